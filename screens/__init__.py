@@ -1,0 +1,1 @@
+"""Seeing and steering it: the Textual screens, dialogs and widgets."""
