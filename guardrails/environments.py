@@ -44,6 +44,6 @@ def resolve_environment(name: str, defined: Mapping[str, GateKind] = STANDARD) -
     if plain in defined:
         return plain
     meant = ALIASES.get(plain)
-    if meant in defined:
+    if meant is not None and meant in defined:
         return meant
     raise UnknownEnvironmentError(name, tuple(defined))

@@ -22,7 +22,7 @@ class Verdict(StrEnum):
     BLOCK = "block"
     WARN = "warn"
     EXEMPT = "exempt"
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105 (a verdict, not a password)
 
 
 class Direction(StrEnum):
