@@ -1,3 +1,3 @@
-"""Making it happen: settings, plans, pipelines, targets, the journal, approvals, audit, worker, command line."""
+"""Making it happen: settings, plans, pipelines, targets, journal, approvals, audit, worker, command line."""
 
 __version__ = "0.1.0"
