@@ -93,6 +93,18 @@ def update_run(run: str, epoch: int, **fields: object) -> Op:
 # -- steps --------------------------------------------------------------------------------------------
 
 _INSERT_STEP = insert(steps)
+_START_STEP = (
+    update(steps)
+    .where(
+        (steps.c.run == bindparam("of_run"))
+        & (steps.c.position == bindparam("of_position"))
+        & (steps.c.state == StepState.PENDING.value)
+    )
+    .values(
+        state=StepState.RUNNING.value,
+        started_at=bindparam("new_started_at", type_=steps.c.started_at.type),
+    )
+)
 _END_STEP = (
     update(steps)
     .where((steps.c.run == bindparam("of_run")) & (steps.c.position == bindparam("of_position")))
@@ -105,8 +117,8 @@ _END_STEP = (
 )
 
 
-def intend_step(step: StepRow) -> Op:
-    """Record that a step is about to take place; its effect may begin once this is committed."""
+def plan_step(step: StepRow) -> Op:
+    """Record that a step is to come."""
     return Op(
         _INSERT_STEP,
         {
@@ -118,12 +130,14 @@ def intend_step(step: StepRow) -> Op:
             "kind": step.kind,
             "state": step.state.value,
             "argv": list(step.argv) if step.argv is not None else None,
-            "started_at": step.started_at,
-            "finished_at": step.finished_at,
-            "status": step.status,
             "detail": step.detail,
         },
     )
+
+
+def start_step(run: str, position: int, at: datetime) -> Op:
+    """Record the intent: the step's effect may begin once this is committed."""
+    return Op(_START_STEP, {"of_run": run, "of_position": position, "new_started_at": at}, expect=1)
 
 
 def end_step(

@@ -16,6 +16,7 @@ JsonMap = Mapping[str, object]
 class StepState(StrEnum):
     """Where one step of a run stands."""
 
+    PENDING = "pending"
     RUNNING = "running"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
