@@ -223,7 +223,7 @@ class JournalReader:
 
 
 def _fields(row: Row[Any], table: Table) -> dict[str, Any]:
-    values: Mapping[str, Any] = row._mapping
+    values = row._mapping
     return {column.name: values[column.name] for column in table.columns}
 
 

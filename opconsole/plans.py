@@ -1,0 +1,75 @@
+"""Plans: exactly what a run will do, as one canonical document with a digest.
+
+A plan covers what would change the meaning of an approval: the task, the versions, the commit and the
+artifact, the migration files in order, what the guardrails found, the steps with their programs, the
+policy and the state of the target. It leaves out durations, run-private paths (they are placeholders),
+secret values and the virtual environment.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from queues.tasks import Task
+
+ECHO_FIELDS = frozenset({"status", "error", "attempts", "last_attempt", "completed_at"})
+"""Fields of a queue file that opconsole itself writes; they are no part of what was asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run will do, and the digest that an approval names."""
+
+    document: Mapping[str, object]
+    digest: str
+
+    @property
+    def short(self) -> str:
+        """The first characters of the digest, for people."""
+        return self.digest.removeprefix("sha256:")[:12]
+
+
+def seal(document: Mapping[str, object]) -> Plan:
+    """Give the plan for a document."""
+    return Plan(document, digest(document))
+
+
+def digest(document: object) -> str:
+    """Give the digest of a document: SHA-256 over its canonical JSON."""
+    return "sha256:" + hashlib.sha256(canonical(document).encode()).hexdigest()
+
+
+def canonical(document: object) -> str:
+    """Write a document in the one way that equal documents share."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def entry_digest(task: Task) -> str:
+    """Give the digest of a queue entry as a person wrote it, without what opconsole echoes into it."""
+    return digest({name: value for name, value in task.raw.items() if name not in ECHO_FIELDS})
+
+
+def differences(old: Mapping[str, object], new: Mapping[str, object]) -> list[str]:
+    """Say in sentences where two plans differ, for the person whose approval is void."""
+    return list(_differences("", old, new))
+
+
+def _differences(place: str, old: object, new: object) -> Iterator[str]:
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        before, after = cast("Mapping[str, object]", old), cast("Mapping[str, object]", new)
+        for name in sorted({*before, *after}):
+            yield from _differences(f"{place}.{name}" if place else name, before.get(name), after.get(name))
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for index, (before_item, after_item) in enumerate(zip(old, new, strict=True)):
+            yield from _differences(f"{place}[{index}]", before_item, after_item)
+    elif old != new:
+        yield f"{place}: was {_shown(old)}, is now {_shown(new)}"
+
+
+def _shown(value: object) -> str:
+    text = "nothing" if value is None else canonical(value)
+    return text if len(text) <= 80 else text[:77] + "…"
