@@ -1,0 +1,1 @@
+"""The demo: a workspace with a small real web service, three environments and the guide's cascade."""

@@ -1,0 +1,1 @@
+"""A register of clinicians and their licences, as a small web service."""
