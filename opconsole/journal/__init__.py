@@ -1,0 +1,1 @@
+"""The journal: the state of runs and the record of what was asked, decided and done."""

@@ -1,0 +1,398 @@
+"""The journal's one writer: a thread that turns what is queued into group commits.
+
+A caller waits for its own submission only; the thread takes all that is queued, writes it in one
+transaction with one fsync, and tells every caller after the COMMIT. Submissions that wait at the same time
+are concurrent: two that depend on each other must be awaited one after the other, or carry `Op.expect`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, Delete, Insert, Update, insert, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from opconsole.audit import GENESIS, entry_hash
+from opconsole.journal.ballast import Ballast
+from opconsole.journal.database import (
+    PATIENCE_SECONDS,
+    FileIdentity,
+    Meaning,
+    begin,
+    connect_patiently,
+    meaning,
+    writing_engine,
+)
+from opconsole.journal.errors import (
+    JournalBusyError,
+    JournalClosedError,
+    JournalError,
+    JournalFullError,
+    StaleEpochError,
+)
+from opconsole.journal.location import JournalPlace
+from opconsole.journal.schema import audit
+from opconsole.journal.wake import touch
+
+__all__ = [
+    "AuditOp",
+    "JournalBusyError",
+    "JournalClosedError",
+    "JournalError",
+    "JournalFullError",
+    "JournalWriter",
+    "Op",
+    "StaleEpochError",
+    "write_once",
+]
+
+PAUSE_SECONDS = 0.002
+"""Between two commits, so that a console's request finds the write lock free within a millisecond or two."""
+
+BATCH_SUBMISSIONS = 1000
+"""The most that one transaction takes, so that nobody waits long behind it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Op:
+    """One statement with its values.
+
+    *statement* is built once, at module level: the writer puts equal ones (the same object) together.
+    *expect* is how many rows it must affect; with another number the submission fails as a whole.
+    """
+
+    statement: Insert | Update | Delete
+    params: Mapping[str, object]
+    expect: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditOp:
+    """An entry for the audit chain; the writer gives it its number and its hashes. *detail* is JSON."""
+
+    at: str
+    actor: str
+    action: str
+    subject: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Submission:
+    ops: tuple[Op | AuditOp, ...]
+    reserve: bool
+    waiter: Future[None]
+    loop: asyncio.AbstractEventLoop | None = None
+    answer: asyncio.Future[None] | None = None
+
+
+class JournalWriter:
+    """Writes the journal for whoever holds the host's lock; see `opconsole.journal.hosting`."""
+
+    def __init__(
+        self,
+        place: JournalPlace,
+        *,
+        on_fatal: Callable[[BaseException], None],
+        ballast: Ballast | None = None,
+        pause: float = PAUSE_SECONDS,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
+        """Prepare a writer; *on_fatal* is called once, from the writer's thread, when it had to end."""
+        self._place = place
+        self._on_fatal = on_fatal
+        self._ballast = ballast if ballast is not None else Ballast(place.ballast)
+        self._pause = pause
+        self._patience = patience
+        self._engine = writing_engine(place.database)
+        self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
+        self._queue: deque[_Submission] = deque()
+        self._changed = threading.Condition()
+        self._closing = False
+        self._ended: BaseException | None = None
+
+    def start(self) -> None:
+        """Start the thread; the journal must exist and have the present schema."""
+        self._thread.start()
+
+    async def commit(self, *ops: Op | AuditOp, reserve: bool = False) -> None:
+        """Write *ops* in one transaction and return after its COMMIT.
+
+        *reserve* is for what must be recorded although the disk is full, the outcome of an effect that
+        has already happened: it may use the reserved ballast. Anything else fails while the ballast is used
+        up, so that no effect starts on a full disk.
+
+        Once queued a submission is carried out, even when the waiting task is cancelled. Raises
+        `StaleEpochError`, `JournalFullError`, `JournalBusyError`, `JournalClosedError` or, for what the
+        database refused, `JournalError`.
+        """
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[None] = loop.create_future()
+        self._put(_Submission(ops, reserve, Future(), loop, answer))
+        await answer
+
+    def commit_sync(self, *ops: Op | AuditOp, reserve: bool = False) -> None:
+        """Do the same for the command line, without a loop."""
+        submission = _Submission(ops, reserve, Future())
+        self._put(submission)
+        submission.waiter.result()
+
+    def close(self) -> None:
+        """Write what is queued, then end the thread. Harmless when called twice."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        if self._thread.ident is not None and self._thread is not threading.current_thread():
+            self._thread.join()
+        self._engine.dispose()
+
+    # -- the thread
+
+    def _put(self, submission: _Submission) -> None:
+        with self._changed:
+            if self._ended is not None or self._closing:
+                raise self._closed()
+            self._queue.append(submission)
+            self._changed.notify()
+
+    def _closed(self) -> JournalClosedError:
+        why = f"it ended with: {self._ended}" if self._ended is not None else "it was closed"
+        error = JournalClosedError(
+            f"the journal's writer takes nothing any more, {why}. Start the worker again and read back"
+        )
+        error.__cause__ = self._ended
+        return error
+
+    def _run(self) -> None:
+        batch: list[_Submission] = []
+        try:
+            self._ballast.restore()
+            with connect_patiently(self._engine, self._patience) as connection:
+                identity = FileIdentity.of(self._place.database)
+                while batch := self._next_batch():
+                    identity.check()
+                    self._write(connection, batch)
+                    time.sleep(self._pause)
+        except BaseException as error:  # noqa: BLE001 - a thread that dies in silence leaves every caller waiting
+            self._end(error, batch)
+
+    def _next_batch(self) -> list[_Submission]:
+        with self._changed:
+            self._changed.wait_for(lambda: self._queue or self._closing)
+            size = min(len(self._queue), BATCH_SUBMISSIONS)
+            return [self._queue.popleft() for _ in range(size)]
+
+    def _write(self, connection: Connection, batch: list[_Submission]) -> None:
+        batch = self._admit(batch)
+        if not batch:
+            return
+        try:
+            _transact(connection, [submission.ops for submission in batch], self._patience)
+        except JournalBusyError as error:
+            _resolve(batch, error)
+        except _REFUSALS as error:
+            if meaning(error) is Meaning.FATAL:
+                raise
+            if len(batch) > 1:
+                for submission in batch:
+                    self._write(connection, [submission])
+            else:
+                _resolve(batch, self._second_try(connection, batch[0], error))
+        else:
+            touch(self._place.wake)
+            _resolve(batch, None)
+
+    def _admit(self, batch: list[_Submission]) -> list[_Submission]:
+        """Turn away what may not use the last of the disk."""
+        if self._ballast.held or self._ballast.restore():
+            return batch
+        _resolve(
+            [submission for submission in batch if not submission.reserve],
+            JournalFullError(f"{self._place.root}: {_FULL_TEXT}"),
+        )
+        return [submission for submission in batch if submission.reserve]
+
+    def _second_try(
+        self, connection: Connection, submission: _Submission, error: BaseException
+    ) -> JournalError | None:
+        """Say how a submission that failed by itself ends: its error, or None when it could be written."""
+        if meaning(error) is Meaning.FULL and submission.reserve and self._ballast.release():
+            try:
+                _transact(connection, [submission.ops], self._patience)
+            except _REFUSALS as second:
+                if meaning(second) is Meaning.FATAL:
+                    raise
+                return _typed(second, self._place)
+            touch(self._place.wake)
+            return None
+        return _typed(error, self._place)
+
+    def _end(self, error: BaseException, batch: Sequence[_Submission]) -> None:
+        with self._changed:
+            self._ended = error
+            left = [*batch, *self._queue]
+            self._queue.clear()
+        _resolve([one for one in left if not one.waiter.done()], self._closed())
+        self._on_fatal(error)
+
+
+def write_once(
+    place: JournalPlace,
+    *ops: Op | AuditOp,
+    patience: float = PATIENCE_SECONDS,
+) -> None:
+    """Write one submission without a thread: a request of a console, or the command line's own answer.
+
+    Without the host's lock only `requests` may be written. Blocks for up to *patience* seconds while others
+    write; on an event loop call it in a thread. Raises what `JournalWriter.commit` raises.
+    """
+    engine = writing_engine(place.database)
+    try:
+        with connect_patiently(engine, patience) as connection:
+            _transact(connection, [ops], patience)
+    except _REFUSALS as error:
+        raise _typed(error, place) from error
+    finally:
+        engine.dispose()
+    touch(place.wake)
+
+
+# -- one transaction ------------------------------------------------------------------------------------
+
+_REFUSALS = (SQLAlchemyError, JournalError, ValueError, TypeError, OverflowError)
+_FULL_TEXT = "the disk is full, so nothing new starts; free some space and try again"
+_INSERT_AUDIT = insert(audit)
+_LAST_AUDIT = select(audit.c.seq, audit.c.hash).order_by(audit.c.seq.desc()).limit(1)
+
+
+@dataclass(slots=True)
+class _Group:
+    op: Op
+    params: list[dict[str, object]] = field(default_factory=list)
+
+
+def _transact(connection: Connection, submissions: Sequence[Sequence[Op | AuditOp]], patience: float) -> None:
+    with begin(connection, patience):
+        for group in _grouped(submissions):
+            result = connection.execute(group.op.statement, group.params)
+            if group.op.expect is not None and result.rowcount != group.op.expect * len(group.params):
+                raise StaleEpochError(_stale_text(group, result.rowcount))
+        entries = [op for ops in submissions for op in ops if isinstance(op, AuditOp)]
+        if entries:
+            connection.execute(_INSERT_AUDIT, _chained(connection, entries))
+
+
+def _grouped(submissions: Iterable[Sequence[Op | AuditOp]]) -> list[_Group]:
+    """Put equal statements together without changing the order within any submission."""
+    groups: list[_Group] = []
+    places: dict[tuple[object, ...], list[int]] = {}
+    for ops in submissions:
+        earliest = 0
+        for op in ops:
+            if isinstance(op, AuditOp):
+                continue
+            params = dict(op.params)
+            # The names too: executemany takes them from its first row and drops what only later rows have.
+            key = (id(op.statement), op.expect, tuple(params))
+            known = places.setdefault(key, [])
+            position = next((place for place in known if place >= earliest), None)
+            if position is None:
+                position = len(groups)
+                known.append(position)
+                groups.append(_Group(op))
+            groups[position].params.append(params)
+            earliest = position
+    return groups
+
+
+def _stale_text(group: _Group, affected: int) -> str:
+    table = group.op.statement.table
+    return (
+        f"{affected} of {len(group.params)} rows of {table} were as expected: somebody else changed them "
+        "meanwhile. Read the journal again before going on"
+    )
+
+
+def _chained(connection: Connection, entries: Sequence[AuditOp]) -> list[dict[str, object]]:
+    last = connection.execute(_LAST_AUDIT).first()
+    seq, previous = (last.seq, last.hash) if last is not None else (0, GENESIS)
+    rows: list[dict[str, object]] = []
+    for entry in entries:
+        seq += 1
+        own = entry_hash(
+            seq=seq,
+            at=entry.at,
+            actor=entry.actor,
+            action=entry.action,
+            subject=entry.subject,
+            detail=entry.detail,
+            prev_hash=previous,
+        )
+        rows.append(
+            {
+                "seq": seq,
+                "at": entry.at,
+                "actor": entry.actor,
+                "action": entry.action,
+                "subject": entry.subject,
+                "detail": entry.detail,
+                "prev_hash": previous,
+                "hash": own,
+            }
+        )
+        previous = own
+    return rows
+
+
+def _typed(error: BaseException, place: JournalPlace) -> JournalError:
+    if isinstance(error, JournalError):
+        return error
+    if meaning(error) is Meaning.FULL:
+        typed: JournalError = JournalFullError(f"{place.root}: {_FULL_TEXT}")
+    else:
+        typed = JournalError(f"the journal refused a submission, nothing of it was recorded: {error}")
+    typed.__cause__ = error
+    return typed
+
+
+# -- telling the callers ----------------------------------------------------------------------------------
+
+
+def _resolve(batch: Sequence[_Submission], error: JournalError | None) -> None:
+    answers: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+    for submission in batch:
+        if error is None:
+            submission.waiter.set_result(None)
+        else:
+            submission.waiter.set_exception(error)
+        if submission.loop is not None and submission.answer is not None:
+            answers.setdefault(submission.loop, []).append(submission.answer)
+    for loop, futures in answers.items():
+        try:
+            loop.call_soon_threadsafe(_answer, futures, error)
+        except RuntimeError:  # the loop is closed: nobody waits any more, and the journal has it anyway
+            if not loop.is_closed():
+                raise
+
+
+def _answer(futures: Sequence[asyncio.Future[None]], error: JournalError | None) -> None:
+    for future in futures:
+        if future.done():  # its task was cancelled meanwhile
+            continue
+        if error is None:
+            future.set_result(None)
+        else:
+            future.set_exception(_copy(error))
+
+
+def _copy(error: JournalError) -> JournalError:
+    # One exception raised in many tasks would collect all their tracebacks.
+    own = type(error)(*error.args)
+    own.__cause__ = error.__cause__
+    return own
