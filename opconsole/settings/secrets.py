@@ -1,0 +1,236 @@
+"""References to secrets, and where they are resolved: settings say where a secret is, never what it is."""
+
+from __future__ import annotations
+
+import hmac
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import NoReturn
+
+from opconsole.settings.errors import printable
+
+MAX_SECRET_BYTES = 64 * 1024
+"""A secret's file may be this large; more is a mistake."""
+
+TEXT_PREFIX = "text:"
+"""What follows it is taken as it stands, even where it looks like a reference or a secret."""
+
+
+class RefKind(StrEnum):
+    """Where a secret is kept."""
+
+    ENV = "env"  # a variable of the environment that opconsole was started with
+    FILE = "file"  # a file that only its owner and group may read
+    KEYRING = "keyring"  # the desktop's or server's keyring, as SERVICE/USER
+
+
+_KINDS = frozenset(kind.value for kind in RefKind)
+
+
+class SecretError(Exception):
+    """A reference that is malformed or cannot be resolved. Names reference and remedy, never a value."""
+
+    def __init__(self, reference: str, message: str, fix: str) -> None:
+        self.reference = reference
+        self.message = message
+        self.fix = fix
+        super().__init__(f"{printable(reference)}: {message}; {fix}")
+
+
+@dataclass(frozen=True, slots=True)
+class SecretRef:
+    """Where a secret is: ``env:NAME``, ``file:PATH`` or ``keyring:SERVICE/USER``."""
+
+    kind: RefKind
+    name: str
+    """The variable, the path (relative to the workspace, or absolute, or below ``~/``), or SERVICE/USER."""
+
+    @classmethod
+    def parse(cls, text: str) -> SecretRef:
+        """Read a reference; raise SecretError when it is none."""
+        prefix, colon, name = text.partition(":")
+        if not colon or prefix not in _KINDS:
+            _no_reference()
+        ref = cls(RefKind(prefix), name)
+        _check_name(ref)
+        return ref
+
+    def __str__(self) -> str:
+        return f"{self.kind.value}:{self.name}"
+
+
+class Secret:
+    """A resolved secret. Printing, formatting, logging or pickling it never gives the value away."""
+
+    __slots__ = ("_value", "ref")
+
+    def __init__(self, value: str, ref: SecretRef) -> None:
+        self._value = value
+        self.ref = ref
+
+    def reveal(self) -> str:
+        """Give the value, to hand it to the program it is meant for."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return f"Secret({printable(str(self.ref))})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return hmac.compare_digest(self._value.encode(), other._value.encode())
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a resolved secret is not written anywhere; pass its reference")
+
+
+Value = str | SecretRef
+"""A value of the settings: text as it stands, or a reference to a secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """Variables ready for a program, and the secrets among them, which its log has to mask."""
+
+    variables: Mapping[str, str] = field(repr=False)
+    secrets: tuple[Secret, ...]
+
+
+def parse_value(text: str) -> Value:
+    """Read a value: a reference, or text. ``text:…`` is always text; ``command:…`` is not offered.
+
+    Raises SecretError for a malformed reference.
+    """
+    if text.startswith(TEXT_PREFIX):
+        return text.removeprefix(TEXT_PREFIX)
+    if text.startswith("command:"):
+        raise SecretError("command:…", "secrets from programs are not offered", ALLOWED)
+    prefix, colon, _ = text.partition(":")
+    return SecretRef.parse(text) if colon and prefix in _KINDS else text
+
+
+def resolve(ref: SecretRef, *, environ: Mapping[str, str], workspace: Path) -> Secret:
+    """Fetch the secret that *ref* names. Reads files and keyrings, so it blocks: call it off the event loop.
+
+    *environ* is the environment that opconsole was started with; relative files lie below *workspace*.
+    Raises SecretError, which says how to fix it.
+    """
+    if ref.kind is RefKind.ENV:
+        return Secret(_from_environment(ref, environ), ref)
+    if ref.kind is RefKind.FILE:
+        return Secret(_from_file(ref, _file_of(ref, environ, workspace)), ref)
+    return Secret(_from_keyring(ref), ref)
+
+
+def resolve_all(values: Mapping[str, Value], *, environ: Mapping[str, str], workspace: Path) -> Resolved:
+    """Resolve the references among *values*; raise SecretError for the first that cannot be."""
+    secrets: list[Secret] = []
+    variables: dict[str, str] = {}
+    for name, value in values.items():
+        if isinstance(value, SecretRef):
+            secret = resolve(value, environ=environ, workspace=workspace)
+            secrets.append(secret)
+            variables[name] = secret.reveal()
+        else:
+            variables[name] = value
+    return Resolved(variables, tuple(secrets))
+
+
+ALLOWED = "write env:NAME, file:PATH or keyring:SERVICE/USER"
+
+
+def _no_reference() -> NoReturn:
+    # The text may be the secret itself, pasted by mistake: it is not repeated.
+    raise SecretError("(not shown)", "this is no reference to a secret", ALLOWED)
+
+
+def _check_name(ref: SecretRef) -> None:
+    name = ref.name
+    if not name or not name.isprintable():
+        raise SecretError(str(ref), "the reference names nothing that can be looked up", ALLOWED)
+    if ref.kind is RefKind.ENV and not (name.isascii() and name.isidentifier()):
+        raise SecretError(str(ref), "this is no name of a variable", "write env:NAME, letters, digits and _")
+    if ref.kind is RefKind.KEYRING and not all(name.rpartition("/")[::2]):
+        raise SecretError(str(ref), "the keyring needs a service and a user", "write keyring:SERVICE/USER")
+
+
+def _from_environment(ref: SecretRef, environ: Mapping[str, str]) -> str:
+    value = environ.get(ref.name, "")
+    if not value:
+        state = "empty" if ref.name in environ else "not set"
+        raise SecretError(
+            str(ref), f"the variable is {state}", f"set {ref.name} where opconsole and its worker start"
+        )
+    return value
+
+
+def _file_of(ref: SecretRef, environ: Mapping[str, str], workspace: Path) -> Path:
+    if ref.name.startswith("~/") and environ.get("HOME"):
+        return Path(environ["HOME"], ref.name.removeprefix("~/"))
+    return workspace / ref.name
+
+
+def _from_file(ref: SecretRef, path: Path) -> str:
+    try:
+        # Without O_NONBLOCK a named pipe in the file's place would hang the caller.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a path"
+        raise SecretError(
+            str(ref), f"cannot be read ({reason})", f"create {printable(str(path))} with mode 600"
+        ) from error
+    with open(descriptor, "rb") as file:  # noqa: PTH123 (a descriptor, checked before it is read)
+        facts = os.fstat(descriptor)
+        if not stat.S_ISREG(facts.st_mode):
+            raise SecretError(str(ref), "is not a file", "name a regular file")
+        if facts.st_mode & (stat.S_IROTH | stat.S_IWOTH):
+            raise SecretError(
+                str(ref),
+                f"may be read or written by everybody (mode {stat.S_IMODE(facts.st_mode):03o})",
+                f"chmod 600 {printable(str(path))}",
+            )
+        content = file.read(MAX_SECRET_BYTES + 1)
+    return _as_text(ref, content)
+
+
+def _as_text(ref: SecretRef, content: bytes) -> str:
+    if len(content) > MAX_SECRET_BYTES:
+        raise SecretError(str(ref), f"holds more than {MAX_SECRET_BYTES} bytes", "name the secret's own file")
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        # "from None": the error's own text would repeat bytes of the secret.
+        raise SecretError(str(ref), "is not UTF-8 text", "write the secret as text") from None
+    text = text.removesuffix("\n").removesuffix("\r")
+    if not text:
+        raise SecretError(str(ref), "is empty", "write the secret into it")
+    if "\0" in text:
+        raise SecretError(str(ref), "holds a NUL character", "write the secret as text")
+    return text
+
+
+def _from_keyring(ref: SecretRef) -> str:
+    # Imported here: it loads the desktop's libraries, and most workspaces never ask for it.
+    import keyring  # noqa: PLC0415
+    import keyring.errors  # noqa: PLC0415
+
+    service, _, user = ref.name.rpartition("/")
+    try:
+        value = keyring.get_password(service, user)
+    except keyring.errors.KeyringError as error:
+        raise SecretError(
+            str(ref),
+            f"the keyring does not answer ({printable(str(error))})",
+            "set up a keyring, or use file:",
+        ) from error
+    if not value:
+        raise SecretError(
+            str(ref), "the keyring has no such entry", f"store it: keyring set {service!r} {user!r}"
+        )
+    return value
