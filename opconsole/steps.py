@@ -1,0 +1,110 @@
+"""Steps: what a pipeline is made of, and what an act may ask of the engine that runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from opconsole.programs import ProgramResult
+
+NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
+"""No variables beyond those of the clean environment."""
+
+CAPTURE_LIMIT = 64 * 1024
+"""Bytes of standard output that `StepContext.capture` gives back at most."""
+
+
+class StepKind(StrEnum):
+    """What a crash in the middle of a step means for the run."""
+
+    REPEATABLE = "repeatable"
+    """Run it again: doing it twice is doing it once."""
+    PROBE = "probe"
+    """Ask the target or the database; go on if it stands cleanly before or after."""
+    UNSAFE = "unsafe"
+    """Nobody can tell: the run is interrupted, and a person decides."""
+
+
+class StepFailed(Exception):  # noqa: N818 - it reads as what happened: raise StepFailed("…")
+    """A step did not reach its end; *reason* is one sentence for people.
+
+    *retryable* says that this very failure may pass by itself (a busy lock, say). A run tries such a
+    step again only within the limits of the policy.
+    """
+
+    def __init__(self, reason: str, *, retryable: bool = False) -> None:
+        self.reason = reason
+        self.retryable = retryable
+        super().__init__(reason)
+
+
+class StepContext(Protocol):
+    """What the engine gives to an act while it runs."""
+
+    async def program(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path,
+        variables: Mapping[str, str] = NO_VARIABLES,
+        limit: float | None = None,
+    ) -> ProgramResult:
+        """Run a program under the shim, its output in the run's log.
+
+        *variables* are added to the clean environment; *limit* is in seconds (None: the step's).
+        """
+        ...
+
+    async def capture(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path,
+        variables: Mapping[str, str] = NO_VARIABLES,
+        limit: float | None = None,
+    ) -> tuple[ProgramResult, str]:
+        """As `program`, and give its standard output: masked, at most CAPTURE_LIMIT bytes, decoded."""
+        ...
+
+    def note(self, text: str) -> None:
+        """Write a line of our own into the run's log."""
+        ...
+
+
+Act = Callable[[StepContext], Awaitable[str | None]]
+"""Does a step and gives a sentence about what it did; raises StepFailed when it could not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that a run does, as the plan shows it and as the engine does it."""
+
+    name: str
+    """Short and stable; the journal's name for it."""
+    kind: StepKind
+    title: str
+    """For people."""
+    argv: tuple[str, ...] | None
+    """What the plan shows: the program, with placeholders like ``{release_dir}`` for run-private paths.
+    None for a step that opconsole does by itself."""
+    limit: float
+    """Seconds."""
+    act: Act
+    retryable: bool = False
+    """A failure may be tried again within the run, as often as the policy allows."""
+
+
+def describe_result(result: ProgramResult) -> str:
+    """Say in a few words how a program ended, for the reason of a failed step."""
+    if result.reason:
+        return result.reason
+    if result.signal is not None:
+        return f"killed by signal {result.signal}"
+    if result.status is not None:
+        return f"exit status {result.status}"
+    return str(result.ending)
