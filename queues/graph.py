@@ -43,36 +43,37 @@ class Graph:
     """
 
     def __init__(self, tasks: Iterable[Task]) -> None:
-        self._tasks: list[Task] = []
+        self.tasks: list[Task] = []
+        """Every task, in the order given; `before`, `after` and `waves` speak of them by their place here."""
         self._index: dict[TaskKey, int] = {}
         for task in tasks:
             key = task.key
             if key not in self._index:
-                self._index[key] = len(self._tasks)
-                self._tasks.append(task)
+                self._index[key] = len(self.tasks)
+                self.tasks.append(task)
         self._keys = list(self._index)
         self.unknown: list[tuple[TaskKey, TaskKey]] = []
         """(task, missing dependency) for each dependency that no queue has."""
         self._deps, self._waiters = self._read_edges()
-        self._before = _Arrows(len(self._keys), self._waiters, self._deps)
-        self._after = _Arrows(len(self._keys), self._deps, self._waiters)
-        waves, in_or_behind_cycles = self._waves()
-        components = _tangles(in_or_behind_cycles, self._after)
-        paths = [_path_through(component, self._after) for component in components]
+        self.before = Arrows(len(self._keys), self._waiters, self._deps)
+        self.after = Arrows(len(self._keys), self._deps, self._waiters)
+        waves, in_or_behind_cycles = self._kahn()
+        components = _tangles(in_or_behind_cycles, self.after)
+        paths = [_path_through(component, self.after) for component in components]
         self.cycles: list[list[TaskKey]] = [[self._keys[i] for i in path] for path in paths]
         """One path for each knot of tasks that wait for one another; its last task comes before its first."""
         # For each task that can never run: the number of its knot, and the task in it that is to blame.
         self._tangled: dict[int, tuple[int, int]] = self._blame_cycles(components, paths)
         # For each task at or behind an unknown id: the task that names the id, and the id.
         self._astray: dict[int, tuple[int, TaskKey]] = self._blame_unknown()
-        self._levels = self._sorted_levels(waves)
+        self.waves = self._sorted_levels(waves)
 
     def levels(self) -> list[list[TaskKey]]:
         """Levels in execution order; the tasks of one level may run at once, the most urgent first.
 
         What is in or behind a cycle or an unknown id is in no level: it never runs.
         """
-        return [[self._keys[i] for i in level] for level in self._levels]
+        return [[self._keys[i] for i in level] for level in self.waves]
 
     @property
     def edges(self) -> list[tuple[TaskKey, TaskKey]]:
@@ -83,7 +84,7 @@ class Graph:
     def fault(self, key: TaskKey) -> str | None:
         """Say why this task can never run as the queues stand; None when nothing is wrong with it."""
         here = self._at(key)
-        name = self._name_for(self._tasks[here].project)
+        name = self._name_for(self.tasks[here].project)
         if here in self._tangled:
             knot, culprit = self._tangled[here]
             cycle = path_text([name(step) for step in self.cycles[knot]])
@@ -101,19 +102,19 @@ class Graph:
 
     def dependencies(self, key: TaskKey) -> list[TaskKey]:
         """Return the known tasks that this one waits for itself, as its entry lists them."""
-        return [self._keys[i] for i in self._before[self._at(key)]]
+        return [self._keys[i] for i in self.before[self._at(key)]]
 
     def dependents(self, key: TaskKey) -> list[TaskKey]:
         """Return the tasks that wait for this one themselves."""
-        return [self._keys[i] for i in self._after[self._at(key)]]
+        return [self._keys[i] for i in self.after[self._at(key)]]
 
     def ancestors(self, key: TaskKey) -> set[TaskKey]:
         """Return everything this task waits for, directly or not; in a cycle that includes itself."""
-        return {self._keys[i] for i in _reachable(self._before[self._at(key)], self._before)}
+        return {self._keys[i] for i in _reachable(self.before[self._at(key)], self.before)}
 
     def descendants(self, key: TaskKey) -> set[TaskKey]:
         """Return everything that waits for this task, directly or not; in a cycle that includes itself."""
-        return {self._keys[i] for i in _reachable(self._after[self._at(key)], self._after)}
+        return {self._keys[i] for i in _reachable(self.after[self._at(key)], self.after)}
 
     def critical_path(self, cost: Callable[[TaskKey], float] = lambda _: 1.0) -> list[TaskKey]:
         """Return the chain of tasks that takes longest when nothing else holds it up.
@@ -123,9 +124,9 @@ class Graph:
         ends: dict[int, float] = {}
         previous: dict[int, int] = {}
         last: int | None = None
-        for level in self._levels:
+        for level in self.waves:
             for i in level:
-                slowest = max(self._before[i], key=ends.__getitem__, default=None)
+                slowest = max(self.before[i], key=ends.__getitem__, default=None)
                 if slowest is not None:
                     previous[i] = slowest
                 ends[i] = cost(self._keys[i]) + (0.0 if slowest is None else ends[slowest])
@@ -145,7 +146,7 @@ class Graph:
         only project there is counts as home; with several, every name is written in full.
         """
         if home is None:
-            projects = {task.project for task in self._tasks}
+            projects = {task.project for task in self.tasks}
             home = projects.pop() if len(projects) == 1 else None
         name = self._name_for(home)
         document: GraphJson = {
@@ -168,7 +169,7 @@ class Graph:
         index = self._index
         deps: list[int] = []
         waiters: list[int] = []
-        for i, task in enumerate(self._tasks):
+        for i, task in enumerate(self.tasks):
             wanted = task.depends_on
             for dep in wanted if len(wanted) < 2 else dict.fromkeys(wanted):
                 found = index.get(dep)
@@ -179,10 +180,10 @@ class Graph:
                     waiters.append(i)
         return deps, waiters
 
-    def _waves(self) -> tuple[list[Sequence[int]], list[int]]:
+    def _kahn(self) -> tuple[list[Sequence[int]], list[int]]:
         """Kahn's algorithm, a level at a time; the second list holds what is in or behind a cycle."""
-        waiting = self._before.counts()
-        starts, ends = self._after.starts, self._after.ends
+        waiting = self.before.counts()
+        starts, ends = self.after.starts, self.after.ends
         wave = [i for i, count in enumerate(waiting) if not count]
         waves: list[Sequence[int]] = []
         while wave:
@@ -203,18 +204,18 @@ class Graph:
         for knot, component in enumerate(components):
             for i in component:
                 blame.setdefault(i, (knot, paths[knot][0]))
-        _spread(blame, self._after)
+        _spread(blame, self.after)
         return blame
 
     def _blame_unknown(self) -> dict[int, tuple[int, TaskKey]]:
         blame: dict[int, tuple[int, TaskKey]] = {}
         for key, missing in self.unknown:
             blame.setdefault(self._index[key], (self._index[key], missing))
-        _spread(blame, self._after)
+        _spread(blame, self.after)
         return blame
 
     def _sorted_levels(self, waves: list[Sequence[int]]) -> list[Sequence[int]]:
-        tasks = self._tasks
+        tasks = self.tasks
 
         def urgency(i: int) -> tuple[int, int, str]:
             return rank(tasks[i])
@@ -253,7 +254,7 @@ def path_text(names: Sequence[str]) -> str:
     return " → ".join([*shown, *shown[:1]])
 
 
-class _Arrows:
+class Arrows:
     """Where the arrows from each node lead, in two flat lists.
 
     A list for each node would be 100,000 lists more for Python's garbage collector to walk through, again and
@@ -279,7 +280,7 @@ class _Arrows:
         return [end - start for start, end in pairwise(self.starts)]
 
 
-def _spread(marks: dict[int, T], after: _Arrows) -> None:
+def _spread(marks: dict[int, T], after: Arrows) -> None:
     """Hand each mark on to everything behind it that has none."""
     line = list(marks)
     for i in line:  # grows while it is read
@@ -289,7 +290,7 @@ def _spread(marks: dict[int, T], after: _Arrows) -> None:
                 line.append(dependent)
 
 
-def _reachable(starts: Iterable[int], arrows: _Arrows) -> set[int]:
+def _reachable(starts: Iterable[int], arrows: Arrows) -> set[int]:
     seen = set(starts)
     line = list(seen)
     while line:
@@ -300,7 +301,7 @@ def _reachable(starts: Iterable[int], arrows: _Arrows) -> set[int]:
     return seen
 
 
-def _tangles(nodes: list[int], after: _Arrows) -> list[list[int]]:
+def _tangles(nodes: list[int], after: Arrows) -> list[list[int]]:
     """Tarjan's strongly connected components among ``nodes`` that hold a cycle, all in file order."""
     order: dict[int, int] = {}
     low: dict[int, int] = {}
@@ -339,7 +340,7 @@ def _tangles(nodes: list[int], after: _Arrows) -> list[list[int]]:
     return sorted(found)
 
 
-def _path_through(component: list[int], after: _Arrows) -> list[int]:
+def _path_through(component: list[int], after: Arrows) -> list[int]:
     """Return the shortest way from the component's first task back to itself."""
     start, members = component[0], set(component)
     came_from = {start: start}
