@@ -1,0 +1,218 @@
+"""Writes the journal's word back into work queue files: five fields of our own tasks, and nothing else.
+
+The file is an echo. What cannot be written (a task that has gone, a file that somebody broke) is reported in
+the result and never written over.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from queues.json_text import (
+    ArrayText,
+    Change,
+    JsonTextError,
+    Member,
+    ObjectText,
+    append_elements,
+    apply,
+    read_array,
+    read_object,
+    set_members,
+)
+from queues.queue_parser import FileFaultError, decode
+from queues.rewrite import QueueWriteError, rewrite, sync_folder
+from queues.task_fields import FieldFaultError, read_id, read_kind, read_project, show
+from queues.tasks import FileStatus, TaskKind
+
+STATUS_WORDS = ("pending", "in_progress", "complete", "blocked")
+
+
+class DuplicateTaskError(ValueError):
+    """An entry to be added has an id that the file, or another new entry, has already."""
+
+    def __init__(self, path: Path, task_id: str) -> None:
+        self.path = path
+        self.task_id = task_id
+        super().__init__(f"{path} has a task {show(task_id)} already; nothing was added: choose another id")
+
+
+@dataclass(frozen=True, slots=True)
+class EchoUpdate:
+    """What the file is to say about one task."""
+
+    task_id: str
+    status: str
+    """One of STATUS_WORDS; "complete" is written as the file spells it."""
+    error: str | None = None
+    """None: there is none; an ``error`` that the entry has becomes null."""
+    attempts: int | None = None
+    """None: leave it as it is."""
+    last_attempt: str | None = None
+    """ISO 8601 in UTC. None: leave it as it is."""
+    completed_at: str | None = None
+    """ISO 8601 in UTC. None: not completed; a ``completed_at`` that the entry has becomes null."""
+
+    def __post_init__(self) -> None:
+        if self.status not in STATUS_WORDS:
+            raise ValueError(f"status is {self.status!r}; allowed: {', '.join(STATUS_WORDS)}")
+
+
+@dataclass(frozen=True, slots=True)
+class EchoResult:
+    """What came of a write-back."""
+
+    echoed: tuple[str, ...] = ()
+    """The tasks that the file now tells the truth about, whether it had to be changed or not."""
+    refused: tuple[tuple[str, str], ...] = ()
+    """Tasks that could not be written, each with the reason (gone, of another kind, duplicate keys)."""
+    problem: str | None = None
+    """Why the file as a whole was left alone; then nothing was echoed."""
+    written: bool = False
+    merges: int = 0
+    kept: tuple[Path, ...] = ()
+    """Files beside this one that hold an edit of somebody else's which could not be merged."""
+
+
+def write_echo(path: Path, updates: Sequence[EchoUpdate]) -> EchoResult:
+    """Write the updates into the file, on top of whatever others have made of it; blocks, call it in a thread.
+
+    Raises QueueWriteError when the file cannot be read or replaced, for example on a full disk; it is then as
+    it was. A file that is no queue is no error: see EchoResult.problem.
+    """
+    echo = _Echo({update.task_id: update for update in updates})
+    try:
+        done = rewrite(path, echo.edit)
+    except (JsonTextError, FileFaultError) as error:
+        return EchoResult(problem=f"{path} was left alone, for it is no work queue: {error}")
+    return EchoResult(echo.echoed, tuple(echo.refused.items()), None, done.written, done.merges, done.kept)
+
+
+def append_tasks(path: Path, entries: Sequence[Mapping[str, object]]) -> None:
+    """Add entries at the end of the file's list, laid out as the others are; blocks, call it in a thread.
+
+    Raises DuplicateTaskError, FieldFaultError (an entry without a usable id), ValueError (a value that JSON
+    does not have) or QueueWriteError; then nothing was added.
+    """
+    new_ids = [read_id(entry.get("id")) for entry in entries]
+
+    def edit(data: bytes) -> bytes:
+        text, root, tasks = _open(data)
+        used = {member.value for element in tasks.elements if (member := _member(text, element.start, "id"))}
+        for task_id in new_ids:
+            if task_id in used:
+                raise DuplicateTaskError(path, task_id)
+            used.add(task_id)
+        return apply(text, append_elements(text, root, tasks, entries)).encode("utf-8")
+
+    try:
+        rewrite(path, edit)
+    except (JsonTextError, FileFaultError) as error:
+        raise QueueWriteError(path, f"it is no work queue: {error}") from error
+
+
+def create_queue(path: Path, project: str) -> None:
+    """Make an empty queue for a project; never overwrites. Raises QueueWriteError or FieldFaultError."""
+    text = json.dumps({"project": read_project(project), "features": []}, indent=2) + "\n"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        descriptor = os.open(path, flags, 0o644)
+        try:
+            with open(descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+    except OSError as error:
+        raise QueueWriteError(path, error.strerror or str(error)) from error
+
+
+class _Echo:
+    """Makes the updates in one version of the file; `edit` may be called for several."""
+
+    def __init__(self, updates: Mapping[str, EchoUpdate]) -> None:
+        self._updates = updates
+        self.echoed: tuple[str, ...] = ()
+        self.refused: dict[str, str] = {}
+
+    def edit(self, data: bytes) -> bytes | None:
+        text, _, tasks = _open(data)
+        word = _complete_word(tasks)
+        entries: dict[str, int] = {}
+        for element in tasks.elements:
+            task_id = element.value.get("id") if isinstance(element.value, dict) else None
+            if isinstance(task_id, str) and task_id in self._updates:
+                entries.setdefault(task_id, element.start)
+        self.refused = {}
+        changes: list[Change] = []
+        for task_id, update in self._updates.items():
+            start = entries.get(task_id)
+            target = None if start is None else read_object(text, start)
+            reason = _refusal(target)
+            if target is None or reason:
+                self.refused[task_id] = reason
+            else:
+                changes += set_members(text, target, _values(target, update, word))
+        self.echoed = tuple(task_id for task_id in self._updates if task_id not in self.refused)
+        return apply(text, changes).encode("utf-8") if changes else None
+
+
+def _open(data: bytes) -> tuple[str, ObjectText, ArrayText]:
+    """Find the list of tasks; raises JsonTextError or FileFaultError where it is not clear which one it is."""
+    text = decode(data)
+    root = read_object(text)
+    if text[root.end :].strip(" \t\r\n"):
+        raise JsonTextError("something follows the end of the document", root.end)
+    for key in ("features", "tasks"):
+        found = [member for member in root.members if member.key == key]
+        if len(found) > 1:
+            raise JsonTextError(f"the key {key} occurs twice", found[1].key_start)
+        if found and isinstance(found[0].value, list):
+            return text, root, read_array(text, found[0].start)
+    raise JsonTextError("no list of tasks", root.start)
+
+
+def _refusal(target: ObjectText | None) -> str:
+    """Say why an entry must not be written, or ""."""
+    if target is None:
+        return "the file has no such task any more"
+    if len({member.key for member in target.members}) != len(target.members):
+        return "the task has duplicate keys"
+    try:
+        kind = read_kind({member.key: member.value for member in target.members})
+    except FieldFaultError as fault:
+        return str(fault)
+    return "" if kind is not TaskKind.OTHER else "the task is of a kind that is not ours to change"
+
+
+def _values(target: ObjectText, update: EchoUpdate, word: str) -> dict[str, object]:
+    """Say which fields the entry must have with which values; none of the others is touched."""
+    values: dict[str, object] = {"status": word if update.status == "complete" else update.status}
+    status = target.last("status")
+    if update.status == "complete" and status is not None and status.value in ("complete", "completed"):
+        del values["status"]
+    for name, value in (("error", update.error), ("completed_at", update.completed_at)):
+        if value is not None or target.last(name) is not None:
+            values[name] = value
+    if update.attempts is not None:
+        values["attempts"] = update.attempts
+    if update.last_attempt is not None:
+        values["last_attempt"] = update.last_attempt
+    return values
+
+
+def _complete_word(tasks: ArrayText) -> str:
+    words = [one.value.get("status") for one in tasks.elements if isinstance(one.value, dict)]
+    long, short = FileStatus.COMPLETED.value, FileStatus.COMPLETE.value
+    return long if words.count(long) > words.count(short) else short
+
+
+def _member(text: str, start: int, key: str) -> Member | None:
+    return read_object(text, start).last(key) if text[start] == "{" else None
