@@ -145,7 +145,8 @@ def database_identity(url: str, base: Path | None = None) -> str:
     """Name the database that *url* means, without user, password or driver, for comparing and showing.
 
     A relative SQLite path is taken from *base* (for Alembic: the folder of its alembic.ini). The same
-    database written differently (default port, driver, ``postgres://``) has one identity. Raises ValueError, without the URL in it, for what is none.
+    database written differently (default port, driver, ``postgres://``) has one identity. Raises
+    ValueError, without the URL in it, for what is none.
     """
     match = _URL.fullmatch(url.strip())
     if match is None:

@@ -340,8 +340,11 @@ async def _tree_of(git: Git, commit: str) -> str:
 
 
 async def _archive(git: Git, tree: str, writing: int) -> None:
+    # Of the tree, not the commit: then `export-subst` puts nothing into files that changes with time. In
+    # the repository's top folder: in any other, git looks for that folder in the tree again.
     try:
-        await git.run("archive", "--format=tar", tree, stdout=writing)
+        top = os.fsdecode((await git.run("rev-parse", "--show-toplevel")).removesuffix(b"\n"))
+        await Git(Path(top)).run("archive", "--format=tar", tree, stdout=writing)
     finally:
         os.close(writing)
 

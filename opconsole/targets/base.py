@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from opconsole.programs import DEFAULT_PATH
 from opconsole.sources import VERSION_PATTERN, check_version
 from opconsole.steps import NO_VARIABLES, Step, StepContext
 
@@ -165,7 +166,7 @@ def program_variables(use: TargetUse, *, version: str, release: str) -> dict[str
         "OPCONSOLE_FENCE": str(use.holder.fence),
     }
     if use.venv is not None:
-        rest = use.variables.get("PATH") or os.environ.get("PATH", os.defpath)
+        rest = use.variables.get("PATH") or DEFAULT_PATH
         variables["VIRTUAL_ENV"] = str(use.venv)
         variables["PATH"] = f"{use.venv / 'bin'}{os.pathsep}{rest}"
     return variables

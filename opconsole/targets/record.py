@@ -1,6 +1,6 @@
 """What a target writes about itself: which run holds it, which release numbers were given, what was placed.
 
-The record is what excludes two clones of a workspace from one another, for they share no journal. It is read and
+The record is what excludes two clones of a workspace from one another, for they share no journal. It is
 written only under the target's flock.
 """
 
