@@ -99,8 +99,8 @@ use_only_this_python() {
 }
 
 find_python() {
-    for python in "${PYTHON:-}" python3 python3.14 python3.13 python3.12 python3.11 python; do
-        [ -n "$python" ] || continue
+    if [ -n "${PYTHON:-}" ]; then set -- "$PYTHON"; else set -- python3 python3.14 python3.13 python3.12 python3.11; fi
+    for python in "$@"; do
         if "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
             # A program that chooses a Python by the folder it is called in, or a virtual environment, is resolved.
             python=$("$python" -c 'import os, sys; print(os.path.realpath(sys.executable))')
@@ -111,7 +111,7 @@ find_python() {
             return
         fi
     done
-    found=$(python3 --version 2>/dev/null || echo 'no python3')
+    found=$("$1" --version 2>/dev/null || printf 'no %s' "$1")
     fail "Python 3.11 or newer is needed; found $found. On Debian 12, Ubuntu 24.04 and newer: sudo apt install python3;
 on Ubuntu 22.04: sudo apt install python3.11. Another one can be named: PYTHON=/path/to/python3.12 $0 ..."
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import socket
+import stat
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -158,8 +159,11 @@ def _write(directory: Path, python: Path, git: str | None) -> DemoWorkspace:
         "python": str(demo.python),
         "environments": [{"name": one.name, "port": one.port} for one in environments],
     }
+    unfinished = directory / f"{MARKER}.new"
+    unfinished.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    _close_to_others(directory)
     # Last: with it the folder counts as a whole demo.
-    (directory / MARKER).write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    unfinished.replace(directory / MARKER)
     return demo
 
 
@@ -173,6 +177,14 @@ def _copy_queues(template: Path, demo: DemoWorkspace) -> None:
     (demo.directory / "next").mkdir()
     for wanted in demo.next_files:
         shutil.copyfile(template / "next" / wanted.name, wanted)
+
+
+def _close_to_others(directory: Path) -> None:
+    # With a loose umask everybody could change them, and then the settings and queues would not be trusted.
+    for path in (directory, *directory.rglob("*")):
+        mode = path.lstat().st_mode
+        if mode & stat.S_IWOTH and not stat.S_ISLNK(mode):
+            path.chmod(stat.S_IMODE(mode) & ~stat.S_IWOTH)
 
 
 def _prefix(python: Path) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import tomllib
@@ -14,6 +15,7 @@ import pytest
 
 from opconsole.demo.errors import DemoError
 from opconsole.demo.make import MARKER, default_directory, free_ports, make_demo, open_demo
+from opconsole.settings.load import load_settings
 
 GIT = shutil.which("git")
 needs_git = pytest.mark.skipif(GIT is None, reason="git is not installed")
@@ -96,6 +98,29 @@ def test_the_settings_name_this_interpreter_and_every_environment(tmp_path: Path
         assert written["variables"] == {"PORT": str(one.port), "ENVIRONMENT_NAME": one.name}
         assert written["url"] == f"http://127.0.0.1:{one.port}"
         assert one.shared.is_dir()
+
+
+def test_its_settings_load_as_any_workspaces_do(tmp_path: Path) -> None:
+    demo = make_demo(tmp_path / "demo", git=None)
+    project = load_settings(demo.directory, environ={}).projects["credentialmate"]
+    assert {name: one.gate.value for name, one in project.environments.items()} == {
+        "development": "development",
+        "staging": "staging",
+        "production": "production",
+    }
+    assert project.venv == sys.prefix
+
+
+@needs_git
+def test_with_a_loose_umask_nobody_else_may_change_the_demo(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        demo = make_demo(tmp_path / "demo", git=GIT)
+    finally:
+        os.umask(before)
+    loose = [path for path in demo.directory.rglob("*") if path.lstat().st_mode & stat.S_IWOTH]
+    assert [path for path in loose if not path.is_symlink()] == []
+    load_settings(demo.directory, environ={})
 
 
 def test_a_name_that_toml_must_quote_is_quoted(tmp_path: Path) -> None:
