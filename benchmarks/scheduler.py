@@ -1,0 +1,199 @@
+"""Measures the scheduler on tasks that do nothing, beside graphlib alone and doit, in the same run.
+
+python benchmarks/scheduler.py [TASKS …]        (default: 1000 10000)
+
+graphlib only sorts: it is the floor. doit is a task runner of the same kind; it runs in a process of its own,
+its start not counted, without output and with its database in a temporary folder. It is left out with the
+reason printed when it is not installed (`uv sync --group bench`). Each figure is the best of a few rounds, in seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import graphlib
+import importlib.util
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Hashable
+from pathlib import Path
+
+from queues.scheduler import Outcome, Scheduler, Standing, TaskState
+from queues.tasks import Task, TaskKind, task_key
+
+ROUNDS = 3
+LIMIT = 64
+DOIT_MAY_TAKE = 20.0
+"""Seconds, for all rounds of one row."""
+
+Graph = list[list[int]]
+
+
+def main() -> None:
+    sizes = [int(word) for word in sys.argv[1:]] or [1_000, 10_000]
+    has_doit = importlib.util.find_spec("doit") is not None
+    print(f"no-op tasks, {LIMIT} at once, best of {ROUNDS}, seconds; Python {sys.version.split()[0]}")
+    if not has_doit:
+        print("doit is left out: it is not installed here (uv sync --group bench)")
+    print("  tasks graph     graphlib      doit scheduler   tasks/s x graphlib doit takes")
+    for size in sizes:
+        for name, shape in SHAPES.items():
+            graph = shape(size)
+            floor = best(lambda graph=graph: sorted_only(graph))
+            lane = "the only one" if shape is one_lane else None
+            ours = best(lambda graph=graph, lane=lane: scheduled(graph, lane))
+            doit, remark = doit_apart(name, size) if has_doit else (None, "")
+            print(
+                f"{size:7,} {name:8} {floor:9.4f} {'-' if doit is None else f'{doit:.4f}':>9} {ours:9.4f}"
+                f" {size / ours:9,.0f} {ours / floor:9.1f}x {'-' if doit is None else f'{doit / ours:.1f}x':>10}"
+                f"{remark and '  '}{remark}"
+            )
+
+
+def chain(size: int) -> Graph:
+    return [[i - 1] if i else [] for i in range(size)]
+
+
+def wide(size: int) -> Graph:
+    return [[] for _ in range(size)]
+
+
+def one_lane(size: int) -> Graph:
+    """No dependencies either; the scheduler may run only one at a time (the others know no lanes)."""
+    return wide(size)
+
+
+def a_dag(size: int) -> Graph:
+    """Each task waits for up to three earlier ones."""
+    dice = random.Random(20_240_501)
+    return [sorted({dice.randrange(i) for _ in range(dice.randrange(4))}) if i else [] for i in range(size)]
+
+
+SHAPES: dict[str, Callable[[int], Graph]] = {
+    "chain": chain,
+    "wide": wide,
+    "one lane": one_lane,
+    "random": a_dag,
+}
+
+
+def sorted_only(graph: Graph) -> None:
+    sorter = graphlib.TopologicalSorter(dict(enumerate(graph)))
+    sorter.prepare()
+    while sorter.is_active():
+        for node in sorter.get_ready():
+            sorter.done(node)
+
+
+class Noop:
+    """A dispatcher for which everything succeeds at once."""
+
+    def __init__(self, lane: Hashable | None) -> None:
+        self._lane = lane
+
+    def lane(self, _: Task) -> Hashable | None:
+        return self._lane
+
+    async def dispatch(self, _: Task) -> Outcome:
+        return Outcome(TaskState.SUCCEEDED)
+
+
+def scheduled(graph: Graph, lane: Hashable | None = None) -> None:
+    tasks = [
+        Task(
+            "p",
+            f"T{i}",
+            TaskKind.DEPLOYMENT,
+            depends_on=tuple(task_key("p", f"T{dep}") for dep in deps),
+            position=i,
+        )
+        for i, deps in enumerate(graph)
+    ]
+
+    async def run() -> None:
+        scheduler = Scheduler(Noop(lane), limit=LIMIT)
+        scheduler.load(tasks, lambda _: Standing())
+        scheduler.start("p")
+        await scheduler.run(until_idle=True)
+        assert scheduler.counts() == {TaskState.SUCCEEDED: len(tasks)}
+
+    asyncio.run(run())
+
+
+def doit_apart(name: str, size: int) -> tuple[float | None, str]:
+    """Measure doit in a process that can be ended: return its seconds, or why there are none."""
+    command = [sys.executable, __file__, "--doit", name, str(size)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=DOIT_MAY_TAKE, check=False)
+    except subprocess.TimeoutExpired:
+        return None, f"doit took over {DOIT_MAY_TAKE:.0f} s"
+    if done.returncode:
+        last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
+        return None, f"doit failed: {' '.join(last)[:80]}"
+    return float(json.loads(done.stdout)), ""
+
+
+def measure_doit(name: str, size: int) -> None:
+    graph = SHAPES[name](size)
+    print(json.dumps(best(lambda: run_doit(graph))))
+
+
+def run_doit(graph: Graph) -> None:
+    from doit.cmd_base import TaskLoader2  # noqa: PLC0415 - may not be installed
+    from doit.doit_cmd import DoitMain  # noqa: PLC0415
+    from doit.reporter import ZeroReporter  # noqa: PLC0415
+    from doit.task import dict_to_task  # noqa: PLC0415
+
+    ran: list[int] = []
+
+    def noop(number: int) -> None:
+        ran.append(number)
+
+    with tempfile.TemporaryDirectory() as folder:
+
+        class Loader(TaskLoader2):  # type: ignore[misc,no-any-unimported]
+            def setup(self, opt_values: object) -> None:
+                pass
+
+            def load_doit_config(self) -> dict[str, object]:
+                return {
+                    "dep_file": str(Path(folder) / "doit.json"),
+                    "backend": "json",
+                    "reporter": ZeroReporter,
+                    "verbosity": 0,
+                }
+
+            def load_tasks(self, cmd: object, pos_args: object) -> list[object]:
+                return [
+                    dict_to_task(
+                        {
+                            "name": f"T{i}",
+                            "actions": [(noop, [i])],
+                            "task_dep": [f"T{dep}" for dep in deps],
+                        }
+                    )
+                    for i, deps in enumerate(graph)
+                ]
+
+        status = DoitMain(Loader()).run(["run"])
+    assert status == 0, f"doit ended with {status}"
+    assert len(ran) == len(graph), f"doit ran {len(ran)} of {len(graph)}"
+
+
+def best(action: Callable[[], object]) -> float:
+    times = []
+    for _ in range(ROUNDS):
+        begun = time.perf_counter()
+        action()
+        times.append(time.perf_counter() - begun)
+    return min(times)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--doit"]:
+        measure_doit(sys.argv[2], int(sys.argv[3]))
+    else:
+        main()
