@@ -6,6 +6,7 @@ import os
 import stat
 import tomllib
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from opconsole.settings.errors import SettingsError, SettingsFault, printable
 from opconsole.settings.explain import Origin, explain
+from opconsole.settings.files import read_checked
 from opconsole.settings.locate import key_lines
 from opconsole.settings.model import Settings
 from opconsole.settings.variables import read_overrides
@@ -59,14 +61,12 @@ def read_settings_file(path: Path) -> str:
     """Read the file, which nobody but its owner and group may be able to change. Raises SettingsError."""
     name = printable(str(path), limit=500)
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        folder = path.absolute().parent.stat()
+        content = read_checked(path, partial(_check_trust, folder, name), limit=MAX_SETTINGS_BYTES)
     except FileNotFoundError:
         raise _file_fault(name, "there are no settings here; run: opconsole init") from None
     except OSError as error:
         raise _file_fault(name, f"the settings cannot be read: {error.strerror}") from error
-    with open(descriptor, "rb") as file:  # noqa: PTH123 (a descriptor, checked before it is read)
-        _check_trust(os.fstat(descriptor), path.absolute().parent.stat(), name)
-        content = file.read(MAX_SETTINGS_BYTES + 1)
     if len(content) > MAX_SETTINGS_BYTES:
         raise _file_fault(name, f"the settings are larger than {MAX_SETTINGS_BYTES} bytes")
     try:
@@ -90,7 +90,7 @@ class _Values(PydanticBaseSettingsSource):
         return self._values
 
 
-def _check_trust(facts: os.stat_result, folder: os.stat_result, name: str) -> None:
+def _check_trust(folder: os.stat_result, name: str, facts: os.stat_result) -> None:
     if not stat.S_ISREG(facts.st_mode):
         raise _file_fault(name, "the settings are not a file")
     if facts.st_mode & stat.S_IWOTH:

@@ -176,10 +176,13 @@ class Environment(Section):
     expires_after: Seconds | None = None
     """Seconds after which an unanswered request for approval counts as rejected. Default: never."""
     target: Target
+    """Where releases go."""
     database: Database | None = None
+    """Absent: there is none, and no migration can run here."""
     health: tuple[Health, ...] = ()
     """Checks that must all pass after a deployment, in this order."""
     limits: Limits = Limits()
+    """Time limits of its own."""
     variables: Variables = Field(default_factory=dict)
     """Variables of the smoke tests, migrations and target programs; they win over the project's."""
 
@@ -223,6 +226,7 @@ class Project(Section):
     migrations: Migrations | None = None
     """Absent: the project has no migrations."""
     scan: Scan = Scan()
+    """What the guardrails read."""
     environments: Mapping[EnvironmentName, Environment] = Field(default_factory=dict)
     """By name; ``dev``, ``stage`` and ``prod`` are read as the names they stand for."""
 
@@ -237,7 +241,8 @@ class Project(Section):
         cls, environments: Mapping[str, Environment]
     ) -> Mapping[str, Environment]:
         raise_all(_loosened(environments))
-        return environments
+        # Only now, for faults are named by the keys that the file has.
+        return {canonical_environment(name): one for name, one in environments.items()}
 
 
 class Settings(BaseSettings):
@@ -246,9 +251,13 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="forbid", validate_default=False)
 
     workspace: WorkspaceSection = WorkspaceSection()
+    """The workspace as a whole."""
     policy: Policy = Policy()
+    """Limits that hold wherever an environment has none of its own."""
     approvals: Approvals = Approvals()
+    """How deciding feels, and who may."""
     projects: Mapping[ProjectName, Project] = Field(default_factory=dict)
+    """What is deployed, by name."""
 
     @classmethod
     def settings_customise_sources(
@@ -297,10 +306,10 @@ def _with_gate(name: str, environment: object) -> object:
 def _loosened(environments: Mapping[str, Environment]) -> list[Wrong]:
     wrongs = []
     for name, environment in environments.items():
-        own = STANDARD.get(name)
+        own = STANDARD.get(canonical_environment(name))
         if own and STRICTNESS.index(environment.gate) < STRICTNESS.index(own):
             allowed = " or ".join(gate.value for gate in STRICTNESS[STRICTNESS.index(own) :])
-            message = f"an environment named {name} cannot have a looser gate than its name says"
+            message = f"an environment named {own.value} cannot have a looser gate than its name says"
             wrongs.append(Wrong((name, "gate"), environment.gate.value, allowed, message))
     return wrongs
 

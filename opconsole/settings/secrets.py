@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from opconsole.settings.errors import printable
+from opconsole.settings.files import read_checked
 
 MAX_SECRET_BYTES = 64 * 1024
 """A secret's file may be this large; more is a mistake."""
@@ -55,9 +56,10 @@ class SecretRef:
         prefix, colon, name = text.partition(":")
         if not colon or prefix not in _KINDS:
             _no_reference()
-        ref = cls(RefKind(prefix), name)
-        _check_name(ref)
-        return ref
+        return cls(RefKind(prefix), name)
+
+    def __post_init__(self) -> None:
+        _check_name(self)
 
     def __str__(self) -> str:
         return f"{self.kind.value}:{self.name}"
@@ -177,16 +179,7 @@ def _file_of(ref: SecretRef, environ: Mapping[str, str], workspace: Path) -> Pat
 
 
 def _from_file(ref: SecretRef, path: Path) -> str:
-    try:
-        # Without O_NONBLOCK a named pipe in the file's place would hang the caller.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not a path"
-        raise SecretError(
-            str(ref), f"cannot be read ({reason})", f"create {printable(str(path))} with mode 600"
-        ) from error
-    with open(descriptor, "rb") as file:  # noqa: PTH123 (a descriptor, checked before it is read)
-        facts = os.fstat(descriptor)
+    def check(facts: os.stat_result) -> None:
         if not stat.S_ISREG(facts.st_mode):
             raise SecretError(str(ref), "is not a file", "name a regular file")
         if facts.st_mode & (stat.S_IROTH | stat.S_IWOTH):
@@ -195,7 +188,13 @@ def _from_file(ref: SecretRef, path: Path) -> str:
                 f"may be read or written by everybody (mode {stat.S_IMODE(facts.st_mode):03o})",
                 f"chmod 600 {printable(str(path))}",
             )
-        content = file.read(MAX_SECRET_BYTES + 1)
+
+    try:
+        content = read_checked(path, check, limit=MAX_SECRET_BYTES)
+    except OSError as error:
+        raise SecretError(
+            str(ref), f"cannot be read ({error.strerror})", f"create {printable(str(path))} with mode 600"
+        ) from error
     return _as_text(ref, content)
 
 

@@ -129,6 +129,7 @@ class HttpCheck(_Check):
 
     type: Literal["http"] = "http"
     url: WebAddress
+    """The page that is asked."""
     status: Annotated[Positive, Field(ge=100, le=599)] = 200
     """The status it must answer with."""
     body: StrictStr | None = None
@@ -144,7 +145,9 @@ class TcpCheck(_Check):
 
     type: Literal["tcp"] = "tcp"
     host: Host = "127.0.0.1"
+    """Host name or address."""
     port: Annotated[Positive, Field(le=65535)]
+    """1 to 65535."""
 
 
 class CommandCheck(_Check):
@@ -152,6 +155,7 @@ class CommandCheck(_Check):
 
     type: Literal["command"] = "command"
     argv: Argv
+    """The program and its arguments."""
 
 
 def _type_of(value: object) -> str:

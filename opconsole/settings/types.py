@@ -23,8 +23,8 @@ from pydantic import (
 from opconsole.settings.errors import Wrong, custom_error, raise_all
 from opconsole.settings.secrets import SecretError, SecretRef, Value, parse_value
 
-SECRET_REFERENCE = "env:NAME, file:PATH or keyring:SERVICE/USER"
-REFERENCE = f"text, or {SECRET_REFERENCE}"
+ONLY_REFERENCES = "env:NAME, file:PATH or keyring:SERVICE/USER"
+REFERENCE = f"text, or {ONLY_REFERENCES}"
 WEEK = 7 * 24 * 3600
 
 _PROJECT = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,63}")
@@ -166,7 +166,7 @@ def _value(value: object) -> Value:
     except SecretError as error:
         raise custom_error(error.message, allowed=error.fix.removeprefix("write ")) from error
     if isinstance(read, str) and holds_password(value):
-        raise custom_error("a password does not belong in the settings", allowed=SECRET_REFERENCE)
+        raise custom_error("a password does not belong in the settings", allowed=ONLY_REFERENCES)
     return read
 
 
@@ -182,7 +182,7 @@ def _named_secrets_are_references(values: Mapping[str, object]) -> Mapping[str, 
         plain = isinstance(value, str) and value and not value.startswith("text:")
         if plain and _SECRET_NAME.search(name) and isinstance(_read_or_none(value), str):
             message = f"{name} looks like a secret, which does not belong in the settings"
-            wrongs.append(Wrong((name,), value, f"{SECRET_REFERENCE}; text:… if it is none", message))
+            wrongs.append(Wrong((name,), value, f"{ONLY_REFERENCES}; text:… if it is none", message))
     raise_all(wrongs)
     return values
 

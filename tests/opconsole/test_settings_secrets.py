@@ -1,0 +1,169 @@
+"""References to secrets resolve to values that nothing prints, and every refusal says what to do."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+
+import keyring
+import keyring.backend
+import keyring.errors
+import pytest
+
+from opconsole.settings import RefKind, Secret, SecretError, SecretRef, resolve, resolve_all
+
+VALUE = "hunter2 ü"
+
+
+class MemoryKeyring(keyring.backend.KeyringBackend):
+    """A real keyring backend that keeps its entries in memory."""
+
+    priority = 1  # type: ignore[assignment]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entries: dict[tuple[str, str], str] = {}
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        self.entries[service, username] = password
+
+    def get_password(self, service: str, username: str) -> str | None:
+        if service == "locked":
+            raise keyring.errors.KeyringLocked("it is locked")
+        return self.entries.get((service, username))
+
+
+@pytest.fixture
+def memory_keyring() -> Iterator[MemoryKeyring]:
+    before = keyring.get_keyring()
+    backend = MemoryKeyring()
+    keyring.set_keyring(backend)
+    yield backend
+    keyring.set_keyring(before)
+
+
+def secret_file(path: Path, content: bytes, mode: int = 0o600) -> Path:
+    path.write_bytes(content)
+    path.chmod(mode)
+    return path
+
+
+def refused(reference: str, workspace: Path, **environ: str) -> str:
+    with pytest.raises(SecretError) as caught:
+        resolve(SecretRef.parse(reference), environ=environ, workspace=workspace)
+    assert caught.value.reference == reference
+    assert caught.value.fix
+    assert VALUE not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["env:NAME", "file:a/b.txt", "file:/run/x", "keyring:my/service/me"])
+def test_a_reference_is_written_as_it_was_read(text: str) -> None:
+    assert str(SecretRef.parse(text)) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "hunter2",
+        "env:",
+        "env:A B",
+        "env:1A",
+        "file:",
+        "file:a\nb",
+        "keyring:x",
+        "keyring:/x",
+        "vault:x",
+        "command:x",
+    ],
+)
+def test_what_is_no_reference_is_told_the_forms(text: str) -> None:
+    with pytest.raises(SecretError, match="write "):
+        SecretRef.parse(text)
+
+
+def test_text_that_is_no_reference_is_not_repeated() -> None:
+    with pytest.raises(SecretError) as caught:
+        SecretRef.parse(VALUE)
+    assert VALUE not in str(caught.value)
+
+
+def test_a_variable_is_resolved_from_the_environment_given(tmp_path: Path) -> None:
+    ref = SecretRef(RefKind.ENV, "TOKEN")
+    assert resolve(ref, environ={"TOKEN": VALUE}, workspace=tmp_path).reveal() == VALUE
+    assert "not set" in refused("env:TOKEN", tmp_path)
+    assert "empty" in refused("env:TOKEN", tmp_path, TOKEN="")
+
+
+@pytest.mark.parametrize("ending", ["", "\n", "\r\n"])
+def test_a_file_is_read_without_its_last_line_end(tmp_path: Path, ending: str) -> None:
+    secret_file(tmp_path / "key", f"{VALUE}{ending}".encode())
+    ref = SecretRef.parse("file:key")
+    assert resolve(ref, environ={}, workspace=tmp_path).reveal() == VALUE
+
+
+def test_only_one_line_end_is_taken_off(tmp_path: Path) -> None:
+    secret_file(tmp_path / "key", b"a\n\n")
+    assert resolve(SecretRef.parse("file:key"), environ={}, workspace=tmp_path).reveal() == "a\n"
+
+
+def test_a_file_may_lie_in_the_home_folder_or_anywhere(tmp_path: Path) -> None:
+    path = secret_file(tmp_path / "key", VALUE.encode())
+    home = {"HOME": str(tmp_path)}
+    elsewhere = tmp_path / "workspace"
+    assert resolve(SecretRef.parse("file:~/key"), environ=home, workspace=elsewhere).reveal() == VALUE
+    assert resolve(SecretRef.parse(f"file:{path}"), environ={}, workspace=elsewhere).reveal() == VALUE
+
+
+@pytest.mark.parametrize("mode", [0o604, 0o644, 0o602])
+def test_a_file_that_everybody_may_read_is_refused(tmp_path: Path, mode: int) -> None:
+    secret_file(tmp_path / "key", VALUE.encode(), mode)
+    assert "chmod 600" in refused("file:key", tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"hunter2 \xff", b"a\0b", b"x" * 70_000])
+def test_a_file_that_holds_no_secret_is_refused(tmp_path: Path, content: bytes) -> None:
+    secret_file(tmp_path / "key", content)
+    assert "hunter2" not in refused("file:key", tmp_path)
+
+
+def test_a_missing_file_a_folder_and_a_pipe_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir(mode=0o700)
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    assert "No such file" in refused("file:missing", tmp_path)
+    assert "not a file" in refused("file:folder", tmp_path)
+    assert "not a file" in refused("file:pipe", tmp_path)
+
+
+def test_the_keyring_is_asked_for_service_and_user(tmp_path: Path, memory_keyring: MemoryKeyring) -> None:
+    memory_keyring.set_password("team/db", "me", VALUE)
+    ref = SecretRef.parse("keyring:team/db/me")
+    assert resolve(ref, environ={}, workspace=tmp_path).reveal() == VALUE
+    assert "no such entry" in refused("keyring:team/db/you", tmp_path)
+    assert "it is locked" in refused("keyring:locked/me", tmp_path)
+
+
+def test_a_secret_never_shows_itself() -> None:
+    secret = Secret(VALUE, SecretRef.parse("env:TOKEN"))
+    assert VALUE not in f"{secret} {secret!r} {secret!s:>40} {[secret]} {(secret,)}"
+    assert repr(secret) == "Secret(env:TOKEN)"
+    assert not hasattr(secret, "__dict__")
+    with pytest.raises(TypeError, match="not written"):
+        pickle.dumps(secret)
+
+
+def test_secrets_compare_by_value() -> None:
+    ref = SecretRef.parse("env:TOKEN")
+    assert Secret("ä", ref) == Secret("ä", SecretRef.parse("env:OTHER"))
+    assert Secret("a", ref) != Secret("b", ref)
+    assert Secret("a", ref) != "a"
+
+
+def test_variables_are_resolved_together_with_the_secrets_to_mask(tmp_path: Path) -> None:
+    values = {"LEVEL": "info", "TOKEN": SecretRef.parse("env:T")}
+    resolved = resolve_all(values, environ={"T": VALUE}, workspace=tmp_path)
+    assert resolved.variables == {"LEVEL": "info", "TOKEN": VALUE}
+    assert [secret.reveal() for secret in resolved.secrets] == [VALUE]
+    assert VALUE not in repr(resolved)
