@@ -79,7 +79,7 @@ class EchoResult:
 
 
 def write_echo(path: Path, updates: Sequence[EchoUpdate]) -> EchoResult:
-    """Write the updates into the file, on top of whatever others have made of it; blocks, call it in a thread.
+    """Write the updates into the file, on top of what others made of it; blocks, so call it in a thread.
 
     Raises QueueWriteError when the file cannot be read or replaced, for example on a full disk; it is then as
     it was. A file that is no queue is no error: see EchoResult.problem.
@@ -122,7 +122,7 @@ def create_queue(path: Path, project: str) -> None:
     try:
         descriptor = os.open(path, flags, 0o644)
         try:
-            with open(descriptor, "w", encoding="utf-8") as file:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
@@ -165,7 +165,7 @@ class _Echo:
 
 
 def _open(data: bytes) -> tuple[str, ObjectText, ArrayText]:
-    """Find the list of tasks; raises JsonTextError or FileFaultError where it is not clear which one it is."""
+    """Find the list of tasks; raises JsonTextError or FileFaultError where it is not clear which it is."""
     text = decode(data)
     root = read_object(text)
     if text[root.end :].strip(" \t\r\n"):
@@ -198,14 +198,10 @@ def _values(target: ObjectText, update: EchoUpdate, word: str) -> dict[str, obje
     status = target.last("status")
     if update.status == "complete" and status is not None and status.value in ("complete", "completed"):
         del values["status"]
-    for name, value in (("error", update.error), ("completed_at", update.completed_at)):
-        if value is not None or target.last(name) is not None:
-            values[name] = value
-    if update.attempts is not None:
-        values["attempts"] = update.attempts
-    if update.last_attempt is not None:
-        values["last_attempt"] = update.last_attempt
-    return values
+    emptied = {"error": update.error, "completed_at": update.completed_at}
+    kept = {"attempts": update.attempts, "last_attempt": update.last_attempt}
+    values |= {name: value for name, value in emptied.items() if value is not None or target.last(name)}
+    return values | {name: value for name, value in kept.items() if value is not None}
 
 
 def _complete_word(tasks: ArrayText) -> str:

@@ -134,7 +134,7 @@ def find(text: str, start: int, path: Sequence[str | int]) -> int:
 
     Of a duplicate key the last one is taken. A path that ends nowhere gives the place it got to.
     """
-    at = place = start
+    at = place = _first(text, start)
     for step in path:
         if isinstance(step, int):
             if text[at : at + 1] != "[":
@@ -159,11 +159,12 @@ def set_members(text: str, target: ObjectText, values: Mapping[str, object]) -> 
     """
     changes: list[Change] = []
     added: list[str] = []
+    escaped = _escapes(text)
     for key, value in values.items():
         member = target.last(key)
-        new = dump(value, text)
+        new = dump(value, escaped=escaped)
         if member is None:
-            added.append(dump(key, text) + _after_key(text, target.members[-1]) + new)
+            added.append(dump(key, escaped=escaped) + _after_key(text, target.members[-1]) + new)
         elif not same(member.value, value):
             changes.append(Change(member.start, member.end, new))
     if added:
@@ -218,16 +219,15 @@ def apply(text: str, changes: Iterable[Change]) -> str:
     return "".join(parts)
 
 
-def dump(value: object, text: str) -> str:
-    """Write a value on one line, with letters beyond ASCII escaped unless *text* has such letters itself.
+def dump(value: object, *, escaped: bool = True) -> str:
+    """Write a value on one line, letters beyond ASCII as escapes if asked (half a surrogate pair always).
 
     Raises ValueError for NaN and infinities, which JSON does not have.
     """
-    escaped = json.dumps(value, ensure_ascii=True, allow_nan=False)
-    if text.removeprefix(BOM).isascii():
-        return escaped
-    plain = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    return escaped if any("\ud800" <= letter <= "\udfff" for letter in plain) else plain
+    plain = json.dumps(value, ensure_ascii=escaped, allow_nan=False)
+    if escaped or not any("\ud800" <= letter <= "\udfff" for letter in plain):
+        return plain
+    return json.dumps(value, ensure_ascii=True, allow_nan=False)
 
 
 def same(found: object, wanted: object) -> bool:
@@ -250,8 +250,12 @@ def _skip(text: str, at: int) -> int:
     return match.end() if match else at
 
 
+def _first(text: str, start: int) -> int:
+    return _skip(text, start + 1 if text[start : start + 1] == BOM else start)
+
+
 def _open(text: str, start: int, bracket: str, name: str) -> int:
-    at = _skip(text, start + 1 if text[start : start + 1] == BOM else start)
+    at = _first(text, start)
     if text[at : at + 1] != bracket:
         raise JsonTextError(f"{name} is expected", at)
     return at
@@ -264,6 +268,11 @@ def _value(text: str, at: int) -> tuple[object, int]:
         raise JsonTextError(error.msg, error.pos) from error
     except RecursionError as error:
         raise JsonTextError("nested too deeply", at) from error
+
+
+def _escapes(text: str) -> bool:
+    """Tell whether a file writes letters beyond ASCII as escapes: it does not, when it has one itself."""
+    return text.isascii() or (text[0] == BOM and text[1:].isascii())
 
 
 def _after_comma(text: str, at: int) -> int:
@@ -295,7 +304,10 @@ def _style(text: str, root: ObjectText) -> tuple[str, str, str]:
 
 def _lay_out(entry: Mapping[str, object], text: str, lines: tuple[str, str, str] | None, colon: str) -> str:
     """Write an entry: on one line, or with one member a line (line end, margin and step are given)."""
-    members = [dump(key, text) + colon + dump(value, text) for key, value in entry.items()]
+    escaped = _escapes(text)
+    members = [
+        dump(key, escaped=escaped) + colon + dump(value, escaped=escaped) for key, value in entry.items()
+    ]
     if lines is None:
         return "{" + (", " if colon.endswith(" ") else ",").join(members) + "}"
     newline, margin, step = lines

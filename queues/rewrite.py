@@ -52,17 +52,15 @@ def rewrite(path: Path, edit: Callable[[bytes], bytes | None]) -> Rewritten:
     """Replace the file's bytes by what *edit* makes of them; None leaves the file alone.
 
     *edit* is called again for every version of the file that turns up meanwhile; whatever it raises is
-    passed on and leaves the file alone. Raises QueueWriteError when the file cannot be read or written (no
-    room, no permission, or saved by others again and again). May block: call it in a thread.
+    passed on and leaves the file alone. Raises FileFaultError when the file cannot be read or is not safe to
+    trust, and QueueWriteError when it cannot be written (no room, no permission, or saved by others again and
+    again). May block: call it in a thread.
     """
     path = Path(os.path.realpath(path))
     kept: list[Path] = []
     with _locked(path):
         for merges in range(MAX_TRIES):
-            try:
-                old = read_bytes(path)
-            except FileFaultError as fault:
-                raise QueueWriteError(path, fault.found) from fault
+            old = read_bytes(path)
             new = edit(old)
             if new is None or new == old:
                 return Rewritten(written=False, merges=merges, kept=tuple(kept))
@@ -96,7 +94,7 @@ def write_beside(path: Path, data: bytes, like: os.stat_result | None = None) ->
     beside = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
-        with open(descriptor, "wb") as file:
+        with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
             if like is not None:
@@ -123,6 +121,11 @@ def _locked(path: Path) -> Iterator[None]:
     lock = path.with_name(f".{path.name}.lock")
     try:
         mode = stat.S_IMODE(path.stat().st_mode) & 0o664
+    except OSError as error:
+        raise FileFaultError(
+            "file", f"cannot be read: {error.strerror or error}", "a readable file"
+        ) from error
+    try:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
     except OSError as error:
         raise QueueWriteError(path, error.strerror or str(error)) from error
@@ -147,7 +150,7 @@ def _wait_for_lock(descriptor: int, path: Path) -> None:
 
 
 def _replace(path: Path, old: bytes, new: bytes, kept: list[Path]) -> bool:
-    """Put *new* in the file's place if it still holds *old*; False if it does not, and keeps what it holds."""
+    """Put *new* in the file's place if it still holds *old*; False if it does not, and keep that."""
     beside = write_beside(path, new, path.stat())
     try:
         if exchange(beside, path):
