@@ -248,7 +248,7 @@ class Project(Section):
 class Settings(BaseSettings):
     """All that ``opconsole.toml`` and the ``OPCONSOLE_…`` variables say. Made by ``load_settings``."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="forbid", validate_default=False)
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     workspace: WorkspaceSection = WorkspaceSection()
     """The workspace as a whole."""

@@ -40,7 +40,7 @@ TAG = "type="
 class Section(BaseModel):
     """A table of the settings: frozen, and strict about its keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class ReleasesTarget(Section):
@@ -82,7 +82,7 @@ class CommandTarget(Section):
 class ExtensionTarget(Section):
     """Any other type: one that an installed package registers in the group ``opconsole.targets``."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True)
 
     type: StrictStr
     """The entry point's name."""

@@ -182,7 +182,7 @@ SCALARS = st.sampled_from(
 
 
 @given_by(number=st.integers(0, len(EXAMPLE.splitlines()) - 1), value=SCALARS, key=st.booleans())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, derandomize=True, database=None)
 def test_whatever_stands_on_a_line_is_loaded_or_named(number: int, value: str, key: bool) -> None:
     lines = uncommented(EXAMPLE).splitlines()
     name, equals, old = lines[number].partition(" = ")
