@@ -160,7 +160,8 @@ def database_identity(url: str, base: Path | None = None) -> str:
     host = query.get("host", unquote(host)) or "localhost"
     port = query.get("port", port) or _PORTS.get(scheme, "")
     database = query.get("dbname", unquote(database))
-    return f"{scheme}://{host.lower()}{f':{port}' if port else ''}/{database}"
+    host = host if host.startswith("/") else host.lower()  # a socket's folder, or a name
+    return f"{scheme}://{host}{f':{port}' if port else ''}/{database}"
 
 
 async def schema_fingerprint(url: str, base: Path | None = None) -> str | None:
