@@ -152,7 +152,8 @@ class FileIdentity:
             status = path.stat()
         except FileNotFoundError as error:
             raise JournalMissingError(
-                f"{path}: the journal's file is gone; stop every opconsole here and put a backup back"
+                f"{path}: this file of the journal is gone; stop every opconsole of the workspace, "
+                "then put a backup in place"
             ) from error
         return cls(path, status.st_dev, status.st_ino)
 
@@ -160,7 +161,7 @@ class FileIdentity:
         """Raise `JournalError` when the path leads to another file by now: writes would go nowhere."""
         if FileIdentity.of(self.path) != self:
             raise JournalError(
-                f"{self.path}: the journal's file was replaced while in use; "
+                f"{self.path}: this file of the journal was replaced while in use; "
                 "stop every opconsole of this workspace before putting a backup in place"
             )
 

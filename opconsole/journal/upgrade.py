@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from opconsole import __version__
 from opconsole.journal.database import (
@@ -45,15 +46,24 @@ def open_database(place: JournalPlace, *, host: bool) -> Engine:
 
 
 def migrate(connection: Connection, revision: str = "head") -> None:
-    """Run the Alembic chain on *connection*, inside the transaction that it is in."""
+    """Run the Alembic chain on *connection*, inside the transaction that it is in.
+
+    Raises `JournalError`, after which the transaction must be rolled back.
+    """
     # Imported here: Alembic takes a third of a second, and nearly every start finds the schema up to date.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
+    from alembic.util import CommandError  # noqa: PLC0415
 
     config = Config()
     config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, revision)
+    try:
+        command.upgrade(config, revision)
+    except (CommandError, SQLAlchemyError) as error:
+        raise JournalError(
+            f"the journal's schema could not be brought up to date, nothing was changed: {error}"
+        ) from error
 
 
 SCRIPTS = Path(__file__).with_name("alembic")

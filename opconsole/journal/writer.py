@@ -174,9 +174,11 @@ class JournalWriter:
         try:
             self._ballast.restore()
             with connect_patiently(self._engine, self._patience) as connection:
-                identity = FileIdentity.of(self._place.database)
+                # With the lock's file gone another host could have come in beside us.
+                files = [FileIdentity.of(path) for path in (self._place.database, self._place.host_lock)]
                 while batch := self._next_batch():
-                    identity.check()
+                    for file in files:
+                        file.check()
                     self._write(connection, batch)
                     time.sleep(self._pause)
         except BaseException as error:  # noqa: BLE001 - a thread that dies in silence leaves every caller waiting

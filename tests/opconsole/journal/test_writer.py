@@ -204,6 +204,18 @@ async def test_a_journal_replaced_under_the_writer_ends_it(
     assert len(fatal) == 1
 
 
+async def test_a_lock_file_that_was_taken_away_ends_the_writer(
+    writer: JournalWriter, place: JournalPlace, op: Any, fatal: list[BaseException]
+) -> None:
+    # Another process could host the engine from then on.
+    await writer.commit(op.event("first"))
+    place.host_lock.unlink()
+    with pytest.raises(JournalClosedError, match=r"host\.lock"):
+        await writer.commit(op.event("lost"))
+    writer.close()
+    assert len(fatal) == 1
+
+
 async def test_an_input_output_error_ends_the_writer_and_everybody_hears_of_it(
     make_writer: MakeWriter, place: JournalPlace, op: Any, fatal: list[BaseException]
 ) -> None:
