@@ -4,7 +4,7 @@ python benchmarks/scheduler.py [TASKS …]        (default: 1000 10000)
 
 graphlib only sorts: it is the floor. doit is a task runner of the same kind; it runs in a process of its own,
 its start not counted, without output and with its database in a temporary folder. It is left out with the
-reason printed when it is not installed (`uv sync --group bench`). Each figure is the best of a few rounds, in seconds.
+reason printed when it is not installed (`uv sync --group bench`). Figures are the best of a few rounds.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ def main() -> None:
             lane = "the only one" if shape is one_lane else None
             ours = best(lambda graph=graph, lane=lane: scheduled(graph, lane))
             doit, remark = doit_apart(name, size) if has_doit else (None, "")
+            seconds, times = ("-", "-") if doit is None else (f"{doit:.4f}", f"{doit / ours:.1f}x")
             print(
-                f"{size:7,} {name:8} {floor:9.4f} {'-' if doit is None else f'{doit:.4f}':>9} {ours:9.4f}"
-                f" {size / ours:9,.0f} {ours / floor:9.1f}x {'-' if doit is None else f'{doit / ours:.1f}x':>10}"
-                f"{remark and '  '}{remark}"
+                f"{size:7,} {name:8} {floor:9.4f} {seconds:>9} {ours:9.4f} {size / ours:9,.0f}"
+                f" {ours / floor:9.1f}x {times:>10} {remark}".rstrip()
             )
 
 

@@ -35,7 +35,7 @@ class Outcome:
     """What to call a failure where it has a better name: rejected, cancelled, rolled back."""
 
     def __post_init__(self) -> None:
-        _require(self, {TaskState.SUCCEEDED, TaskState.FAILED, TaskState.PARKED, TaskState.HELD})
+        _require(self, _OUTCOMES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +51,7 @@ class Standing:
     word: str = ""
 
     def __post_init__(self) -> None:
-        never = {TaskState.READY, TaskState.RUNNING, TaskState.BLOCKED}
-        _require(self, set(TaskState) - never)
+        _require(self, _STANDINGS)
 
 
 class Dispatcher(Protocol):
@@ -72,7 +71,11 @@ class SchedulerError(Exception):
     """Something was asked of a task that its state does not allow."""
 
 
-def _require(said: Outcome | Standing, allowed: set[TaskState]) -> None:
+_OUTCOMES = frozenset({TaskState.SUCCEEDED, TaskState.FAILED, TaskState.PARKED, TaskState.HELD})
+_STANDINGS = frozenset(TaskState) - {TaskState.READY, TaskState.RUNNING, TaskState.BLOCKED}
+
+
+def _require(said: Outcome | Standing, allowed: frozenset[TaskState]) -> None:
     if said.state not in allowed:
         names = ", ".join(sorted(allowed))
         raise ValueError(f"{type(said).__name__} cannot be {said.state}; it is one of {names}")

@@ -18,13 +18,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator
-from dataclasses import dataclass, field
-from enum import Enum, auto
+from collections.abc import Callable, Iterable
 from functools import partial
-from heapq import heappop, heappush
 
-from queues.graph import Graph, UnknownTaskError, rank, short_name
+from queues.board import DERIVED, Board, Node, Queue, Verdict
+from queues.graph import Graph, rank
 from queues.lanes import Lanes, Ticket
 from queues.outcomes import Dispatcher, Outcome, SchedulerError, Standing, TaskState
 from queues.tasks import Task, TaskKey
@@ -53,14 +51,11 @@ class Scheduler:
         self._dispatcher = dispatcher
         self._limit = limit
         self._on_change = on_change
-        self._accepts_claim = accepts_claim
-        self._graph = Graph(())
-        self._nodes: dict[TaskKey, _Node] = {}
-        self._places: list[_Node] = []
+        self._board = Board(accepts_claim, self._entered)
         self._lanes = Lanes()
-        self._queues: dict[str, _Queue] = {}
+        self._queues: dict[str, Queue] = {}
         self._running: dict[TaskKey, asyncio.Task[Outcome]] = {}
-        self._news: list[_Node] = []
+        self._news: list[Node] = []
         self._wake = asyncio.Event()
         self._active = False
         self._stopping = False
@@ -74,28 +69,26 @@ class Scheduler:
         """
         wanted = list(tasks)
         keys = {task.key for task in wanted}
-        graph = Graph([*wanted, *(self._nodes[key].task for key in self._running if key not in keys)])
+        graph = Graph([*wanted, *(self._board.nodes[key].task for key in self._running if key not in keys)])
         places = [self._loaded(task, place, standing) for place, task in enumerate(graph.tasks)]
-        before = {key: (node.state, node.reason) for key, node in self._nodes.items()}
-        self._graph, self._places = graph, places
-        self._nodes = {node.key: node for node in places}
+        old = self._board.nodes
         self._lanes = Lanes()
         for queue in self._queues.values():
             queue.ready.clear()
             queue.counts.clear()
-        for node in self._dependencies_first():
-            self._admit(node)
-            if before.get(node.key) != (node.state, node.reason):
+        self._board.replace(graph, places, self._admit)
+        for node in places:
+            was = old.get(node.key)
+            if was is None or (was.state, was.reason) != (node.state, node.reason):
                 self._news.append(node)
         self._tell()
-        self._wake.set()
 
     def start(self, project: str, max_attempts: int | None = None) -> None:
         """Schedule the project's queue, starting at most ``max_attempts`` new attempts from now on.
 
         Going on with an open run is no new attempt.
         """
-        queue = self._queues.setdefault(project, _Queue())
+        queue = self._queues.setdefault(project, Queue())
         queue.started, queue.allowed, queue.left = True, max_attempts, max_attempts
         for node in list(queue.ready):
             self._line_up(node)
@@ -103,7 +96,7 @@ class Scheduler:
 
     def pause(self, project: str) -> None:
         """Start nothing more of the project's queue; what runs goes on."""
-        self._queues.setdefault(project, _Queue()).started = False
+        self._queues.setdefault(project, Queue()).started = False
         self._wake.set()
 
     def started(self, project: str) -> bool:
@@ -124,7 +117,7 @@ class Scheduler:
 
         While the task's dispatch is still on its way out, that counts once it comes back parked or held.
         """
-        node = self._node(key)
+        node = self._board.node(key)
         if node.state is TaskState.RUNNING:
             node.verdict = outcome
         else:
@@ -136,9 +129,9 @@ class Scheduler:
         A parked task still needs its dependencies. Asked while the dispatch that is about to park is still on
         its way out, the task goes on as soon as it has. Raises SchedulerError when there is no open run.
         """
-        node = self._node(key)
+        node = self._board.node(key)
         if node.state is TaskState.RUNNING:
-            node.verdict = _GO_ON
+            node.verdict = Verdict.GO_ON
         elif node.state in (TaskState.PARKED, TaskState.HELD):
             node.goes_on = True
             self._reconsider(node)
@@ -149,10 +142,10 @@ class Scheduler:
 
     def retry(self, key: TaskKey) -> None:
         """Let a finished task run again, as a new attempt. Raises SchedulerError while its run is open."""
-        node = self._node(key)
+        node = self._board.node(key)
         if node.state in (TaskState.RUNNING, TaskState.PARKED, TaskState.HELD) or node.goes_on:
             raise SchedulerError(f"{key} is {node.state}: its run is still open; cancel or decide it first")
-        if node.state not in _DERIVED:
+        if node.state not in DERIVED:
             node.word = ""
             self._reconsider(node)
 
@@ -193,22 +186,22 @@ class Scheduler:
 
         A dispatcher that can tell the outcome catches the cancellation and returns it; else the task fails.
         """
-        self._node(key)
+        self._board.node(key)
         job = self._running.get(key)
         await self._cancelled([] if job is None else [job])
 
     def state(self, key: TaskKey) -> TaskState:
         """Return where the task stands."""
-        return self._node(key).state
+        return self._board.node(key).state
 
     def reason(self, key: TaskKey) -> str:
         """Return why it stands there; empty where nothing needs saying."""
-        return self._node(key).reason
+        return self._board.node(key).reason
 
     def counts(self, project: str | None = None) -> Counter[TaskState]:
         """Return how many tasks are in each state, of one project or of all."""
         if project is not None:
-            return +self._queues.get(project, _Queue()).counts
+            return +self._queues.get(project, Queue()).counts
         return sum((queue.counts for queue in self._queues.values()), Counter[TaskState]())
 
     @property
@@ -219,17 +212,18 @@ class Scheduler:
     @property
     def graph(self) -> Graph:
         """The graph of the tasks that are loaded."""
-        return self._graph
+        return self._board.graph
 
     # Loading
 
-    def _loaded(self, task: Task, place: int, standing: Callable[[Task], Standing]) -> _Node:
+    def _loaded(self, task: Task, place: int, standing: Callable[[Task], Standing]) -> Node:
+        queue = self._queues.setdefault(task.project, Queue())
         lane = self._dispatcher.lane(task)
-        old = self._nodes.get(task.key)
+        old = self._board.nodes.get(task.key)
         if old is not None and old.state is TaskState.RUNNING:
-            return _Node(task, place, old.lane, old.state, verdict=old.verdict)
+            return Node(task, place, queue, old.lane, old.state, verdict=old.verdict)
         said = standing(task)
-        node = _Node(task, place, lane, said.state, said.reason, said.word)
+        node = Node(task, place, queue, lane, said.state, said.reason, said.word)
         node.keeps_lane = said.state is TaskState.HELD
         if old is not None and said.state in (TaskState.PARKED, TaskState.HELD):
             node.goes_on = old.goes_on
@@ -239,24 +233,8 @@ class Scheduler:
             node.state = TaskState.PENDING
         return node
 
-    def _dependencies_first(self) -> Iterator[_Node]:
-        """Every node after those it waits for, as far as there is such an order."""
-        ordered = [place for wave in self._graph.waves for place in wave]
-        for depth, wave in enumerate(self._graph.waves):
-            for place in wave:
-                self._places[place].depth = depth
-        missed = set(range(len(self._places))).difference(ordered)
-        for place in missed:
-            self._places[place].fault = self._graph.fault(self._places[place].key)
-        return (self._places[place] for place in [*missed, *ordered])
-
-    def _admit(self, node: _Node) -> None:
-        for dep in self._graph.before[node.place]:
-            self._count_relation(node, self._relation(node, self._places[dep].state), 1)
-        if node.state in _DERIVED:
-            node.state, node.reason, node.root = self._derived(node)
-        queue = self._queue(node)
-        queue.counts[node.state] += 1
+    def _admit(self, node: Node) -> None:
+        node.queue.counts[node.state] += 1
         if node.keeps_lane:
             self._lanes.hold(node.lane, node.key)
         if node.state is TaskState.RUNNING and node.lane is not None:
@@ -264,111 +242,37 @@ class Scheduler:
         if node.state is TaskState.READY:
             self._line_up(node)
 
-    # What a change means for the tasks behind it
+    # Changes
 
-    def _relation(self, node: _Node, dependency: TaskState) -> _Relation:
-        if dependency is TaskState.SUCCEEDED:
-            return _Relation.MET
-        if dependency is TaskState.CLAIMED:
-            return _Relation.MET if self._accepts_claim(node.task) else _Relation.BLOCKS
-        return _Relation.BLOCKS if dependency in _BLOCKING else _Relation.WAITS
-
-    @staticmethod
-    def _count_relation(node: _Node, relation: _Relation, by: int) -> None:
-        if relation is not _Relation.MET:
-            node.unmet += by
-        if relation is _Relation.BLOCKS:
-            node.blockers += by
-
-    def _derived(self, node: _Node) -> tuple[TaskState, str, _Node | None]:
-        """State, reason and root cause of a task that neither runs, waits for a person, nor is over."""
-        if node.fault is not None:
-            return TaskState.BLOCKED, node.fault, node
-        if node.goes_on and node.keeps_lane:
-            return TaskState.READY, "", None  # its effects have begun: that order was checked when they did
-        if node.blockers:
-            root = self._root(node)
-            return (
-                TaskState.BLOCKED,
-                f"blocked by {short_name(root.key, node.task.project)}: {root.cause}",
-                root,
-            )
-        if node.unmet or not node.task.kind.ours:
-            return TaskState.PENDING, "", None
-        return TaskState.READY, "", None
-
-    def _root(self, node: _Node) -> _Node:
-        """Where the trouble of a blocked task began: the first dependency in its way, or what blocks that."""
-        for place in self._graph.before[node.place]:
-            dep = self._places[place]
-            if self._relation(node, dep.state) is _Relation.BLOCKS:
-                return dep.root if dep.state is TaskState.BLOCKED and dep.root is not None else dep
-        raise AssertionError(f"{node.key} counts {node.blockers} blockers and has none")
-
-    def _reconsider(self, node: _Node) -> None:
-        node_before = node.state
-        state, reason, root = self._derived(node)
-        self._enter(node, state, reason, root)
-        self._ripple(node, node_before)
-
-    def _close(self, node: _Node, outcome: Outcome) -> None:
-        before = node.state
+    def _close(self, node: Node, outcome: Outcome) -> None:
         node.goes_on = False
         node.keeps_lane = outcome.state is TaskState.HELD
         if node.keeps_lane:
             self._lanes.hold(node.lane, node.key)
         else:
             self._lanes.release(node.lane, node.key)
-        if not node.keeps_lane:
             node.lane = self._dispatcher.lane(node.task)  # its entry may have changed while it ran
         node.word = outcome.word
-        self._enter(node, outcome.state, outcome.reason, None)
-        self._ripple(node, before)
-
-    def _ripple(self, node: _Node, before: TaskState) -> None:
-        """Bring everything behind a changed task up to date, each once, nearest first; then tell."""
-        line: list[tuple[int, int]] = []
-        self._touch_dependents(node, before, line)
-        while line:
-            place = heappop(line)[1]
-            behind = self._places[place]
-            behind.touched = False
-            if behind.state not in _DERIVED:
-                continue
-            was = behind.state
-            state, reason, root = self._derived(behind)
-            if (state, reason) != (was, behind.reason):
-                self._enter(behind, state, reason, root)
-                self._touch_dependents(behind, was, line)
+        self._board.enter(node, outcome.state, outcome.reason)
         self._tell()
-        self._wake.set()
 
-    def _touch_dependents(self, node: _Node, before: TaskState, line: list[tuple[int, int]]) -> None:
-        for place in self._graph.after[node.place]:
-            behind = self._places[place]
-            was, now = self._relation(behind, before), self._relation(behind, node.state)
-            if was is now and now is not _Relation.BLOCKS:
-                continue
-            self._count_relation(behind, was, -1)
-            self._count_relation(behind, now, 1)
-            if not behind.touched:
-                behind.touched = True
-                heappush(line, (behind.depth, place))
+    def _reconsider(self, node: Node) -> None:
+        self._board.reconsider(node)
+        self._tell()
 
-    def _enter(self, node: _Node, state: TaskState, reason: str, root: _Node | None) -> None:
-        queue = self._queue(node)
-        queue.counts[node.state] -= 1
-        queue.counts[state] += 1
-        if node.state is TaskState.READY:
-            queue.ready.pop(node, None)
+    def _entered(self, node: Node, before: TaskState) -> None:
+        node.queue.counts[before] -= 1
+        node.queue.counts[node.state] += 1
+        if before is TaskState.READY:
+            node.queue.ready.pop(node, None)
             if node.ticket is not None:
                 node.ticket.alive = False
-        node.state, node.reason, node.root = state, reason, root
-        if state is TaskState.READY:
+        if node.state is TaskState.READY:
             self._line_up(node)
         self._news.append(node)
 
     def _tell(self) -> None:
+        self._wake.set()
         news, self._news = self._news, []
         if self._on_change is not None:
             for node in news:
@@ -376,8 +280,8 @@ class Scheduler:
 
     # Starting and finishing
 
-    def _line_up(self, node: _Node) -> None:
-        queue = self._queue(node)
+    def _line_up(self, node: Node) -> None:
+        queue = node.queue
         queue.ready[node] = None
         if queue.started:
             if node.ticket is not None:
@@ -386,8 +290,8 @@ class Scheduler:
             self._lanes.enter(node.ticket)
 
     def _may_start(self, ticket: Ticket) -> bool:
-        node = self._nodes[ticket.key]
-        queue = self._queue(node)
+        node = self._board.nodes[ticket.key]
+        queue = node.queue
         return queue.started and (node.goes_on or queue.left != 0)
 
     def _fill(self) -> None:
@@ -396,14 +300,14 @@ class Scheduler:
             if ticket is None:
                 return
             self._lanes.take(ticket)
-            self._begin(self._nodes[ticket.key])
+            self._begin(self._board.nodes[ticket.key])
 
-    def _begin(self, node: _Node) -> None:
-        queue = self._queue(node)
+    def _begin(self, node: Node) -> None:
+        queue = node.queue
         if not node.goes_on and queue.left is not None:
             queue.left -= 1
         node.goes_on = node.keeps_lane = False
-        self._enter(node, TaskState.RUNNING, "", None)
+        self._board.enter(node, TaskState.RUNNING, "")
         job = asyncio.create_task(self._dispatcher.dispatch(node.task), name=f"dispatch {node.key}")
         self._running[node.key] = job
         job.add_done_callback(partial(self._finished, node.key))
@@ -411,13 +315,13 @@ class Scheduler:
 
     def _finished(self, key: TaskKey, job: asyncio.Task[Outcome]) -> None:
         del self._running[key]
-        node = self._nodes[key]
+        node = self._board.nodes[key]
         verdict, node.verdict = node.verdict, None
         outcome = self._outcome(job)
         waits = outcome.state in (TaskState.PARKED, TaskState.HELD) and not self._stopping
         try:
             self._close(node, verdict if waits and isinstance(verdict, Outcome) else outcome)
-            if waits and verdict is _GO_ON:
+            if waits and verdict is Verdict.GO_ON:
                 self.resume(key)
         except Exception as error:  # noqa: BLE001 - nobody awaits a callback: `run` raises it
             self._broken = error
@@ -441,89 +345,6 @@ class Scheduler:
             job.cancel()
         if jobs:
             await asyncio.wait(jobs)
-
-    def _queue(self, node: _Node) -> _Queue:
-        return self._queues.setdefault(node.task.project, _Queue())
-
-    def _node(self, key: TaskKey) -> _Node:
-        node = self._nodes.get(key)
-        if node is None:
-            raise UnknownTaskError(key)
-        return node
-
-
-_DERIVED = frozenset({TaskState.PENDING, TaskState.READY, TaskState.BLOCKED})
-_BLOCKING = frozenset({TaskState.FAILED, TaskState.BLOCKED})
-
-
-class _Relation(Enum):
-    """What a dependency's state means for one that waits for it."""
-
-    MET = auto()
-    WAITS = auto()
-    BLOCKS = auto()
-
-
-class _Verdict(Enum):
-    """What was said of a task before its dispatch was back to hear it."""
-
-    GO_ON = auto()
-
-
-_GO_ON = _Verdict.GO_ON
-
-
-@dataclass(eq=False, slots=True)
-class _Node:
-    """A task and where it stands."""
-
-    task: Task
-    place: int
-    """Its number in the graph."""
-    lane: Hashable | None
-    state: TaskState
-    reason: str = ""
-    word: str = ""
-    verdict: Outcome | _Verdict | None = None
-    fault: str | None = None
-    depth: int = 0
-    """Its level: a task is brought up to date after everything it waits for."""
-    unmet: int = 0
-    """Dependencies that are not met; ``blockers`` counts those among them that will not be by themselves."""
-    blockers: int = 0
-    root: _Node | None = None
-    """For a blocked task: where the trouble began."""
-    goes_on: bool = False
-    """Its open run was resumed and has not been dispatched again yet."""
-    keeps_lane: bool = False
-    """HELD, or resumed from it: the lane is its own although it does not run."""
-    touched: bool = False
-    ticket: Ticket | None = None
-
-    @property
-    def key(self) -> TaskKey:
-        return self.task.key
-
-    @property
-    def cause(self) -> str:
-        """What those it blocks say of it."""
-        if self.state is TaskState.CLAIMED:
-            return "its file says complete, and no run of it is on record"
-        if self.state is TaskState.BLOCKED:
-            return self.reason
-        word = self.word or "failed"
-        return f"{word}: {self.reason}" if self.reason else word
-
-
-@dataclass(eq=False, slots=True)
-class _Queue:
-    """What is known of a project's queue."""
-
-    started: bool = False
-    allowed: int | None = None
-    left: int | None = None
-    ready: dict[_Node, None] = field(default_factory=dict)
-    counts: Counter[TaskState] = field(default_factory=Counter)
 
 
 def _sentence(error: Exception) -> str:
