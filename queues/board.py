@@ -1,7 +1,7 @@
 """The board: every known task with its state, and what one task's change means for those that wait for it.
 
 Deciding only: nothing here runs anything. A change ripples forward along the graph; each task behind it is
-brought up to date once, after everything it waits for, so that a change costs no more than the tasks it concerns.
+brought up to date once, after all that it waits for: a change costs no more than the tasks it concerns.
 """
 
 from __future__ import annotations

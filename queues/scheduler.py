@@ -108,9 +108,8 @@ class Scheduler:
         queue = self._queues.get(project)
         if queue is None or queue.left != 0:
             return None
-        return (
-            f"{project} has used up the {queue.allowed} attempts it was started with; start it again for more"
-        )
+        attempts = "attempt" if queue.allowed == 1 else f"{queue.allowed} attempts"
+        return f"{project} has used up the {attempts} it was started with; start it again for more"
 
     def settle(self, key: TaskKey, outcome: Outcome) -> None:
         """Take over an outcome that the journal learnt elsewhere: an override, an abort, a rejection.
@@ -317,9 +316,9 @@ class Scheduler:
         del self._running[key]
         node = self._board.nodes[key]
         verdict, node.verdict = node.verdict, None
-        outcome = self._outcome(job)
-        waits = outcome.state in (TaskState.PARKED, TaskState.HELD) and not self._stopping
         try:
+            outcome = self._outcome(job)
+            waits = outcome.state in (TaskState.PARKED, TaskState.HELD) and not self._stopping
             self._close(node, verdict if waits and isinstance(verdict, Outcome) else outcome)
             if waits and verdict is Verdict.GO_ON:
                 self.resume(key)
@@ -333,8 +332,12 @@ class Scheduler:
                 return Outcome(TaskState.HELD, "left open when the scheduler stopped")
             return Outcome(TaskState.FAILED, "its run was cancelled", "cancelled")
         error = job.exception()
-        if error is None:
+        if error is None and isinstance(job.result(), Outcome):
             return job.result()
+        if error is None:
+            error = TypeError(
+                f"the dispatcher returned {type(job.result()).__name__} where an Outcome belongs"
+            )
         if isinstance(error, Exception):
             return Outcome(TaskState.FAILED, _sentence(error))
         return Outcome(TaskState.HELD, f"left open by {type(error).__name__}")

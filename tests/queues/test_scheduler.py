@@ -215,6 +215,16 @@ async def test_a_dispatcher_that_raises_fails_its_task_and_nothing_else() -> Non
     assert scheduler.state(k("C")) is S.SUCCEEDED
 
 
+async def test_a_dispatcher_that_returns_nothing_fails_its_task() -> None:
+    class Silent(Hands):
+        async def dispatch(self, task: Task) -> Outcome:
+            return None  # type: ignore[return-value]
+
+    scheduler = loaded(Silent(), a_task("A"))
+    await to_idle(scheduler)
+    assert scheduler.reason(k("A")) == "the dispatcher returned NoneType where an Outcome belongs"
+
+
 async def test_one_task_in_a_lane_and_never_more_than_the_limit() -> None:
     hands = Hands(slow="A1 A2 B1 C1")
     scheduler = loaded(
@@ -267,7 +277,7 @@ async def test_a_resumed_task_is_no_new_attempt() -> None:
     await to_idle(scheduler)
     assert hands.started == ["A"]
     assert scheduler.exhausted("p") == (
-        "p has used up the 1 attempts it was started with; start it again for more"
+        "p has used up the attempt it was started with; start it again for more"
     )
     scheduler.resume(k("A"))
     await to_idle(scheduler)
