@@ -117,9 +117,9 @@ class StepTrace:
 async def run_program(program: Program, *, folder: Path, log: Path) -> ProgramResult:
     """Run a program to its end. `folder` is for this one execution and must not have been used.
 
-    When the awaiting task is cancelled, the program is stopped (TERM, after its grace KILL); CancelledError is
-    raised only when it is verified that nothing of it is left. Raises ProgramError when nothing could be
-    started.
+    When the awaiting task is cancelled, the program is stopped (TERM, after its grace KILL); CancelledError
+    is raised only when it is verified that nothing of it is left. Raises ProgramError when nothing could
+    be started.
     """
     loop = asyncio.get_running_loop()
     started_at = datetime.now(UTC)

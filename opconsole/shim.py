@@ -6,9 +6,9 @@ standard input: neither variables nor secrets stand in an argument list. A later
 SIGTERM, cancels. When standard input ends because its writer died, the shim goes on.
 
 The log holds one line per piece: ``2026-11-23T14:05:00.123Z o text``. ``o`` is the program's output, ``e``
-its errors, ``n`` a note of opconsole. A capital ``O`` or ``E`` says that the line is not over: the next piece of
-that stream goes on with it. So dots of a progress show as they come, and a gigabyte without newline needs no
-memory.
+its errors, ``n`` a note of opconsole. A capital ``O`` or ``E`` says that the line is not over: the next piece
+of that stream goes on with it. So dots of a progress show as they come, and a gigabyte without newline needs
+no memory.
 
 When the program has exited, nobody is killed: services that it started go on. If they still hold its output,
 a child of the shim that holds no lock goes on reading, lest they hang or die by SIGPIPE.

@@ -156,7 +156,7 @@ async def test_28_the_program_gets_a_clean_environment(step: Step, monkeypatch: 
     script = (
         "import os, signal, json; print(json.dumps({"
         "'variables': sorted(set(os.environ) - {'LC_CTYPE'}),"
-        "'descriptors': sorted(int(d) for d in os.listdir('/proc/self/fd') if os.path.exists(f'/dev/fd/{d}')),"
+        "'descriptors': sorted(int(d) for d in os.listdir('/dev/fd') if os.path.exists('/dev/fd/' + d)),"
         "'stdin': os.readlink('/proc/self/fd/0'), 'umask': os.umask(0), 'cwd': os.getcwd(),"
         "'leader': [os.getpid() == os.getsid(0), os.getpid() == os.getpgrp()],"
         "'blocked': [int(s) for s in signal.pthread_sigmask(0, [])],"
@@ -285,14 +285,16 @@ async def test_cancelling_before_the_program_has_begun_leaves_nothing_running(st
 
 
 async def test_a_service_goes_on_after_a_normal_exit_though_it_holds_the_output(step: Step) -> None:
-    script = "sh -c 'while [ ! -e go ]; do sleep 0.02; done; echo still here; echo alive > proof; sleep 60' & echo up"
+    script = (
+        "sh -c 'while [ ! -e go ]; do sleep 0.02; done; echo still here; echo > proof; sleep 60' & echo up"
+    )
     async with asyncio.timeout(10):
         result = await step.run(step.shell(script))
     assert result.ok
     assert trace(step.folder).state is TraceState.ENDED
     assert step.processes() != set()
     (step.root / "go").touch()
-    await until(lambda: (step.root / "proof").exists())  # neither SIGPIPE nor a full pipe stopped it
+    await until((step.root / "proof").exists)  # neither SIGPIPE nor a full pipe stopped it
     await until(lambda: "still here" in step.lines())
 
 
@@ -424,4 +426,4 @@ async def test_many_programs_run_at_once_and_leave_no_descriptor_or_child_behind
     assert all(result.ok for result in results)
     assert len(set(Path("/proc/self/fd").iterdir())) <= len(before) + 1
     with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+        os.waitpid(-1, os.WNOHANG)  # noqa: ASYNC222 (it does not wait)

@@ -93,10 +93,10 @@ def test_the_log_notes_what_was_lost_as_soon_as_it_can(
         room -= count
         return whole_write(descriptor, data[:count])
 
-    monkeypatch.setattr(shim.os, "write", write_until_full)
+    monkeypatch.setattr(os, "write", write_until_full)
     log.write(b"first line that does not fit\n")
     log.write(b"second\n")
-    monkeypatch.setattr(shim.os, "write", whole_write)
+    monkeypatch.setattr(os, "write", whole_write)
     log.write(b"third\n")
     log.write(b"fourth\n")
     lines = (tmp_path / "log").read_text().splitlines()
