@@ -19,7 +19,6 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-from opconsole.ids import new_run_id
 from opconsole.journal import ops
 from opconsole.journal.hosting import HostLock
 from opconsole.journal.location import JournalPlace, locate
@@ -130,7 +129,7 @@ async def _all(writer: JournalWriter, prepared: list[Prepared], waits: list[floa
 
 
 def _task(number: int, *, told: bool) -> Prepared:
-    name = str(new_run_id())
+    name = f"r-{number}"
     run = Run(
         name, "p", f"T-{number}", "deployment", "deploy", "dev", "1", 1, RunState.RUNNING, 1, "ana", NOW
     )

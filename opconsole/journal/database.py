@@ -51,7 +51,7 @@ def reading_engine(database: Path) -> Engine:
         connection.execute("PRAGMA query_only=ON")
         return connection
 
-    engine = create_engine("sqlite://", creator=creator, poolclass=QueuePool)
+    engine = create_engine("sqlite://", creator=creator, hide_parameters=True, poolclass=QueuePool)
     event.listen(engine, "begin", _begin_deferred)
     return engine
 
@@ -64,7 +64,7 @@ def writing_engine(database: Path, *, create: bool = False) -> Engine:
         connection.execute("PRAGMA journal_mode=WAL")
         return connection
 
-    engine = create_engine("sqlite://", creator=creator, poolclass=NullPool)
+    engine = create_engine("sqlite://", creator=creator, hide_parameters=True, poolclass=NullPool)
     event.listen(engine, "begin", _begin_immediate)
     return engine
 

@@ -16,7 +16,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, Delete, Insert, Update, insert, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from opconsole.audit import GENESIS, entry_hash
 from opconsole.journal.ballast import Ballast
@@ -358,7 +358,9 @@ def _typed(error: BaseException, place: JournalPlace) -> JournalError:
     if meaning(error) is Meaning.FULL:
         typed: JournalError = JournalFullError(f"{place.root}: {_FULL_TEXT}")
     else:
-        typed = JournalError(f"the journal refused a submission, nothing of it was recorded: {error}")
+        # The database's own words: SQLAlchemy's would show the statement and every value in it.
+        reason = error.orig if isinstance(error, DBAPIError) else error
+        typed = JournalError(f"the journal refused a submission, nothing of it was recorded: {reason}")
     typed.__cause__ = error
     return typed
 
