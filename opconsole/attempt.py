@@ -1,0 +1,333 @@
+"""An attempt: one run being worked on, with the ways to change its record and to perform its steps.
+
+The rule that everything here serves: a step's intent is committed before its effect, its outcome after,
+and an outcome travels in the same submission as the next intent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from guardrails.gates import Gate
+from opconsole.host import Host
+from opconsole.journal import ops
+from opconsole.journal.errors import JournalError
+from opconsole.journal.records import Phase, Run, StepRow, StepState
+from opconsole.journal.writer import AuditOp, Op
+from opconsole.logs import LogLine, append_note, tail
+from opconsole.plans import ECHO_FIELDS
+from opconsole.programs import Ending, Program, ProgramResult, run_program
+from opconsole.settings.model import Environment, Project
+from opconsole.settings.secrets import SecretError
+from opconsole.steps import CAPTURE_LIMIT, NO_VARIABLES, Step, StepFailed
+from opconsole.surroundings import Scope, Surroundings, resolve_surroundings
+from queues.states import RunState
+from queues.tasks import Task
+
+CAPTURED_LINES = 2000
+"""Lines of a captured program that are read at most."""
+
+BACKOFF = 2.0
+"""Seconds before a step that declares itself retryable is tried again; doubled each time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A step with its place in the run."""
+
+    position: int
+    phase: Phase
+    scope: Scope
+    step: Step
+
+
+class Attempt:
+    """One run being worked on. Made for each dispatch; the journal holds what must outlive it."""
+
+    def __init__(self, host: Host, task: Task, run: Run, position: int = 0) -> None:
+        self.host = host
+        self.task = task
+        self.run = run
+        self._position = position
+        self._carried: list[Op | AuditOp] = []
+
+    @property
+    def project(self) -> Project:
+        """The settings of the run's project."""
+        return self.host.workspace.settings.projects[self.run.project]
+
+    @property
+    def environment(self) -> Environment:
+        """The settings of the run's environment."""
+        return self.project.environments[self.run.environment]
+
+    @property
+    def gate(self) -> Gate:
+        """The gate of the run's environment."""
+        return self.host.workspace.gate(self.run.project, self.run.environment)
+
+    @property
+    def folder(self) -> Path:
+        """The run's private folder."""
+        return self.host.run_folder(self.run.id)
+
+    def note(self, text: str) -> None:
+        """Write a line of our own into the run's log."""
+        append_note(self.host.log(self.run.id), text)
+
+    # -- the record
+
+    async def commit(self, *more: Op | AuditOp, reserve: bool = False) -> None:
+        """Commit what is carried, and more, in one submission.
+
+        *reserve* is for outcomes, which are recorded even when the disk is full.
+        """
+        carried, self._carried = self._carried, []
+        try:
+            if carried or more:
+                await self.host.journal.commit(*carried, *more, reserve=reserve)
+        except JournalError:
+            self._carried = [*carried, *self._carried]
+            raise
+
+    async def save(self, *more: Op | AuditOp, reserve: bool = False, **fields: object) -> None:
+        """Change fields of the run, in the journal and here."""
+        await self.commit(ops.update_run(self.run.id, self.run.epoch, **fields), *more, reserve=reserve)
+        self.run = replace(self.run, **fields)  # type: ignore[arg-type]  # the names are the record's own
+
+    async def enter(self, state: RunState, reason: str = "", *more: Op | AuditOp, **fields: object) -> None:
+        """Bring the run into another state, tell whoever follows, and echo it into the queue file."""
+        now = self.host.clock.now()
+        fields = {**fields, "state": state, "reason": reason}
+        if state.final:
+            fields["finished_at"] = now
+        told: list[Op | AuditOp] = [
+            self._event("run", state=state.value, reason=reason),
+            ops.audit(now, self.host.operator, f"run-{state.value}", self.run.id, reason=reason),
+            ops.send("echo", self.run.project, self._echo(state, reason), now),
+        ]
+        if state.final:
+            told.append(ops.free_lock(self.run))
+        await self.save(*told, *more, reserve=True, **fields)
+        self.note(f"{state.value}: {reason}" if reason else state.value)
+
+    def tell(self, name: str, **detail: object) -> None:
+        """Carry an event to the next commit."""
+        self._carried.append(self._event(name, **detail))
+
+    def carry(self, *more: Op | AuditOp) -> None:
+        """Carry operations to the next commit."""
+        self._carried.extend(more)
+
+    # -- steps
+
+    async def plan_steps(self, phase: Phase, steps: Sequence[tuple[Scope, Step]]) -> list[Planned]:
+        """Record the steps that are to come, in order, with what their programs may know."""
+        planned = [
+            Planned(self._position + index, phase, scope, step) for index, (scope, step) in enumerate(steps)
+        ]
+        self._position += len(planned)
+        await self.commit(*(ops.plan_step(self._row(item)) for item in planned))
+        return planned
+
+    async def take_up(self, phase: Phase, steps: Sequence[tuple[Scope, Step]]) -> list[Planned]:
+        """Find the next steps among those planned before a person was asked; plan them anew where they differ."""
+        rows = [
+            row
+            for row in await self.host.read(self.host.reader.steps, self.run.id)
+            if row.phase is phase and row.state is StepState.PENDING
+        ]
+        if [row.name for row in rows[: len(steps)]] == [step.name for _, step in steps]:
+            return [
+                Planned(row.position, phase, scope, step)
+                for row, (scope, step) in zip(rows, steps, strict=False)
+            ]
+        now = self.host.clock.now()
+        self.carry(*(ops.end_step(self.run.id, row.position, StepState.SKIPPED, now) for row in rows))
+        return await self.plan_steps(phase, steps)
+
+    async def perform(self, planned: Planned) -> str:
+        """Do a step: its intent first, then the act, then its outcome.
+
+        Gives the act's sentence about what it did. Raises StepFailed when it could not.
+        """
+        step, position = planned.step, planned.position
+        started = self._event("step", step=step.name, state="running", title=step.title)
+        await self.commit(ops.start_step(self.run.id, position, self.host.clock.now()), started)
+        self.note(f"── {step.title}")
+        runner = StepRunner(self, planned)
+        try:
+            await runner.prepare()
+            detail = await self._act(step, runner) or ""
+        except StepFailed as failure:
+            self.note(failure.reason)
+            self._end(planned, StepState.FAILED, runner.status, failure.reason)
+            raise
+        except asyncio.CancelledError:
+            self._end(planned, StepState.CANCELLED, runner.status, "cancelled")
+            raise
+        except Exception as fault:
+            reason = f"{step.name} failed unexpectedly: {type(fault).__name__}: {fault}"
+            self.note(reason)
+            self._end(planned, StepState.FAILED, runner.status, reason)
+            raise StepFailed(reason) from fault
+        self._end(planned, StepState.SUCCEEDED, runner.status, detail)
+        return detail
+
+    def skip(self, planned: Sequence[Planned]) -> None:
+        """Say of steps that they will not take place."""
+        now = self.host.clock.now()
+        for item in planned:
+            self._carried.append(ops.end_step(self.run.id, item.position, StepState.SKIPPED, now))
+
+    async def _act(self, step: Step, runner: StepRunner) -> str | None:
+        tries = 1 + (self.host.workspace.settings.policy.retries if step.retryable else 0)
+        for attempt in range(tries):
+            try:
+                return await step.act(runner)
+            except StepFailed as failure:
+                if attempt + 1 == tries or not (step.retryable or failure.retryable):
+                    raise
+                wait = BACKOFF * 2**attempt
+                self.note(f"{failure.reason}; trying again in {wait:g} s")
+                await self.host.clock.sleep(wait)
+        raise AssertionError("a step is tried at least once")
+
+    def _end(self, planned: Planned, state: StepState, status: int | None, detail: str) -> None:
+        now = self.host.clock.now()
+        self._carried.append(
+            ops.end_step(self.run.id, planned.position, state, now, status=status, detail=detail)
+        )
+        self._carried.append(self._event("step", step=planned.step.name, state=state.value, detail=detail))
+
+    def _row(self, planned: Planned) -> StepRow:
+        step = planned.step
+        return StepRow(
+            run=self.run.id,
+            position=planned.position,
+            phase=planned.phase,
+            name=step.name,
+            title=step.title,
+            kind=step.kind.value,
+            state=StepState.PENDING,
+            argv=step.argv,
+        )
+
+    def _event(self, name: str, *, step: str | None = None, state: str | None = None, **detail: object) -> Op:
+        return ops.event(
+            self.host.clock.now(),
+            name,
+            self.run.project,
+            task=self.run.task,
+            run=self.run.id,
+            step=step,
+            state=state,
+            **{"environment": self.run.environment, **detail},
+        )
+
+    def _echo(self, state: RunState, reason: str) -> dict[str, object]:
+        return echo_payload(self.run, state, reason, self.host.clock.now().isoformat(timespec="seconds"))
+
+
+def echo_payload(run: Run, state: RunState, reason: str, now: str) -> dict[str, object]:
+    """Give what the task's entry in its queue file should say about a run in *state*."""
+    status = state.file_status
+    payload: dict[str, object] = {
+        "task": run.task,
+        "status": status,
+        "error": (reason or state.value) if status == "blocked" else None,
+        "attempts": run.attempt,
+        "last_attempt": (run.started_at or run.created_at).isoformat(timespec="seconds"),
+        "completed_at": now if status == "complete" else None,
+    }
+    assert set(payload) - {"task"} == ECHO_FIELDS
+    return payload
+
+
+def _output(lines: Sequence[LogLine]) -> str:
+    text = "\n".join(line.text for line in lines if line.stream == "o")
+    return text[-CAPTURE_LIMIT:]
+
+
+class StepRunner:
+    """What an act may ask while it runs: programs under the shim, and lines in the log."""
+
+    def __init__(self, attempt: Attempt, planned: Planned) -> None:
+        self._attempt = attempt
+        self._planned = planned
+        self._programs = 0
+        self._surroundings = Surroundings({}, ())
+        self.status: int | None = None
+
+    async def prepare(self) -> None:
+        """Make the environment that the step's programs get."""
+        try:
+            self._surroundings = await asyncio.to_thread(
+                resolve_surroundings, self._attempt.host, self._attempt.run, self._planned.scope
+            )
+        except SecretError as error:
+            raise StepFailed(str(error)) from error
+
+    def note(self, text: str) -> None:
+        """Write a line of our own into the run's log."""
+        self._attempt.note(text)
+
+    async def program(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path,
+        variables: Mapping[str, str] = NO_VARIABLES,
+        limit: float | None = None,
+    ) -> ProgramResult:
+        """Run a program under the shim, its output in the run's log."""
+        log = self._attempt.host.log(self._attempt.run.id)
+        return await self._run(argv, cwd, variables, limit, log)
+
+    async def capture(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path,
+        variables: Mapping[str, str] = NO_VARIABLES,
+        limit: float | None = None,
+    ) -> tuple[ProgramResult, str]:
+        """As `program`, and give its standard output: masked, at most CAPTURE_LIMIT bytes."""
+        own = self._folder() / "output"
+        result = await self._run(argv, cwd, variables, limit, own)
+        lines = await asyncio.to_thread(tail, own, CAPTURED_LINES) if own.exists() else []
+        if not result.ok:
+            for line in lines:
+                self.note(line.text)
+        return result, _output(lines)
+
+    def _folder(self) -> Path:
+        name = f"{self._planned.position:02}-{self._planned.step.name}-{self._programs}"
+        return self._attempt.folder / "steps" / name
+
+    async def _run(
+        self,
+        argv: Sequence[str],
+        cwd: Path,
+        variables: Mapping[str, str],
+        limit: float | None,
+        log: Path,
+    ) -> ProgramResult:
+        program = Program(
+            argv=tuple(argv),
+            cwd=cwd,
+            variables={**self._surroundings.variables, **variables},
+            limit=limit or self._planned.step.limit,
+            secrets=self._surroundings.secrets,
+        )
+        folder = self._folder()
+        self._programs += 1
+        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+        result = await run_program(program, folder=folder, log=log)
+        self.status = result.status
+        if result.ending is Ending.CANCELLED:
+            raise asyncio.CancelledError
+        return result

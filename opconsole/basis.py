@@ -1,0 +1,199 @@
+"""The basis of a run: everything its plan rests on, read from sources, stores, target and database.
+
+It is derived twice: to seal the plan, and again under the environment's lock before the first effect.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from guardrails.environments import GateKind
+from opconsole.artifacts import StoreError
+from opconsole.attempt import Attempt
+from opconsole.git import GitError, GitMissingError
+from opconsole.migrating import MigrationPath, migrations_folder, path_between, revision_now
+from opconsole.plans import Plan, entry_digest, seal
+from opconsole.settings.model import MigrateWhen
+from opconsole.sources import SourceError, SourceKind, SourceVersion, StoredSource, resolve_source
+from opconsole.steps import Step, StepContext, StepFailed
+from opconsole.targeting import target_for
+from opconsole.targets.base import TargetState
+from opconsole.trees import UnsafeTreeError
+from queues.tasks import TaskKind
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What a deployment or migration rests on."""
+
+    source: SourceVersion
+    stored: StoredSource
+    artifact_digest: str | None
+    target: TargetState
+    migrations: MigrationPath | None
+
+
+async def resolve(attempt: Attempt) -> SourceVersion:
+    """Pin the run's version to a commit, by the rules of its environment."""
+    run, project = attempt.run, attempt.project
+    development = attempt.gate.kind is GateKind.DEVELOPMENT
+    version = run.version
+    if attempt.task.kind is TaskKind.MIGRATION and version is None:
+        current = await attempt.host.read(attempt.host.reader.current_release, run.project, run.environment)
+        version = current.version if current else None
+    try:
+        source = await resolve_source(
+            attempt.host.workspace.project_path(run.project),
+            kind=SourceKind(project.source.value),
+            version=version,
+            allow_head=development or (attempt.task.kind is TaskKind.MIGRATION and version is None),
+        )
+    except (SourceError, GitMissingError, GitError, UnsafeTreeError) as error:
+        raise StepFailed(str(error)) from error
+    await _refuse_other_commit(attempt, source)
+    return source
+
+
+async def _refuse_other_commit(attempt: Attempt, source: SourceVersion) -> None:
+    """Hold staging and production to the commit that a version is on record with."""
+    if attempt.gate.kind is GateKind.DEVELOPMENT or attempt.run.version is None:
+        return
+    known = await attempt.host.read(attempt.host.reader.artifacts, attempt.run.project, attempt.run.version)
+    if known and all(artifact.commit_id != source.commit for artifact in known):
+        raise StepFailed(
+            f"version {attempt.run.version} is on record with commit {known[-1].commit_id[:19]}, "
+            f"but now names {source.commit[:19]}; deploy the new commit under a new version"
+        )
+
+
+async def read_migrations(attempt: Attempt, context: StepContext, stored: StoredSource) -> MigrationPath:
+    """Read which migrations lie between the database and the head of the sources."""
+    run, task = attempt.run, attempt.task
+    folder = migrations_folder(attempt.host, run, task.migrations_path)
+    limit = migration_limit(attempt)
+    start = await revision_now(attempt.host, run, context, stored.path, folder, limit)
+    return await path_between(attempt.host, run, stored.path, folder, start, None)
+
+
+async def derive(attempt: Attempt, context: StepContext) -> Basis:
+    """Read everything the plan rests on, from its sources and from probing the target."""
+    host, run = attempt.host, attempt.run
+    source = await resolve(attempt)
+    if run.source_digest is None:
+        raise StepFailed("the run has no private copy of its sources; run it again")
+    try:
+        stored = await host.sources.verify(run.source_digest)
+        if run.artifact_digest is not None:
+            await host.artifacts.verify(run.artifact_digest)
+    except StoreError as error:
+        raise StepFailed(str(error)) from error
+    target = TargetState(known=False)
+    if attempt.task.kind is TaskKind.DEPLOYMENT:
+        target = await (await target_for(attempt)).probe(context)
+    migrations = await read_migrations(attempt, context, stored) if wants_migrations(attempt) else None
+    return Basis(source, stored, run.artifact_digest, target, migrations)
+
+
+def wants_migrations(attempt: Attempt) -> bool:
+    """Say whether the run migrates a database."""
+    return attempt.task.kind is TaskKind.MIGRATION or attempt.task.run_migrations
+
+
+def migration_limit(attempt: Attempt) -> float:
+    """Give the seconds that the run's migrations may take."""
+    return attempt.environment.limits.migration or attempt.host.workspace.settings.policy.migration_limit
+
+
+async def seal_plan(attempt: Attempt, basis: Basis, steps: Sequence[Step]) -> Plan:
+    """Write the plan for a basis and give it its digest."""
+    run, environment = attempt.run, attempt.environment
+    settings = attempt.host.workspace.settings
+    limits = {
+        name: getattr(environment.limits, name) or getattr(settings.policy, f"{name}_limit")
+        for name in ("deployment", "migration", "rollback")
+    }
+    programs = await asyncio.to_thread(_programs, attempt.host.workspace.root, steps)
+    target = await target_for(attempt) if attempt.task.kind is TaskKind.DEPLOYMENT else None
+    return seal(
+        {
+            "task": str(run.key),
+            "entry": entry_digest(attempt.task),
+            "run": run.id,
+            "attempt": run.attempt,
+            "project": run.project,
+            "environment": run.environment,
+            "action": run.action,
+            "version": {"from": basis.target.version or run.previous_version, "to": run.version},
+            "commit": basis.source.commit,
+            "source": basis.stored.digest,
+            "artifact": basis.artifact_digest,
+            "target": _target(target.identity() if target else None, basis.target),
+            "migrate": attempt.project.migrate.value if basis.migrations else None,
+            "migrations": basis.migrations.to_json() if basis.migrations else None,
+            "findings": _findings(run.report),
+            "steps": [{"name": step.name, "kind": step.kind.value, "argv": _argv(step)} for step in steps],
+            "programs": programs,
+            "policy": {
+                "gate": attempt.gate.kind.value,
+                "approval": attempt.gate.approval.value,
+                "auto_rollback": attempt.gate.auto_rollback,
+                "requires_approval": attempt.task.requires_approval or environment.requires_approval,
+                "limits": limits,
+            },
+            "approvers": list(environment.approvers or settings.approvals.approvers),
+        }
+    )
+
+
+def migrate_first(attempt: Attempt) -> bool:
+    """Say whether migrations run before new code serves."""
+    return attempt.project.migrate is MigrateWhen.BEFORE_SWITCH
+
+
+def _target(identity: str | None, state: TargetState) -> dict[str, object] | None:
+    if identity is None:
+        return None
+    if not state.known:
+        return {"identity": identity, "probed": False, "note": "this target cannot be probed"}
+    return {
+        "identity": identity,
+        "probed": True,
+        "release": state.release,
+        "version": state.version,
+        "artifact": state.artifact_digest,
+    }
+
+
+def _findings(report: Mapping[str, object] | None) -> list[object]:
+    files = (report or {}).get("files")
+    if not isinstance(files, list):
+        return []
+    return [
+        {"path": file["path"], **{name: finding[name] for name in ("rule", "verdict", "line", "reason")}}
+        for file in files
+        for finding in file["findings"]
+    ]
+
+
+def _argv(step: Step) -> list[str] | None:
+    return list(step.argv) if step.argv is not None else None
+
+
+def _programs(workspace: Path, steps: Sequence[Step]) -> dict[str, str]:
+    """Hash the programs of the steps that are files of the workspace or named by an absolute path.
+
+    What belongs to a release or to the sources is covered by the artifact's and the source's digest.
+    """
+    found: dict[str, str] = {}
+    for step in steps:
+        for word in step.argv or ():
+            if "{" in word or "/" not in word:
+                continue
+            path = workspace / word
+            if path.is_file():
+                found[word] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return found

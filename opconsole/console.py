@@ -1,0 +1,52 @@
+"""What the screens need of the rest: one protocol, so that they can be shown without a worker or a journal."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from opconsole.journal.records import RequestKind
+from opconsole.views import EnvironmentView, RunView, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a request."""
+
+    granted: bool
+    text: str
+    """One sentence: what happens now, or why not and what to do."""
+
+
+class Console(Protocol):
+    """Reads the workspace's present state and asks for changes. Never blocks the event loop."""
+
+    read_only: bool
+    operator: str
+    """The name under which this person asks."""
+
+    async def snapshot(self) -> Snapshot:
+        """Give all that the operations screen shows."""
+        ...
+
+    async def run(self, run_id: str) -> RunView | None:
+        """Give one run."""
+        ...
+
+    async def environments(self) -> tuple[EnvironmentView, ...]:
+        """Give what every environment runs."""
+        ...
+
+    def changes(self) -> AsyncIterator[None]:
+        """Wake whenever the journal or a queue file may have changed."""
+        ...
+
+    async def ask(self, kind: RequestKind, payload: Mapping[str, object]) -> Answer:
+        """Ask for something and wait for the answer.
+
+        Payloads: approve {run, plan (digest), reason, environment (as typed)} · reject {run, reason} ·
+        decide {run, verb: revert|override|abort, reason} · verify {run, reason} · cancel {run} ·
+        retry {run} · start {project} · pause {project}.
+        """
+        ...

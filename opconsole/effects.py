@@ -1,0 +1,141 @@
+"""Effects: the steps that change an environment — place, switch, migrate, health, smoke — as values.
+
+What they do is the target's, Alembic's and the health check's business; here they are put in order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+from opconsole.attempt import Attempt
+from opconsole.basis import Basis, migrate_first, migration_limit
+from opconsole.git import GitError
+from opconsole.health import CommandCheck, HealthCheck, HttpCheck, TcpCheck, wait_healthy
+from opconsole.migrating import RevisionHeard, upgrade_step
+from opconsole.programs import ProgramResult
+from opconsole.settings import targets as configured
+from opconsole.sources import SourceError, SourceVersion, create_tag
+from opconsole.steps import Step, StepContext, StepFailed, StepKind, describe_result
+from opconsole.surroundings import Scope
+from opconsole.targets.base import Release, Target
+
+TAG_LIMIT = 60.0
+"""Seconds for creating a tag."""
+
+ScopedSteps = list[tuple[Scope, Step]]
+
+
+def deployment_steps(
+    attempt: Attempt,
+    basis: Basis,
+    target: Target,
+    release: Release,
+    revision_is: RevisionHeard,
+) -> ScopedSteps:
+    """Give a deployment's effects in their order; *revision_is* hears where the database stands."""
+    place = _scoped(Scope.TARGET, target.place(release))
+    switch = _scoped(Scope.TARGET, target.switch(release, previous_version=basis.target.version))
+    migrate = migration_steps(attempt, basis, revision_is)
+    story = [*place, *migrate, *switch] if migrate_first(attempt) else [*place, *switch, *migrate]
+    story += health_steps(attempt, release.version)
+    story += smoke_steps(attempt)
+    if basis.source.creates_tag:
+        story.append((Scope.PROJECT, _tag_step(attempt, basis.source)))
+    return story
+
+
+def migration_steps(attempt: Attempt, basis: Basis, revision_is: RevisionHeard) -> ScopedSteps:
+    """Give the step that migrates forward, where there is something to migrate."""
+    if basis.migrations is None or not basis.migrations.steps:
+        return []
+    return [(Scope.ENVIRONMENT, upgrade_step(basis.migrations, migration_limit(attempt), revision_is))]
+
+
+def health_steps(attempt: Attempt, version: str) -> ScopedSteps:
+    """Give the step that waits until all of the environment's checks pass."""
+    checks = attempt.environment.health
+    if not checks:
+        return []
+
+    async def act(context: StepContext) -> str:
+        for check in checks:
+            await _wait(context, check_of(check), version)
+        return f"{len(checks)} checks passed" if len(checks) > 1 else "healthy"
+
+    limit = sum(check.within + check.timeout for check in checks)
+    return [(Scope.ENVIRONMENT, Step("health", StepKind.REPEATABLE, "Wait for health", None, limit, act))]
+
+
+def smoke_steps(attempt: Attempt) -> ScopedSteps:
+    """Give the step that runs the project's smoke programs against the environment."""
+    commands = attempt.project.smoke
+    if not commands:
+        return []
+
+    async def act(context: StepContext) -> str:
+        for argv in commands:
+            result = await context.program(argv, cwd=attempt.host.workspace.project_path(attempt.run.project))
+            if not result.ok:
+                raise StepFailed(f"smoke failed: {' '.join(argv)}: {describe_result(result)}")
+        return "smoke tests passed"
+
+    limit = attempt.host.workspace.settings.policy.smoke_limit
+    step = Step("smoke", StepKind.REPEATABLE, "Run the smoke tests", commands[0], limit, act)
+    return [(Scope.ENVIRONMENT, step)]
+
+
+def _scoped(scope: Scope, steps: list[Step]) -> ScopedSteps:
+    return [(scope, step) for step in steps]
+
+
+def _tag_step(attempt: Attempt, source: SourceVersion) -> Step:
+    async def act(context: StepContext) -> str:
+        del context
+        try:
+            tag = await create_tag(attempt.host.workspace.project_path(attempt.run.project), source)
+        except (SourceError, GitError) as error:
+            raise StepFailed(str(error)) from error
+        return f"{tag} names {source.commit[:12]}"
+
+    title = f"Tag {source.commit[:12]} as v{source.version}"
+    return Step("tag", StepKind.REPEATABLE, title, None, TAG_LIMIT, act)
+
+
+def check_of(check: configured.Health) -> HealthCheck:
+    """Give the check that the settings describe."""
+    common = {
+        "interval": check.interval,
+        "timeout": check.timeout,
+        "passes": check.passes,
+        "within": check.within,
+    }
+    if isinstance(check, configured.HttpCheck):
+        return HttpCheck(
+            url=check.url,
+            status=check.status,
+            body=check.body,
+            version_key=check.version_key,
+            expect_version=check.expect_version,
+            **common,
+        )
+    if isinstance(check, configured.TcpCheck):
+        return TcpCheck(host=check.host, port=check.port, **common)
+    return CommandCheck(argv=check.argv, **common)
+
+
+async def _wait(context: StepContext, check: HealthCheck, version: str) -> None:
+    async def command(argv: tuple[str, ...], seconds: float) -> ProgramResult:
+        return await context.program(argv, cwd=Path("/"), limit=seconds)
+
+    result = await wait_healthy(
+        check,
+        version=version,
+        run_command=command,
+        clock=time.monotonic,
+        sleep=asyncio.sleep,
+        note=context.note,
+    )
+    if not result.healthy:
+        raise StepFailed(f"health check failed: {result.reason}")

@@ -1,0 +1,51 @@
+"""The host: what everything that writes runs shares — the workspace, the journal, the stores, the clock."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from opconsole.artifacts import ArtifactStore
+from opconsole.clock import Clock
+from opconsole.journal.location import JournalPlace
+from opconsole.journal.reader import JournalReader
+from opconsole.journal.writer import JournalWriter
+from opconsole.sources import SourceStore
+from opconsole.workspace import Workspace
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """Made once by whoever holds the workspace's host lock, and handed to all that work on runs."""
+
+    workspace: Workspace
+    place: JournalPlace
+    journal: JournalWriter
+    reader: JournalReader
+    sources: SourceStore
+    artifacts: ArtifactStore
+    clock: Clock
+    environ: Mapping[str, str]
+    """The process's own variables: where ``env:NAME`` references are looked up, and nothing else."""
+    executor: Mapping[str, object]
+    """Who this is: machine, boot, process."""
+    operator: str
+    """The name that stands in the journal for what nobody else asked for."""
+
+    async def read(self, question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Ask the journal's reader without blocking the event loop."""
+        return await asyncio.to_thread(question, *args, **kwargs)
+
+    def run_folder(self, run: str) -> Path:
+        """Give the private folder of a run: its log, its steps' records, its working copy."""
+        return self.place.runs / run
+
+    def log(self, run: str) -> Path:
+        """Give the log file of a run."""
+        return self.run_folder(run) / "log"

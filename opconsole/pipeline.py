@@ -1,0 +1,438 @@
+"""The pipeline: a run's story from pre-flight through the gate and its effects to an end.
+
+`advance` goes on with a run as far as nobody has to decide. Everything that must outlive the process is in
+the journal, so a run that waited for a person may be carried on by another process than began it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from guardrails.environments import GateKind
+from guardrails.findings import Severity, Verdict
+from guardrails.gates import Action, GateDecision, GateFacts, OnFailure, decide, on_failure
+from opconsole.attempt import Attempt, Planned
+from opconsole.basis import Basis, derive, seal_plan
+from opconsole.effects import ScopedSteps, deployment_steps, migration_steps
+from opconsole.ending import deployment_entry, ended, success_ops
+from opconsole.ids import new_approval_id
+from opconsole.journal import ops
+from opconsole.journal.errors import JournalError, StaleEpochError
+from opconsole.journal.records import Approval, ApprovalState, Phase, Purpose
+from opconsole.journal.writer import AuditOp, Op
+from opconsole.plans import Plan, differences
+from opconsole.preflight import GuardrailsBlockError, Preflight
+from opconsole.rollback import WayBack, rollback_plan, rollback_steps, way_back_from, way_to
+from opconsole.steps import Step, StepContext, StepFailed, StepKind
+from opconsole.surroundings import Scope
+from opconsole.targeting import target_for
+from opconsole.targets.base import Release
+from queues.scheduler import Outcome
+from queues.states import RunState
+from queues.tasks import TaskKind
+
+COMPARE_LIMIT = 300.0
+"""Seconds for deriving a plan again."""
+
+TOUCHING = frozenset({"switch", "deploy", "restart", "migrate", "stop"})
+"""Steps from whose beginning on an environment is no longer what it was."""
+
+
+async def advance(attempt: Attempt) -> Outcome:
+    """Go on with the attempt's run as far as nobody has to decide."""
+    return await Pipeline(attempt).advance()
+
+
+class Pipeline:
+    """The story of one run; one method a chapter."""
+
+    def __init__(self, attempt: Attempt) -> None:
+        self._attempt = attempt
+        self._touched: set[str] = set()
+        self._changes: list[str] = []
+        self._basis: Basis | None = None
+        self._release: Release | None = None
+
+    async def advance(self) -> Outcome:
+        """Go on from where the journal says that the run stands."""
+        try:
+            await self._next_chapter()
+        except asyncio.CancelledError:
+            await self._cancelled()
+        except JournalError as error:
+            await self._unrecorded(error)
+        return ended(self._attempt.run)
+
+    async def _next_chapter(self) -> None:
+        run = self._attempt.run
+        if run.state is RunState.PENDING:
+            return await self._prepare()
+        approval = await self._latest_approval()
+        if run.state is not RunState.WAITING or approval is None:
+            return None
+        if approval.state is not ApprovalState.APPROVED:
+            return None
+        if approval.purpose is Purpose.REVERT:
+            return await self._revert(approval)
+        return await self._carry_out()
+
+    # -- before the gate
+
+    async def _prepare(self) -> None:
+        attempt = self._attempt
+        now = attempt.host.clock.now()
+        await attempt.enter(RunState.PREFLIGHT, started_at=attempt.run.started_at or now)
+        try:
+            if attempt.task.kind is TaskKind.ROLLBACK:
+                return await self._prepare_rollback()
+            basis = await Preflight(attempt).run()
+        except GuardrailsBlockError as block:
+            attempt.tell("alert", priority="P0", text=str(block))
+            return await self._end(RunState.BLOCKED, str(block))
+        except StepFailed as failure:
+            return await self._end(RunState.FAILED, failure.reason)
+        if basis is None:
+            return await self._end(RunState.SUCCEEDED, "validated")
+        steps = await self._effects(basis)
+        plan = await seal_plan(attempt, basis, [step for _, step in steps])
+        await self._gate(plan, steps, irreversible=_irreversible(basis))
+
+    async def _prepare_rollback(self) -> None:
+        attempt = self._attempt
+        way = await way_to(attempt.host, attempt.run, attempt.run.version)
+        if way.problem or way.to is None:
+            raise StepFailed(way.problem)
+        current = await attempt.host.read(
+            attempt.host.reader.current_release, attempt.run.project, attempt.run.environment
+        )
+        await attempt.save(
+            version=way.to.version,
+            release=way.to.name,
+            commit_id=way.to.commit_id,
+            source_digest=way.to.source_digest,
+            artifact_digest=way.to.artifact_digest,
+            previous_release=current.name if current else None,
+            previous_version=current.version if current else None,
+            revision_before=current.revision if current else None,
+            revision_after=current.revision if current else None,
+            preflight=((True, f"Release {way.to.name} can be restored"),),
+        )
+        steps = await rollback_steps(attempt, way, self._revision_is)
+        await self._gate(rollback_plan(attempt.run, way), steps, irreversible=False)
+
+    async def _gate(self, plan: Plan, steps: ScopedSteps, *, irreversible: bool) -> None:
+        """Ask a person where the gate wants one; else go on."""
+        attempt = self._attempt
+        await attempt.plan_steps(Phase.EFFECT, [(Scope.TARGET, self._compare_step()), *steps])
+        await attempt.save(plan=dict(plan.document), plan_digest=plan.digest)
+        decision = await self._decision(irreversible=irreversible)
+        if not decision.approval:
+            return await self._carry_out()
+        now = attempt.host.clock.now()
+        expires = attempt.gate.expires_after
+        approval = Approval(
+            id=new_approval_id(),
+            run=attempt.run.id,
+            purpose=Purpose.GO_AHEAD,
+            digest=plan.digest,
+            plan=plan.document,
+            tier=int(decision.tier),
+            why=decision.reasons,
+            state=ApprovalState.WAITING,
+            requested_at=now,
+            requested_by=attempt.run.requested_by,
+            expires_at=_later(now, expires),
+        )
+        asked: list[Op | AuditOp] = [
+            ops.insert_approval(approval),
+            ops.audit(now, attempt.host.operator, "approval-requested", attempt.run.id, digest=plan.digest),
+        ]
+        attempt.tell("approval", digest=plan.digest, tier=approval.tier, why=list(approval.why))
+        if attempt.gate.kind is GateKind.PRODUCTION:
+            attempt.tell("alert", priority="P1", text=f"{attempt.run.task} waits for approval in production")
+        reason = f"waits for approval: {', '.join(decision.reasons)}"
+        return await attempt.enter(RunState.WAITING, reason, *asked)
+
+    async def _decision(self, *, irreversible: bool) -> GateDecision:
+        attempt = self._attempt
+        run = attempt.run
+        before = await attempt.host.read(
+            attempt.host.reader.succeeded_before, run.project, run.environment, run.kind
+        )
+        facts = GateFacts(
+            succeeded_before=before,
+            requires_approval=attempt.task.requires_approval or attempt.environment.requires_approval,
+            exempted_critical=_exempted_critical(run.report),
+            irreversible=irreversible,
+        )
+        return decide(attempt.gate, Action(run.action), facts)
+
+    # -- behind the gate
+
+    async def _carry_out(self) -> None:
+        """Take the environment, compare the plan, and let the effects happen."""
+        attempt = self._attempt
+        now = attempt.host.clock.now()
+        lock = ops.take_lock(attempt.run, attempt.host.executor, now)
+        try:
+            await attempt.enter(RunState.RUNNING, "", *lock)
+        except StaleEpochError:
+            holder = await attempt.host.read(
+                attempt.host.reader.lock, attempt.run.project, attempt.run.environment
+            )
+            text = f"{attempt.run.environment} is held by run {holder.run if holder else 'unknown'}"
+            return await self._end(RunState.FAILED, f"{text}; decide that one first")
+        if attempt.task.kind is TaskKind.ROLLBACK:
+            return await self._carry_out_rollback()
+        if not await self._compared():
+            return None
+        basis = self._basis
+        assert basis is not None
+        steps = await self._effects(basis)
+        await attempt.save(
+            release=self._release.name if self._release else None,
+            previous_release=basis.target.release,
+            previous_version=basis.target.version,
+        )
+        failure = await self._perform(await attempt.take_up(Phase.EFFECT, steps))
+        if failure is not None:
+            return await self._failed(failure)
+        return await self._succeeded()
+
+    async def _compared(self) -> bool:
+        """Derive the plan again under the lock; False when the run does not go on."""
+        attempt = self._attempt
+        [compare] = await attempt.take_up(Phase.EFFECT, [(Scope.TARGET, self._compare_step())])
+        try:
+            await attempt.perform(compare)
+        except StepFailed as failure:
+            if self._changes:
+                await self._ask_again(failure.reason, self._changes)
+            else:
+                await self._end(RunState.FAILED, f"{failure.reason}; nothing was changed")
+            return False
+        return True
+
+    async def _carry_out_rollback(self) -> None:
+        attempt = self._attempt
+        if not await self._compared():
+            return None
+        way = await way_to(attempt.host, attempt.run, attempt.run.version)
+        steps = await rollback_steps(attempt, way, self._revision_is)
+        failure = await self._perform(await attempt.take_up(Phase.EFFECT, steps))
+        if failure is not None:
+            return await self._halt(f"the rollback failed: {failure.reason}")
+        assert way.to is not None
+        restored = (
+            ops.retire_releases(attempt.run.project, attempt.run.environment),
+            ops.restore_release(attempt.run.project, attempt.run.environment, way.to.name),
+        )
+        text = f"rolled back to {way.to.version}"
+        if attempt.gate.kind is GateKind.PRODUCTION:
+            text += "; manual verification required"
+        return await self._end(RunState.SUCCEEDED, text, *restored)
+
+    async def _perform(self, planned: Sequence[Planned]) -> StepFailed | None:
+        """Let effects happen one after the other; give the failure that ended them, if one did."""
+        for index, item in enumerate(planned):
+            if item.step.name in TOUCHING:
+                self._touched.add(item.step.name)
+            try:
+                await self._attempt.perform(item)
+            except StepFailed as failure:
+                self._attempt.skip(planned[index + 1 :])
+                return failure
+        return None
+
+    async def _succeeded(self) -> None:
+        attempt = self._attempt
+        basis = self._basis
+        assert basis is not None
+        text = "deployed" if attempt.task.kind is TaskKind.DEPLOYMENT else "migrated"
+        if attempt.gate.kind is GateKind.PRODUCTION:
+            text += "; manual verification required"
+        await self._end(RunState.SUCCEEDED, text, *success_ops(attempt, basis))
+        await self._tidy()
+
+    # -- when something fails
+
+    async def _failed(self, failure: StepFailed) -> None:
+        attempt = self._attempt
+        attempt.tell("alert", priority="P0", text=f"{attempt.run.task} failed: {failure.reason}")
+        if not self._touched:
+            return await self._end(RunState.FAILED, f"{failure.reason}; nothing was changed")
+        way = await self._way_back()
+        if on_failure(attempt.gate, way_back=not way.problem) is OnFailure.HALT:
+            reason = f"{failure.reason}; no way back: {way.problem}" if way.problem else failure.reason
+            return await self._halt(reason)
+        return await self._take_back(way, failure.reason)
+
+    async def _revert(self, approval: Approval) -> None:
+        """Take back what a halted run has changed, as a person decided."""
+        attempt = self._attempt
+        halted_for = attempt.run.reason
+        way = await self._way_back()
+        plan = rollback_plan(attempt.run, way)
+        if way.problem or plan.digest != approval.digest:
+            changed = way.problem or "; ".join(differences(approval.plan, plan.document))
+            return await self._halt(f"the plan to go back changed since it was approved: {changed}")
+        await attempt.enter(RunState.RUNNING, f"reverting: {approval.reason or halted_for}")
+        return await self._take_back(way, approval.reason or halted_for)
+
+    async def _take_back(self, way: WayBack, reason: str) -> None:
+        attempt = self._attempt
+        try:
+            steps = await rollback_steps(attempt, way, self._revision_is)
+            planned = await attempt.plan_steps(Phase.ROLLBACK, steps)
+        except StepFailed as failure:
+            return await self._halt(f"{reason}; the rollback failed: {failure.reason}")
+        failed = await self._perform(planned)
+        if failed is not None:
+            return await self._halt(f"{reason}; the rollback failed: {failed.reason}")
+        assert way.to is not None
+        attempt.tell("alert", priority="P1", text=f"{attempt.run.environment} is back at {way.to.version}")
+        back = f"{reason}; rolled back to {way.to.version}"
+        return await self._end(RunState.ROLLED_BACK, back)
+
+    async def _halt(self, reason: str) -> None:
+        await self._attempt.enter(
+            RunState.HALTED, reason, self._log_entry(RunState.HALTED, reason, rolled_back=False)
+        )
+
+    async def _ask_again(self, reason: str, changes: Sequence[str]) -> None:
+        """Void the approval of a plan that changed, and begin again with pre-flight."""
+        attempt = self._attempt
+        now, operator = attempt.host.clock.now(), attempt.host.operator
+        voids: list[Op | AuditOp] = [
+            ops.free_lock(attempt.run),
+            ops.audit(now, operator, "plan-changed", attempt.run.id, changes=list(changes)),
+        ]
+        approval = await self._latest_approval()
+        if approval is not None and approval.state is ApprovalState.APPROVED:
+            voids.append(ops.decide_approval(approval, ApprovalState.VOID, now, operator, reason))
+        attempt.skip(await attempt.take_up(Phase.EFFECT, []))
+        attempt.tell("plan-changed", changes=list(changes))
+        self._changes, self._basis, self._release = [], None, None
+        await attempt.enter(RunState.PENDING, reason, *voids)
+        await self._prepare()
+
+    async def _cancelled(self) -> None:
+        """Say what a cancelled run came to: nothing is left running when this is said."""
+        attempt = self._attempt
+        if attempt.run.state is RunState.RUNNING and self._touched:
+            what = ", ".join(sorted(self._touched))
+            return await attempt.enter(RunState.INTERRUPTED, f"cancelled after {what} had begun")
+        if attempt.run.state in (RunState.PENDING, RunState.PREFLIGHT, RunState.RUNNING):
+            await self._end(RunState.CANCELLED, "cancelled; nothing was changed")
+        return None
+
+    async def _unrecorded(self, error: JournalError) -> None:
+        """End a run whose next intent could not be recorded: without a record there is no effect."""
+        attempt = self._attempt
+        if self._touched:
+            await attempt.enter(RunState.INTERRUPTED, f"the journal could not be written: {error}")
+        else:
+            await self._end(RunState.FAILED, f"the journal could not be written: {error}")
+
+    # -- helpers
+
+    async def _end(self, state: RunState, reason: str, *more: Op | AuditOp) -> None:
+        attempt = self._attempt
+        if attempt.run.action in (Action.DEPLOY.value, Action.ROLLBACK.value):
+            rolled_back = state is RunState.ROLLED_BACK
+            more = (*more, self._log_entry(state, reason, rolled_back=rolled_back))
+        promise = attempt.task.completion_promise
+        if state is RunState.SUCCEEDED and promise:
+            attempt.tell("promise", text=promise)
+        await attempt.enter(state, reason, *more)
+        if state is RunState.SUCCEEDED and promise:
+            attempt.note(promise)
+        if attempt.task.kind in (TaskKind.DEPLOYMENT, TaskKind.ROLLBACK):
+            await (await target_for(attempt)).clear_holder()
+
+    def _log_entry(self, state: RunState, reason: str, *, rolled_back: bool) -> Op:
+        attempt = self._attempt
+        now = attempt.host.clock.now()
+        entry = deployment_entry(attempt.run, state, reason, now, rolled_back=rolled_back)
+        return ops.send("deployments", attempt.run.project, entry, now)
+
+    async def _effects(self, basis: Basis) -> ScopedSteps:
+        attempt = self._attempt
+        self._basis = basis
+        if attempt.task.kind is not TaskKind.DEPLOYMENT:
+            return migration_steps(attempt, basis, self._revision_is)
+        version = attempt.run.version or basis.source.version
+        target = await target_for(attempt)
+        artifact = await attempt.host.artifacts.verify(attempt.run.artifact_digest or "")
+        name = await asyncio.to_thread(target.next_release_name, version)
+        release = Release(name, version, basis.source.commit, artifact.path, artifact.digest)
+        self._release = release
+        return deployment_steps(attempt, basis, target, release, self._revision_is)
+
+    def _compare_step(self) -> Step:
+        async def act(context: StepContext) -> str:
+            await self._compare(context)
+            return "as approved" if await self._latest_approval() else "as planned"
+
+        title = "Compare the plan with sources, target and database"
+        return Step("compare", StepKind.REPEATABLE, title, None, COMPARE_LIMIT, act)
+
+    async def _compare(self, context: StepContext) -> None:
+        attempt = self._attempt
+        if attempt.task.kind is TaskKind.ROLLBACK:
+            way = await way_to(attempt.host, attempt.run, attempt.run.version)
+            plan = rollback_plan(attempt.run, way)
+        else:
+            basis = await derive(attempt, context)
+            steps = await self._effects(basis)
+            plan = await seal_plan(attempt, basis, [step for _, step in steps])
+        if plan.digest != attempt.run.plan_digest:
+            self._changes = differences(attempt.run.plan or {}, plan.document)
+            raise StepFailed(f"the plan changed: {'; '.join(self._changes)}")
+
+    async def _latest_approval(self) -> Approval | None:
+        found = await self._attempt.host.read(self._attempt.host.reader.approvals_of, self._attempt.run.id)
+        return found[-1] if found else None
+
+    async def _way_back(self) -> WayBack:
+        attempt = self._attempt
+        migrations = (attempt.run.plan or {}).get("migrations")
+        folder = migrations.get("path") if isinstance(migrations, dict) else None
+        return await way_back_from(attempt.host, attempt.run, folder if isinstance(folder, str) else None)
+
+    async def _revision_is(self, revision: str) -> None:
+        await self._attempt.save(reserve=True, revision_after=revision)
+
+    async def _tidy(self) -> None:
+        """Remove old releases. A failure here is noted; the deployment has succeeded all the same."""
+        attempt = self._attempt
+        if attempt.task.kind is not TaskKind.DEPLOYMENT:
+            return
+        run = attempt.run
+        protect = {name for name in (run.release, run.previous_release) if name}
+        try:
+            gone = await (await target_for(attempt)).prune(protect)
+        except (StepFailed, OSError) as fault:
+            attempt.note(f"old releases stay: {fault}")
+        else:
+            if gone:
+                attempt.note(f"removed old releases: {', '.join(gone)}")
+
+
+def _irreversible(basis: Basis) -> bool:
+    return basis.migrations is not None and not basis.migrations.reversible
+
+
+def _exempted_critical(report: Mapping[str, object] | None) -> bool:
+    files = (report or {}).get("files")
+    return isinstance(files, list) and any(
+        finding["verdict"] == Verdict.EXEMPT.value and finding["severity"] == Severity.CRITICAL.value
+        for file in files
+        for finding in file["findings"]
+    )
+
+
+def _later(now: datetime, seconds: float | None) -> datetime | None:
+    return None if seconds is None else now + timedelta(seconds=seconds)

@@ -1,0 +1,319 @@
+"""Pre-flight: everything that is looked at, tested and built before anything changes.
+
+All of it works on one clean export of one commit. What it finds decides the verdict, the ticks of the
+approval prompt and the plan.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from guardrails.check import check_migrations, check_sources
+
+from guardrails.findings import Finding, Report, Verdict
+from opconsole.artifacts import StoreError
+from opconsole.attempt import Attempt, Planned
+from opconsole.basis import Basis, derive, migration_limit, read_migrations, resolve, wants_migrations
+from opconsole.git import GitError
+from opconsole.journal import ops
+from opconsole.journal.records import ArtifactRow, Phase
+from opconsole.migrating import migrations_folder
+from opconsole.settings.model import Downgrade
+from opconsole.sources import SourceError, StoredSource
+from opconsole.steps import Step, StepContext, StepFailed, StepKind, describe_result
+from opconsole.surroundings import Scope
+from opconsole.trees import UnsafeTreeError, inside, remove_tree
+from queues.tasks import MigrationAction, TaskKind
+
+GIT_LIMIT = 300.0
+"""Seconds for taking an export."""
+
+
+class GuardrailsBlockError(Exception):
+    """Guardrails stop the run; *report* says where and why."""
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+        super().__init__(_blocking_sentence(report))
+
+
+class Preflight:
+    """The pre-flight of one run. Its parts are steps; what they find is kept here for the plan."""
+
+    def __init__(self, attempt: Attempt) -> None:
+        self._attempt = attempt
+        self._ticks: list[tuple[bool, str]] = []
+        self._reports: list[Report] = []
+        self._source: StoredSource | None = None
+        self.basis: Basis | None = None
+
+    async def run(self) -> Basis | None:
+        """Do all of it and give the basis of the plan; None for a task that only validates.
+
+        Raises StepFailed where something fails, GuardrailsBlockError where the guardrails stop the run.
+        """
+        attempt = self._attempt
+        steps = self._steps()
+        planned = await attempt.plan_steps(Phase.PREFLIGHT, steps)
+        try:
+            for index, item in enumerate(planned):
+                await self._perform(item, planned[index + 1 :])
+        finally:
+            await asyncio.to_thread(remove_tree, attempt.folder / "work")
+        return self.basis
+
+    async def _perform(self, item: Planned, rest: Sequence[Planned]) -> None:
+        """Do one step. A block is only final once the last of the scans has been made."""
+        try:
+            await self._attempt.perform(item)
+        except StepFailed:
+            report = self._report()
+            blocked = report.verdict is Verdict.BLOCK
+            if blocked and any(later.step.name in _SCANS for later in rest):
+                return
+            self._attempt.skip(rest)
+            await self._keep(report)
+            if blocked:
+                raise GuardrailsBlockError(report) from None
+            raise
+        if item.step.name in _SCANS and not any(later.step.name in _SCANS for later in rest):
+            report = self._report()
+            await self._keep(report)
+            if report.verdict is Verdict.BLOCK:
+                self._attempt.skip(rest)
+                raise GuardrailsBlockError(report)
+
+    async def _keep(self, report: Report) -> None:
+        await self._attempt.save(report=report.to_json(), preflight=tuple(self._ticks))
+
+    def _steps(self) -> list[tuple[Scope, Step]]:
+        """Give the steps that this kind of task wants, in the order of the policy."""
+        attempt, policy = self._attempt, self._attempt.host.workspace.settings.policy
+        steps = [(Scope.PROJECT, self._step("export", "Take a clean export", GIT_LIMIT, self._export))]
+        if wants_migrations(attempt):
+            steps.append(
+                (
+                    Scope.ENVIRONMENT,
+                    self._step("validate", "Validate migrations", migration_limit(attempt), self._validate),
+                )
+            )
+        steps.append(
+            (Scope.PROJECT, self._step("scan", "Scan for SQL and S3 calls", policy.scan_limit, self._scan))
+        )
+        if attempt.task.kind is TaskKind.DEPLOYMENT:
+            if attempt.project.test:
+                steps.append(
+                    (Scope.PROJECT, self._step("test", "Run the tests", policy.test_limit, self._test))
+                )
+            steps.append((Scope.PROJECT, self._step("build", "Build", policy.build_limit, self._build)))
+        if attempt.task.action is not MigrationAction.VALIDATE:
+            steps.append((Scope.TARGET, self._step("seal", "Seal the plan", GIT_LIMIT, self._seal)))
+        return steps
+
+    def _step(self, name: str, title: str, limit: float, act: object) -> Step:
+        return Step(name, StepKind.REPEATABLE, title, self._argv(name), limit, act)  # type: ignore[arg-type]
+
+    def _argv(self, name: str) -> tuple[str, ...] | None:
+        commands = {"test": self._attempt.project.test, "build": self._attempt.project.build}.get(name)
+        return commands[0] if commands else None
+
+    # -- the steps' acts
+
+    async def _export(self, context: StepContext) -> str:
+        attempt = self._attempt
+        source = await resolve(attempt)
+        if source.note:
+            context.note(source.note)
+        project = attempt.host.workspace.project_path(attempt.run.project)
+        try:
+            stored = await attempt.host.sources.export(project, source)
+        except (SourceError, GitError, StoreError, UnsafeTreeError) as error:
+            raise StepFailed(str(error)) from error
+        self._source = stored
+        version = attempt.run.version or source.version
+        await attempt.save(
+            commit_id=source.commit,
+            source_digest=stored.digest,
+            version=version,
+            artifact_digest=None,
+        )
+        return f"{source.tag or source.kind.value} {source.commit[:19]}"
+
+    async def _validate(self, context: StepContext) -> str:
+        attempt = self._attempt
+        stored = self._stored()
+        configured = attempt.project.migrations
+        folder = migrations_folder(attempt.host, attempt.run, attempt.task.migrations_path)
+        since = None
+        if attempt.task.action is not MigrationAction.VALIDATE:
+            path = await read_migrations(attempt, context, stored)
+            since = path.start
+            await attempt.save(revision_before=path.start, revision_after=path.start)
+        required = configured is None or configured.downgrade is Downgrade.REQUIRED
+        try:
+            place = inside(stored.path, folder)
+        except UnsafeTreeError as error:
+            raise StepFailed(str(error)) from error
+        checked = await asyncio.to_thread(
+            check_migrations,
+            place,
+            root=stored.path,
+            environment=attempt.run.environment,
+            gate=attempt.gate.kind,
+            dialect=configured.dialect.value if configured else "postgresql",
+            since_revision=since,
+            downgrade_required=required,
+        )
+        self._reports.append(checked.report)
+        reversible = checked.reversible
+        self._tick(
+            ok=checked.report.verdict is not Verdict.BLOCK,
+            text=f"Migrations validated ({'reversible' if reversible else 'not reversible'})",
+        )
+        sql = [finding for finding in checked.report.findings if finding.verdict is Verdict.BLOCK]
+        self._tick(
+            ok=not any(finding.rule not in _STRUCTURE for finding in sql),
+            text="No SQL safety violations",
+            otherwise="SQL safety violations",
+        )
+        return self._judge(checked.report, f"{len(checked.deciding)} to apply")
+
+    async def _scan(self, context: StepContext) -> str:
+        del context
+        attempt = self._attempt
+        report = await asyncio.to_thread(
+            check_sources,
+            self._stored().path,
+            environment=attempt.run.environment,
+            gate=attempt.gate.kind,
+            exclude=attempt.project.scan.exclude,
+        )
+        self._reports.append(report)
+        self._tick(
+            ok=report.verdict is not Verdict.BLOCK,
+            text="No S3 safety violations",
+            otherwise="S3 safety violations",
+        )
+        return self._judge(report, f"{len(report.files)} files read")
+
+    def _judge(self, report: Report, told: str) -> str:
+        for finding in report.findings:
+            self._attempt.note(_finding_line(finding))
+        if report.verdict is Verdict.BLOCK:
+            raise StepFailed(_blocking_sentence(report))
+        warnings = sum(finding.verdict is Verdict.WARN for finding in report.findings)
+        return f"{told}, {warnings} warnings" if warnings else told
+
+    async def _test(self, context: StepContext) -> str:
+        try:
+            await self._in_working_copy(context, "test", self._attempt.project.test)
+        except StepFailed:
+            self._ticks.insert(0, (False, "Tests failed"))
+            raise
+        self._ticks.insert(0, (True, "All tests passed"))
+        return "all tests passed"
+
+    async def _build(self, context: StepContext) -> str:
+        attempt, host = self._attempt, self._attempt.host
+        if not attempt.project.test:
+            self._ticks.insert(0, (False, "No tests are configured"))
+        version, commit = attempt.run.version or "", attempt.run.commit_id or ""
+        known = [
+            artifact
+            for artifact in await host.read(host.reader.artifacts, attempt.run.project, version)
+            if artifact.commit_id == commit and artifact.source_digest == attempt.run.source_digest
+        ]
+        if known:
+            try:
+                await host.artifacts.verify(known[0].artifact_digest)
+            except StoreError as error:
+                context.note(f"{error}; building again")
+            else:
+                self._tick(ok=True, text="Build successful")
+                await attempt.save(artifact_digest=known[0].artifact_digest)
+                return f"{version} was built before: {known[0].artifact_digest[:19]}"
+        try:
+            copy = await self._in_working_copy(context, "build", attempt.project.build)
+            built = inside(copy, attempt.project.artifact) if attempt.project.artifact else copy
+            if not built.exists():
+                raise StepFailed(
+                    f"the build made no {attempt.project.artifact}; check `artifact` and the log"
+                )
+            artifact = await host.artifacts.put(built)
+        except (StoreError, UnsafeTreeError) as error:
+            raise StepFailed(str(error)) from error
+        self._tick(ok=True, text="Build successful")
+        row = ArtifactRow(
+            project=attempt.run.project,
+            version=version,
+            commit_id=commit,
+            source_digest=attempt.run.source_digest or "",
+            artifact_digest=artifact.digest,
+            built_at=host.clock.now(),
+            run=attempt.run.id,
+        )
+        await attempt.save(ops.insert_artifact(row), artifact_digest=artifact.digest)
+        return f"built {artifact.digest[:19]}"
+
+    async def _in_working_copy(
+        self, context: StepContext, name: str, commands: Sequence[Sequence[str]]
+    ) -> Path:
+        """Run programs in a fresh copy of the export; what they write there harms nobody."""
+        folder = self._attempt.folder / "work" / name
+        await asyncio.to_thread(remove_tree, folder)
+        await asyncio.to_thread(folder.parent.mkdir, parents=True, exist_ok=True)
+        try:
+            copy = await self._attempt.host.sources.working_copy(self._stored().digest, folder)
+        except StoreError as error:
+            raise StepFailed(str(error)) from error
+        for argv in commands:
+            result = await context.program(argv, cwd=copy)
+            if not result.ok:
+                raise StepFailed(f"{name} failed: {' '.join(argv)}: {describe_result(result)}")
+        return copy
+
+    async def _seal(self, context: StepContext) -> str:
+        self.basis = await derive(self._attempt, context)
+        state = self.basis.target
+        if self._attempt.task.kind is TaskKind.DEPLOYMENT and not state.known:
+            context.note(state.detail or "this target cannot be probed")
+        await self._attempt.save(preflight=tuple(self._ticks))
+        return state.detail or "derived from sources and database"
+
+    # -- helpers
+
+    def _stored(self) -> StoredSource:
+        if self._source is None:
+            raise StepFailed("there is no export; run the task again")
+        return self._source
+
+    def _tick(self, *, ok: bool, text: str, otherwise: str = "") -> None:
+        self._ticks.append((ok, text if ok or not otherwise else otherwise))
+
+    def _report(self) -> Report:
+        files = tuple(file for report in self._reports for file in report.files if file.findings)
+        environment = self._attempt.run.environment
+        return replace(Report(environment), files=files)
+
+
+_SCANS = frozenset({"validate", "scan"})
+_STRUCTURE = frozenset(
+    {"missing-upgrade", "missing-downgrade", "irreversible-downgrade", "missing-description"}
+    | {"several-heads", "missing-parent", "duplicate-revision", "revision-cycle"}
+)
+
+
+def _finding_line(finding: Finding) -> str:
+    return f"{finding.verdict.value}: {finding.path}:{finding.line}: {finding.rule}: {finding.message}"
+
+
+def _blocking_sentence(report: Report) -> str:
+    blocking = [finding for finding in report.findings if finding.verdict is Verdict.BLOCK]
+    if not blocking:
+        return "nothing blocks"
+    first = blocking[0]
+    more = f" (and {len(blocking) - 1} more)" if len(blocking) > 1 else ""
+    return f"blocked by guardrails: {first.path}:{first.line}: {first.rule}: {first.message}{more}"

@@ -1,0 +1,160 @@
+"""Rollback: whether there is a way back from what a run changed, and the steps that go it.
+
+The order is the policy's: stop the new release, take the migrations back by the failed release's own files,
+restore the previous release, wait for health. Without a predecessor, or with a migration on the way that
+cannot be taken back, nothing is switched and a person decides.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from opconsole.artifacts import StoreError
+from opconsole.attempt import Attempt
+from opconsole.effects import ScopedSteps, health_steps
+from opconsole.host import Host
+from opconsole.journal.records import ReleaseRow, Run
+from opconsole.migrating import UNKNOWN, MigrationPath, RevisionHeard, downgrade_step, path_between
+from opconsole.plans import Plan, seal
+from opconsole.steps import StepFailed
+from opconsole.surroundings import Scope
+from opconsole.targeting import target_for
+from opconsole.targets.base import Release
+
+
+@dataclass(frozen=True, slots=True)
+class WayBack:
+    """How to get back to an earlier release; *problem* says why there is no way."""
+
+    to: ReleaseRow | None
+    migrations: MigrationPath | None = None
+    problem: str = ""
+
+    def to_json(self) -> dict[str, object]:
+        """Give what the plan of a rollback says."""
+        return {
+            "to": {"version": self.to.version, "release": self.to.name} if self.to else None,
+            "migrations": self.migrations.to_json() if self.migrations else None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class RevertPlan:
+    """The plan of taking a run's effects back, or why that cannot be done."""
+
+    plan: Plan
+    way: WayBack
+
+    @property
+    def problem(self) -> str:
+        """Why there is no way back; empty where there is one."""
+        return self.way.problem
+
+
+async def way_back_from(host: Host, run: Run, folder: str | None) -> WayBack:
+    """Find the way back from a failed deployment to the release that served before it."""
+    before = await host.read(host.reader.current_release, run.project, run.environment)
+    if before is None:
+        return WayBack(None, problem="there is no previous release on record")
+    return await _way(host, run, before, run.source_digest, folder, run.revision_after, run.revision_before)
+
+
+async def way_to(host: Host, run: Run, version: str | None) -> WayBack:
+    """Find the way from the release that serves now to an earlier one: *version*'s, or the previous."""
+    releases = await host.read(host.reader.releases, run.project, run.environment)
+    current = next((release for release in releases if release.current), None)
+    if current is None:
+        return WayBack(None, problem=f"no release of {run.project} is on record in {run.environment}")
+    earlier = [release for release in releases if release.seq < current.seq]
+    if version is not None:
+        earlier = [
+            release for release in releases if release.version == version and release.name != current.name
+        ]
+    if not earlier:
+        wanted = f"version {version}" if version else "an earlier release"
+        known = ", ".join(dict.fromkeys(release.version for release in releases if not release.current))
+        return WayBack(
+            None, problem=f"{wanted} is not on record in {run.environment}; known: {known or 'none'}"
+        )
+    to = earlier[0]
+    return await _way(
+        host, run, to, current.source_digest, current.migrations_path, current.revision, to.revision
+    )
+
+
+async def revert_plan(host: Host, run: Run) -> RevertPlan:
+    """Give the plan of taking back what a halted or interrupted run has changed."""
+    migrations = (run.plan or {}).get("migrations")
+    folder = migrations.get("path") if isinstance(migrations, dict) else None
+    way = await way_back_from(host, run, folder if isinstance(folder, str) else None)
+    return RevertPlan(rollback_plan(run, way), way)
+
+
+def rollback_plan(run: Run, way: WayBack) -> Plan:
+    """Seal the plan of a rollback."""
+    return seal(
+        {
+            "task": str(run.key),
+            "run": run.id,
+            "attempt": run.attempt,
+            "project": run.project,
+            "environment": run.environment,
+            "action": "rollback",
+            "version": {"from": run.version, "to": way.to.version if way.to else None},
+            "release": {"from": run.release, "to": way.to.name if way.to else None},
+            "artifact": way.to.artifact_digest if way.to else None,
+            "migrations": way.migrations.to_json() if way.migrations else None,
+        }
+    )
+
+
+async def rollback_steps(attempt: Attempt, way: WayBack, revision_is: RevisionHeard) -> ScopedSteps:
+    """Give the steps of going back, in the policy's order."""
+    if way.to is None:
+        raise StepFailed(way.problem)
+    target = await target_for(attempt, rollback=True)
+    limit = attempt.host.workspace.limits(attempt.run.project, attempt.run.environment).rollback
+    try:
+        artifact = await attempt.host.artifacts.verify(way.to.artifact_digest)
+    except StoreError as error:
+        raise StepFailed(f"release {way.to.name} cannot be restored: {error}") from error
+    release = Release(way.to.name, way.to.version, way.to.commit_id, artifact.path, artifact.digest)
+    story: ScopedSteps = [(Scope.TARGET, step) for step in target.stop()]
+    if way.migrations is not None and way.migrations.steps:
+        story.append((Scope.ENVIRONMENT, downgrade_step(way.migrations, limit, revision_is)))
+    story += [(Scope.TARGET, step) for step in target.place(release)]
+    story += [
+        (Scope.TARGET, step)
+        for step in target.switch(release, previous_version=attempt.run.version, restoring=True)
+    ]
+    return story + health_steps(attempt, way.to.version)
+
+
+async def _way(
+    host: Host,
+    run: Run,
+    to: ReleaseRow,
+    source_digest: str | None,
+    folder: str | None,
+    stands_at: str | None,
+    before: str | None,
+) -> WayBack:
+    """Find the way to a release; the migrations that have to go back are read from the failing files."""
+    end = to.revision or before
+    if stands_at == UNKNOWN:
+        return WayBack(to, problem="nobody can tell where the database stands after the failed migration")
+    if stands_at is None or folder is None or stands_at == end:
+        return WayBack(to)
+    if end is None:
+        return WayBack(to, problem=f"no database revision is on record for release {to.name}")
+    if source_digest is None:
+        return WayBack(to, problem="the files of the release that failed are not on record")
+    try:
+        stored = await host.sources.verify(source_digest)
+        path = await path_between(host, run, stored.path, folder, end, stands_at)
+    except (StoreError, StepFailed) as error:
+        return WayBack(to, problem=str(error))
+    stuck = [step.revision for step in path.steps if not step.reversible]
+    if stuck:
+        return WayBack(to, path, f"migration {', '.join(stuck)} on the way back cannot be taken back")
+    return WayBack(to, path)

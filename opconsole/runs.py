@@ -1,0 +1,130 @@
+"""Runs: how one is made, what it leaves on an environment, and whether anything of it still runs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from guardrails.gates import Action
+from opconsole.host import Host
+from opconsole.ids import new_run_id
+from opconsole.journal import ops
+from opconsole.journal.records import Phase, ReleaseRow, Run, StepState
+from opconsole.journal.writer import AuditOp, Op
+from opconsole.programs import TraceState, trace
+from queues.states import RunState
+from queues.tasks import MigrationAction, Task, TaskKind
+
+
+def action_of(task: Task) -> Action:
+    """Say what a run of the task is about to do to its environment."""
+    if task.kind is TaskKind.MIGRATION:
+        return {
+            MigrationAction.RUN: Action.MIGRATE,
+            MigrationAction.VALIDATE: Action.VALIDATE,
+            MigrationAction.DOWNGRADE: Action.DOWNGRADE,
+        }[task.action]
+    return {
+        TaskKind.DEPLOYMENT: Action.DEPLOY,
+        TaskKind.ROLLBACK: Action.ROLLBACK,
+        TaskKind.PROVISIONING: Action.PROVISION,
+    }[task.kind]
+
+
+def first_run(host: Host, task: Task, *, attempt: int) -> Run:
+    """Make the record of a fresh attempt at a task."""
+    return Run(
+        id=new_run_id(),
+        project=task.project,
+        task=task.id,
+        kind=task.kind.value,
+        action=action_of(task).value,
+        environment=task.environment or "",
+        version=task.version,
+        attempt=attempt,
+        state=RunState.PENDING,
+        epoch=1,
+        requested_by=host.operator,
+        created_at=host.clock.now(),
+        executor=host.executor,
+    )
+
+
+def new_run(host: Host, before: Run, *, attempt: int, by: str) -> Run:
+    """Make the record of another attempt at the task of an earlier run."""
+    return Run(
+        id=new_run_id(),
+        project=before.project,
+        task=before.task,
+        kind=before.kind,
+        action=before.action,
+        environment=before.environment,
+        version=before.version,
+        attempt=attempt,
+        state=RunState.PENDING,
+        epoch=1,
+        requested_by=by,
+        created_at=host.clock.now(),
+        executor=host.executor,
+    )
+
+
+async def served_release_ops(host: Host, run: Run, now: datetime, by: str) -> list[Op | AuditOp]:
+    """Give what records that a failed run's release is the one that serves, where it had switched to it.
+
+    "Leave things as they are" must not leave the journal with another release than the target.
+    """
+    if run.release is None or run.version is None or run.commit_id is None:
+        return []
+    if run.source_digest is None or run.artifact_digest is None:
+        return []
+    steps = await host.read(host.reader.steps, run.id)
+    begun = {
+        step.phase
+        for step in steps
+        if step.name in SWITCHES and step.state not in (StepState.PENDING, StepState.SKIPPED)
+    }
+    if Phase.EFFECT not in begun or Phase.ROLLBACK in begun:
+        return []
+    release = ReleaseRow(
+        project=run.project,
+        environment=run.environment,
+        name=run.release,
+        version=run.version,
+        commit_id=run.commit_id,
+        source_digest=run.source_digest,
+        artifact_digest=run.artifact_digest,
+        migrations_path=_migrations_path(run),
+        revision=run.revision_after or run.revision_before,
+        run=run.id,
+        placed_at=now,
+        placed_by=by,
+        current=True,
+    )
+    return [ops.retire_releases(run.project, run.environment), ops.insert_release(release)]
+
+
+SWITCHES = frozenset({"switch", "deploy"})
+"""Names of the steps after which another release may serve."""
+
+
+def steps_still_running(host: Host, run: Run) -> str | None:
+    """Name a step of the run whose program still runs, by its flock; None when nothing does."""
+    steps = host.run_folder(run.id) / "steps"
+    if not steps.is_dir():
+        return None
+    for folder in sorted(steps.iterdir()):
+        if trace(folder).state is TraceState.RUNNING:
+            return f"step {_step_name(folder)}"
+    return None
+
+
+def _step_name(folder: Path) -> str:
+    parts = folder.name.split("-")
+    return "-".join(parts[1:-1]) or folder.name
+
+
+def _migrations_path(run: Run) -> str | None:
+    migrations = (run.plan or {}).get("migrations")
+    path = migrations.get("path") if isinstance(migrations, dict) else None
+    return path if isinstance(path, str) else None

@@ -1,0 +1,45 @@
+"""From the settings of an environment to the target and the health checks that a run uses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from opconsole.attempt import Attempt
+from opconsole.settings.targets import CommandTarget, ExtensionTarget, ReleasesTarget
+from opconsole.targets.base import Holder, Target, TargetUse
+from opconsole.targets.registry import make_target
+
+
+async def target_for(attempt: Attempt, *, rollback: bool = False) -> Target:
+    """Make the target of the attempt's environment, used on behalf of its run.
+
+    The programs of a target get their variables from their surroundings; here it learns only for whom it
+    works. While the run does not hold the environment, its fence is 0, which no target lets change anything.
+    """
+    run, environment = attempt.run, attempt.environment
+    host = attempt.host
+    lock = await host.read(host.reader.lock, run.project, run.environment)
+    fence = lock.fence if lock is not None and lock.run == run.id else 0
+    limits = host.workspace.limits(run.project, run.environment)
+    use = TargetUse(
+        project=run.project,
+        environment=run.environment,
+        holder=Holder(journal_id=host.place.id, run=run.id, fence=fence),
+        limit=limits.rollback if rollback else limits.deployment,
+    )
+    known = await host.read(host.reader.releases, run.project, run.environment)
+    options = _options(environment.target, host.workspace.root, [release.name for release in known])
+    return make_target(environment.target.type, options, use)
+
+
+def _options(
+    target: ReleasesTarget | CommandTarget | ExtensionTarget, workspace: Path, known: Sequence[str]
+) -> Mapping[str, object]:
+    """Give a target's own part of the settings; what surrounds its programs is not the target's business."""
+    if isinstance(target, ExtensionTarget):
+        return target.options
+    options = target.model_dump(exclude={"type", "venv", "variables"}, exclude_none=True)
+    if isinstance(target, ReleasesTarget):
+        return {**options, "path": workspace / target.path}
+    return {**options, "path": workspace, "known_releases": known}

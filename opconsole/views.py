@@ -1,0 +1,109 @@
+"""What people see: tasks, runs, approvals and environments as values, for the screens and the command line.
+
+Everything here is read; nothing is changed. The journal is the truth, the queue file adds what was asked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from opconsole.journal.records import Approval, Run, StepRow
+
+
+@dataclass(frozen=True, slots=True)
+class TaskView:
+    """One line of a queue."""
+
+    project: str
+    task: str
+    kind: str
+    """deployment, migration, rollback, provisioning or other; other ones are listed and never run."""
+    description: str
+    environment: str | None
+    version: str | None
+    state: str
+    """A run's state; or for a task without a run: pending, ready, blocked (by a dependency), claimed
+    (complete in the file, unknown to the journal), invalid, or the file's own word for other kinds."""
+    reason: str
+    """Why it is in that state; empty where nothing needs saying."""
+    waits_for: str
+    """What has to happen before it goes on, in a few words: a dependency, an approval, a decision."""
+    gate: str | None
+    """The kind of gate its environment has; None where the environment is unknown."""
+    depends_on: tuple[str, ...]
+    priority: int
+    run: str | None
+    """Its latest run."""
+    attempt: int
+    unverified: bool
+    """A succeeded production run that nobody has verified yet."""
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    @property
+    def key(self) -> str:
+        """``project:ID``."""
+        return f"{self.project}:{self.task}"
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """One run with everything a person may want to know of it."""
+
+    run: Run
+    steps: tuple[StepRow, ...]
+    approvals: tuple[Approval, ...]
+    log: Path
+    usual_seconds: float | None
+    """How long the last successful run of this kind took there; None: there was none."""
+
+    @property
+    def waiting(self) -> Approval | None:
+        """The approval that waits for an answer."""
+        return next((one for one in self.approvals if one.state == "waiting"), None)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueView:
+    """A project's queue: whether it is started, and what is wrong with its file."""
+
+    project: str
+    started: bool
+    file: Path
+    faults: tuple[str, ...]
+    """One sentence a fault, with line, task, field, found and allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that the operations screen shows, as of one moment."""
+
+    workspace: str
+    tasks: tuple[TaskView, ...]
+    queues: tuple[QueueView, ...]
+    running: int
+    waiting: int
+    """Runs that wait for an approval or a decision."""
+    failed_today: int
+    worker_alive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentView:
+    """What an environment runs now, by the journal's word."""
+
+    project: str
+    environment: str
+    gate: str
+    version: str | None
+    release: str | None
+    revision: str | None
+    url: str | None
+    deployed_at: datetime | None
+    deployed_by: str | None
+    running: str | None
+    """The task that runs there now."""
+    waiting: str | None
+    """The task that waits there for a person."""
