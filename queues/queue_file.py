@@ -218,13 +218,19 @@ def _place(text: str, elements: Sequence[Item], path: tuple[str | int, ...]) -> 
 
 @contextmanager
 def _collector_paused() -> Iterator[None]:
-    """Stop the garbage collector: looking through a growing tree again and again triples the time."""
+    """Stop the garbage collector: looking through a growing tree again and again triples the time.
+
+    What was made then counts as old, lest the collector look through all of it as soon as it is back.
+    """
     running = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if running:
+            if gc.get_freeze_count() == 0:  # else somebody wants their objects to stay frozen
+                gc.freeze()
+                gc.unfreeze()
             gc.enable()
 
 

@@ -270,14 +270,16 @@ def _entries(text: str, root: Mapping[str, object], faults: list[Fault]) -> tupl
 
 def _regular(values: Iterable[object], depth: int) -> bool:
     """Tell whether nothing among *values*, which stand at that depth, is marked or nested too deeply."""
-    for value in values:
-        kind = value.__class__
-        if kind in _PLAIN:
-            continue
-        if depth > MAX_DEPTH or not (kind is list or kind is dict):
+    for value in [value for value in values if value.__class__ not in _PLAIN]:
+        if depth > MAX_DEPTH:
             return False
-        below = value.values() if isinstance(value, dict) else value
-        if not isinstance(below, Iterable) or not _regular(below, depth + 1):
+        if value.__class__ is list:
+            below: Iterable[object] = value
+        elif value.__class__ is dict:
+            below = value.values()
+        else:
+            return False
+        if not (_PLAIN.issuperset(map(type, below)) or _regular(below, depth + 1)):
             return False
     return True
 

