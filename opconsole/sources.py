@@ -249,8 +249,8 @@ class SourceStore:
 
 
 async def _is_git(git: Git, kind: SourceKind) -> bool:
-    if kind is not SourceKind.AUTO:
-        return kind is SourceKind.GIT
+    if SourceKind(kind) is not SourceKind.AUTO:
+        return SourceKind(kind) is SourceKind.GIT
     path = await asyncio.to_thread(git.folder.resolve)
     own = await asyncio.to_thread((path / ".git").exists)
     above = own or await asyncio.to_thread(lambda: any((p / ".git").exists() for p in path.parents))

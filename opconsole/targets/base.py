@@ -64,7 +64,8 @@ class Holder:
     journal_id: str
     run: str
     fence: int
-    """Rises with every taking of the environment's lock: an older holder of the same journal has lost it."""
+    """Rises with every taking of the environment's lock, from 1: an older holder of the same journal has lost
+    it. 0: the lock is not held, so nothing may be changed."""
 
 
 @dataclass(frozen=True, slots=True)

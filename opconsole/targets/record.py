@@ -132,17 +132,28 @@ class RecordFile:
         return record
 
     def claim(self, holder: Holder) -> Record:
-        """Compare and set: make *holder* the target's holder, or raise StepFailed. Under the flock."""
+        """Compare and set: make *holder* the target's holder, or raise StepFailed. Under the flock.
+
+        A fence below 1 says that the run does not hold its environment's lock; it may change nothing.
+        """
         record = self.check(holder)
+        if holder.fence < 1:
+            raise StepFailed(
+                f"run {holder.run!a} does not hold its environment's lock, so it may change nothing"
+            )
         if record.holder != holder:
             record = replace(record, holder=holder)
             self.write(record)
         return record
 
     def release(self, holder: Holder) -> None:
-        """Let go of the target if *holder* is its holder. Under the flock."""
+        """Let go of the target if the run of *holder* has it. Under the flock.
+
+        The fence does not matter: a run that is final has given its lock, and with it its fence, back.
+        """
         record = self.read()
-        if record.holder == holder:
+        other = record.holder
+        if other is not None and (other.journal_id, other.run) == (holder.journal_id, holder.run):
             self.write(replace(record, holder=None))
 
     def write(self, record: Record) -> None:

@@ -4,17 +4,27 @@ import io
 import os
 import stat
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from opconsole.artifacts import Artifact, ArtifactStore, NotStoredError, StoreDamagedError, StoreError
-from opconsole.trees import Exclusions, UnsafeTreeError, copy_tree, inside, tree_digest, unpack_tar
+from opconsole.trees import (
+    Exclusions,
+    UnsafeTreeError,
+    copy_tree,
+    inside,
+    remove_tree,
+    tree_digest,
+    unpack_tar,
+)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> ArtifactStore:
-    return ArtifactStore(tmp_path / "store")
+def store(tmp_path: Path) -> Iterator[ArtifactStore]:
+    yield ArtifactStore(tmp_path / "store")
+    remove_tree(tmp_path / "store")  # read-only folders would stand in pytest's way later
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -26,6 +26,7 @@ from opconsole.sources import (
     create_tag,
     resolve_source,
 )
+from opconsole.trees import remove_tree
 
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed here")
 
@@ -33,8 +34,9 @@ GitCommand = Callable[..., str]
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> SourceStore:
-    return SourceStore(tmp_path / "sources")
+def store(tmp_path: Path) -> Iterator[SourceStore]:
+    yield SourceStore(tmp_path / "sources")
+    remove_tree(tmp_path / "sources")  # read-only folders would stand in pytest's way later
 
 
 @pytest.fixture

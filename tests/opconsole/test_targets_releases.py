@@ -393,6 +393,19 @@ async def test_a_newer_fence_takes_over_and_the_older_one_is_refused(
         await run(older.switch(release_of("1.0.0-1")), context)
 
 
+async def test_a_run_without_its_environments_lock_changes_nothing_but_can_let_go(
+    target_at: MakeTarget, release_of: MakeRelease, context: Subprocesses
+) -> None:
+    without = target_at(replace(OURS, holder=Holder("journal-a", "run-1", 0)))
+    with pytest.raises(StepFailed, match="does not hold its environment's lock"):
+        await run(without.place(release_of("1.0.0-1")), context)
+    await deploy(target_at(), release_of("1.0.0-1"), context)
+    with pytest.raises(StepFailed, match="no longer holds"):
+        await run(without.switch(release_of("1.0.0-1")), context)
+    await without.clear_holder()
+    assert (await without.probe(context)).holder is None
+
+
 async def test_programs_too_run_only_while_the_target_is_ours(
     target_at: MakeTarget, release_of: MakeRelease, context: Subprocesses, tmp_path: Path
 ) -> None:
