@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import re
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
@@ -62,7 +63,7 @@ class HttpCheck(_Check):
             raise ValueError(f"{self.url!r} is no http or https address")
         if _UNSAFE.search(self.url) or parts.username is not None:
             raise ValueError(f"{sanitise(self.url)!r} holds a space, a control character or a user name")
-        _ = parts.port  # raises ValueError where it is no port
+        _ = parts.port, _ascii_host(parts.hostname)  # both raise ValueError where they are none
         for name, value in self.headers.items():
             if not _TOKEN.fullmatch(name) or _CONTROL.search(value):
                 raise ValueError(f"the header {name!r} holds a character that would end it")
@@ -74,6 +75,12 @@ class TcpCheck(_Check):
 
     host: str
     port: int
+
+    def __post_init__(self) -> None:
+        super(TcpCheck, self).__post_init__()
+        if not self.host or _UNSAFE.search(self.host) or not 0 < self.port < 65536:
+            raise ValueError(f"{sanitise(self.host)!r}, port {self.port}: no host or no port from 1 to 65535")
+        _ascii_host(self.host)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +153,10 @@ async def probe_once(
             return await _probe(check, version, run_command, seconds)
     except TimeoutError:
         problem = f": no answer within {seconds:g} s"
-    except ConnectionRefusedError:
-        problem = ": connection refused"
     except ssl.SSLError as error:
         problem = f": TLS failed: {_shown(error.reason or str(error))}"
     except OSError as error:
-        problem = f": {_shown(error.strerror or str(error))}"
+        problem = f": {_said(error)}"
     except _BadAnswerError as error:
         problem = f" {error}"
     return ProbeResult(False, f"{_who(check)}{problem}")
@@ -229,41 +234,42 @@ def _look_up(body: str, key: str) -> str | None:
 
 
 async def _get(check: HttpCheck) -> tuple[int, str]:
-    """Ask for the page once; give its status and the beginning of its body."""
+    """Ask for the page once; give its status, and the beginning of its body where the check needs it."""
     parts = urlsplit(check.url)
-    host = (
-        (parts.hostname or "").encode("idna").decode()
-        if ":" not in (parts.hostname or "")
-        else parts.hostname
-    )
-    secure = parts.scheme == "https"
-    port = parts.port or (443 if secure else 80)
+    context = ssl.create_default_context() if parts.scheme == "https" else None
     reader, writer = await asyncio.open_connection(
-        host, port, ssl=ssl.create_default_context() if secure else None, limit=_LARGEST
+        _ascii_host(parts.hostname or ""), parts.port or (443 if context else 80), ssl=context, limit=_LARGEST
     )
     try:
-        target = quote(parts.path or "/", safe=_PATH) + (
-            f"?{quote(parts.query, safe=_PATH)}" if parts.query else ""
-        )
-        name = f"[{host}]" if ":" in (host or "") else host
-        headers = {
-            "Host": f"{name}:{parts.port}" if parts.port else f"{name}",
-            "Accept": "*/*",
-            "User-Agent": "opconsole",
-            **check.headers,
-            "Connection": "close",
-        }
-        lines = [f"GET {target} HTTP/1.1", *(f"{key}: {value}" for key, value in headers.items()), "", ""]
-        writer.write("\r\n".join(lines).encode())
+        writer.write(_request(check))
         await writer.drain()
-        return await _read_answer(reader)
+        return await _read_answer(reader, with_body=check.body is not None or check.expect_version)
     except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError) as error:
         raise _BadAnswerError("answered something that is not HTTP, or broke off") from error
     finally:
         await _hang_up(writer)
 
 
-async def _read_answer(reader: asyncio.StreamReader) -> tuple[int, str]:
+def _request(check: HttpCheck) -> bytes:
+    parts = urlsplit(check.url)
+    target = quote(parts.path or "/", safe=_PATH) + (
+        f"?{quote(parts.query, safe=_PATH)}" if parts.query else ""
+    )
+    host = _ascii_host(parts.hostname or "")
+    host = f"[{host}]" if ":" in host else host
+    given = {key.lower() for key in check.headers}
+    ours = {
+        "Host": f"{host}:{parts.port}" if parts.port else host,
+        "Accept": "*/*",
+        "User-Agent": "opconsole",
+    }
+    headers = {key: value for key, value in ours.items() if key.lower() not in given}
+    headers |= {key: value for key, value in check.headers.items() if key.lower() != "connection"}
+    lines = [f"{key}: {value}\r\n" for key, value in headers.items()]
+    return f"GET {target} HTTP/1.1\r\n{''.join(lines)}Connection: close\r\n\r\n".encode()
+
+
+async def _read_answer(reader: asyncio.StreamReader, *, with_body: bool) -> tuple[int, str]:
     while True:
         first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         match = _STATUS.match(first)
@@ -272,6 +278,8 @@ async def _read_answer(reader: asyncio.StreamReader) -> tuple[int, str]:
         status = int(match[1])
         if status >= 200:  # what comes before is only interim
             break
+    if not with_body or status in (204, 304):
+        return status, ""
     headers = {
         key.strip().lower(): value.strip() for key, _, value in (line.partition(":") for line in lines)
     }
@@ -306,6 +314,17 @@ async def _hang_up(writer: asyncio.StreamWriter) -> None:
     writer.transport.abort()  # at once: nothing that the other side does may keep us
     with contextlib.suppress(OSError):
         await writer.wait_closed()
+
+
+def _ascii_host(host: str) -> str:
+    return host if host.isascii() else host.encode("idna").decode()
+
+
+def _said(error: OSError) -> str:
+    """The system's words. Where a name has several addresses that all refuse alike, asyncio lists each."""
+    numbers = {int(number) for number in re.findall(r"\[Errno (\d+)\]", str(error))}
+    words = os.strerror(numbers.pop()) if len(numbers) == 1 else error.strerror or str(error)
+    return _shown(words[:1].lower() + words[1:])
 
 
 def _shown(text: str) -> str:

@@ -188,7 +188,10 @@ class _Changes:
 
     def _read_events(self) -> None:
         assert self._descriptor is not None  # noqa: S101
-        events = os.read(self._descriptor, 65536)
+        try:
+            events = os.read(self._descriptor, 65536)
+        except BlockingIOError:
+            return  # woken for nothing
         name = os.fsencode(self._path.name)
         at = 0
         while at < len(events):

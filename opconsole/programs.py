@@ -225,6 +225,8 @@ def masked_forms(secrets: Iterable[str]) -> tuple[str, ...]:
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
             for before in range(3):  # the secret may begin at any byte of a group of three
                 text = encode(b"\0" * before + raw).decode()
+                if not before:
+                    forms.add(text)
                 tail = (before + len(raw)) % 3
                 forms.add(text[(0, 2, 3)[before] : len(text) - (0, 3, 2)[tail]])
     return tuple(sorted(form for form in forms if form))

@@ -214,11 +214,10 @@ class Shim:
         elif now >= self.kill_at:
             self._signal_all(signal.SIGKILL)  # again and again: what forks meanwhile is found the next time
             self.kill_at = now + self.kill_pause
-            self.kill_pause *= 1.5
-            if self.kill_pause > 1:
-                self.log.note(f"still there after SIGKILL: {[pid for pid, _ in descendants(os.getpid())]}")
-                self.kill_pause = 1.0
-                self.kill_at = now + 60
+            if self.kill_pause < 1 <= self.kill_pause * 1.5:
+                left = ", ".join(str(pid) for pid, _ in descendants(os.getpid()))
+                self.log.note(f"waiting for processes that do not end on SIGKILL: {left}")
+            self.kill_pause = min(1.0, self.kill_pause * 1.5)
 
     def _signal_all(self, number: int) -> None:
         if self.wait_status is None or not sys.platform.startswith("linux"):

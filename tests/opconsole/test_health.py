@@ -127,6 +127,28 @@ async def test_a_chunked_body_is_read() -> None:
         assert (await ask(HttpCheck(f"http://127.0.0.1:{port}/", body="version!"))).passed
 
 
+async def test_a_body_that_nobody_needs_is_not_waited_for() -> None:
+    async def open_ended(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n")
+        await asyncio.Event().wait()
+
+    async with asyncio.timeout(10), serving(open_ended) as port:
+        assert (await ask(HttpCheck(f"http://127.0.0.1:{port}/", timeout=60))).passed
+
+
+async def test_a_host_header_of_the_settings_replaces_ours() -> None:
+    requests: list[bytes] = []
+    async with serving(answering(page("ok"), requests)) as port:
+        await ask(HttpCheck(f"http://127.0.0.1:{port}", headers={"host": "shop.example"}))
+    assert requests[0].lower().count(b"host:") == 1
+    assert b"host: shop.example\r\n" in requests[0]
+
+
+async def test_a_name_with_two_addresses_is_refused_in_plain_words() -> None:
+    port = free_port()
+    assert (await ask(TcpCheck("localhost", port))).reason == f"localhost:{port}: connection refused"
+
+
 async def test_proxies_of_the_environment_are_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
@@ -271,6 +293,9 @@ async def test_too_few_passes_in_a_row_are_said_to_be_so() -> None:
 def test_a_check_with_impossible_times_is_refused() -> None:
     with pytest.raises(ValueError, match="1 pass or more"):
         TcpCheck("host", 1, passes=0)
+    for host, port in (("", 1), ("host", 0), ("host", 70_000), ("a b", 1), ("é" * 70, 1)):
+        with pytest.raises(ValueError, match=r"port|label"):
+            TcpCheck(host, port)
 
 
 async def test_json_of_a_hostile_depth_is_no_version() -> None:

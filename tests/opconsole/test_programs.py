@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from opconsole import shim
 from opconsole.programs import (
     DEFAULT_PATH,
     Ending,
@@ -238,25 +239,36 @@ async def test_a_grandchild_with_its_own_session_is_killed_on_time_out(step: Ste
     script = (
         "setsid sh -c 'trap \"\" TERM; echo ready; while :; do sleep 1; done' & while :; do sleep 1; done"
     )
-    result = await step.run(step.shell(script, limit=0.7))
+    result = await step.run(step.shell(script, limit=2))
     assert result.ending is Ending.TIMED_OUT
-    assert result.reason == "stopped after its limit of 0.7 s"
+    assert result.reason == "stopped after its limit of 2 s"
     assert step.lines() == ["ready"]
     assert step.processes() == set()
 
 
-async def test_a_program_that_ignores_term_is_killed_after_its_grace(step: Step) -> None:
-    result = await step.run(step.shell("trap '' TERM; while :; do sleep 0.1; done", limit=0.3))
-    assert (result.ending, result.signal) == (Ending.TIMED_OUT, 9)
+async def cancelled(step: Step, program: Program) -> ProgramResult:
+    running = asyncio.create_task(step.run(program))
+    await until(lambda: step.log.exists() and "ready" in step.lines())
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    now = trace(step.folder)
+    assert now.result is not None
+    assert now.result.ending is Ending.CANCELLED
     assert step.processes() == set()
+    return now.result
+
+
+async def test_a_program_that_ignores_term_is_killed_after_its_grace(step: Step) -> None:
+    result = await cancelled(step, step.shell("trap '' TERM; echo ready; while :; do sleep 0.1; done"))
+    assert result.signal == 9
 
 
 async def test_a_program_that_hears_term_may_tidy_up(step: Step) -> None:
-    result = await step.run(
-        step.shell("trap 'echo bye; exit 7' TERM; while :; do sleep 0.02; done", limit=0.3, grace=20)
-    )
-    assert (result.ending, result.status) == (Ending.TIMED_OUT, 7)
-    assert step.lines() == ["bye"]
+    script = "trap 'echo bye; exit 7' TERM; echo ready; while :; do sleep 0.02; done"
+    result = await cancelled(step, step.shell(script, grace=20))
+    assert result.status == 7
+    assert step.lines() == ["ready", "bye"]
 
 
 async def test_cancelling_stops_everything_before_it_returns(step: Step) -> None:
@@ -299,13 +311,14 @@ async def test_a_service_goes_on_after_a_normal_exit_though_it_holds_the_output(
 
 
 async def test_33_kill_9_of_the_shim_is_told_as_interrupted(step: Step) -> None:
-    running = asyncio.create_task(step.run(step.shell("echo ready; sleep 60")))
+    running = asyncio.create_task(step.run(step.shell("echo ready; exec sleep 60")))
     await until(lambda: step.log.exists() and "ready" in step.log.read_text())
     os.kill(step.shim(), signal.SIGKILL)
     result = await running
     assert result.ending is Ending.INTERRUPTED
     assert "unknown" in result.reason
     assert trace(step.folder).state is TraceState.INTERRUPTED
+    await until(lambda: not step.processes())  # nothing runs on unseen
 
 
 WORKER = """
@@ -350,6 +363,42 @@ async def test_a_step_of_a_dead_worker_can_be_stopped(step: Step) -> None:
         now = await attend(step.folder, stop=True)
     assert now.result is not None
     assert now.result.ending is Ending.CANCELLED
+    assert step.processes() == set()
+
+
+async def test_without_pidfds_it_works_too(step: Step, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "pidfd_open")
+    running = asyncio.create_task(step.run(step.shell("echo ready; sleep 60")))
+    await until(lambda: step.log.exists() and "ready" in step.log.read_text())
+    now = await attend(step.folder, stop=True)
+    assert now.result == await running
+    assert now.result is not None
+    assert now.result.ending is Ending.CANCELLED
+
+
+async def test_a_shim_that_cannot_write_its_record_leaves_nothing_running(step: Step) -> None:
+    lock = os.open(step.root / "lock", os.O_RDWR | os.O_CREAT)
+    ended = os.open("/dev/null", os.O_RDONLY)
+    order = {
+        "argv": ["sh", "-c", "setsid sleep 60 &"],
+        "cwd": "/",
+        "variables": VARIABLES | {MARK: step.mark},
+    }
+    order |= {"limit": 60, "grace": 1, "secrets": [], "log": str(step.log), "lock": lock, "ended": ended}
+    try:
+        done = await asyncio.to_thread(
+            subprocess.run,
+            [sys.executable, "-I", "-S", shim.__file__],
+            input=json.dumps(order).encode() + b"\n",
+            pass_fds=(lock, ended),
+            stderr=subprocess.DEVNULL,
+            check=False,
+        )
+    finally:
+        os.close(lock)
+        os.close(ended)
+    assert done.returncode == 1
+    assert "the shim failed" in step.lines("n")[-1]
     assert step.processes() == set()
 
 
