@@ -61,6 +61,8 @@ class Finding:
     layer: Layer = Layer.SOURCE
     reason: str | None = None
     """Why it is exempt, in the words of the exemption."""
+    code: str = ""
+    """The statement as the guide's report prints it; empty: as *statement* has it."""
 
     def to_json(self) -> dict[str, object]:
         """Give the finding as the command line's contract has it (without the path)."""

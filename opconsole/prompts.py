@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from guardrails.sanitise import sanitise
+
 RULER = "=" * 60
 
 
@@ -44,7 +46,9 @@ class RollbackPrompt:
 
 def deployment_prompt(prompt: DeploymentPrompt) -> str:
     """Give the guide's prompt for a deployment: its staging form, or production's with the pre-flight results."""
-    migrations = f"YES (path: {_plain(prompt.migrations_path)})" if prompt.migrations_path is not None else "NO"
+    migrations = (
+        f"YES (path: {_plain(prompt.migrations_path)})" if prompt.migrations_path is not None else "NO"
+    )
     lines = [
         RULER,
         "DEPLOYMENT APPROVAL REQUIRED",
@@ -89,4 +93,4 @@ def rollback_prompt(prompt: RollbackPrompt) -> str:
 
 def _plain(text: str) -> str:
     """Give text from outside so that it can neither add a line to a prompt nor command a terminal."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+    return sanitise(text, single_line=True)

@@ -1,0 +1,1 @@
+"""Alembic migrations read from their source, never executed."""

@@ -1,0 +1,77 @@
+"""What the top level of a migration module defines: its constants, functions, imports, and who is ``op``."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+
+from guardrails.migrations.strings import Names
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@dataclass(slots=True)
+class Module:
+    """The top level of a module."""
+
+    tree: ast.Module
+    names: Names = field(default_factory=Names)
+    functions: dict[str, Function] = field(default_factory=dict)
+    assigned: dict[str, ast.expr] = field(default_factory=dict)
+    op_names: set[str] = field(default_factory=lambda: {"op"})
+    op_functions: dict[str, str] = field(default_factory=dict)
+    """Names imported from alembic.op, and what they are called there."""
+    imported: dict[str, str] = field(default_factory=dict)
+    """Other imported names, and the module that each comes from; relative ones begin with a dot."""
+
+
+def read_module(tree: ast.Module) -> Module:
+    """Read the top level of a module, inside ``if`` and ``try`` too."""
+    module = Module(tree)
+    _read(tree.body, module)
+    return module
+
+
+def _read(statements: list[ast.stmt], module: Module) -> None:
+    for statement in statements:
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+            module.functions[statement.name] = statement
+        elif isinstance(statement, ast.Assign):
+            for target in statement.targets:
+                _assign(target, statement.value, module)
+        elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
+            _assign(statement.target, statement.value, module)
+        elif isinstance(statement, ast.Import):
+            for alias in statement.names:
+                if alias.name == "alembic.op" and alias.asname:
+                    module.op_names.add(alias.asname)
+                else:
+                    module.imported[alias.asname or alias.name.split(".", 1)[0]] = alias.name
+        elif isinstance(statement, ast.ImportFrom):
+            _import(statement, module)
+        elif isinstance(statement, ast.If | ast.Try | ast.With):
+            _read(statement.body, module)
+            _read(getattr(statement, "orelse", []), module)
+            for handler in getattr(statement, "handlers", []):
+                _read(handler.body, module)
+
+
+def _assign(target: ast.expr, value: ast.expr, module: Module) -> None:
+    if isinstance(target, ast.Name):
+        module.names.bind(target.id, [value])
+        module.assigned[target.id] = value
+    elif isinstance(target, ast.Tuple | ast.List) and isinstance(value, ast.Tuple | ast.List):
+        for inner, part in zip(target.elts, value.elts, strict=False):
+            _assign(inner, part, module)
+
+
+def _import(statement: ast.ImportFrom, module: Module) -> None:
+    source = "." * statement.level + (statement.module or "")
+    for alias in statement.names:
+        name = alias.asname or alias.name
+        if source == "alembic.op":
+            module.op_functions[name] = alias.name
+        elif source == "alembic" and alias.name == "op":
+            module.op_names.add(name)
+        else:
+            module.imported[name] = source

@@ -1,0 +1,203 @@
+"""Works out, without running it, what text an expression of a migration can give."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Mapping
+from itertools import product
+
+from guardrails.sql.words import HOLE
+
+_MOST = 64
+"""How many values of one expression are followed; beyond that it counts as unknown."""
+_DEEPEST = 40
+_FORM = re.compile(r"%(?:\((\w+)\))?[-#0 +]*\d*(?:\.\d+)?([a-zA-Z%])")
+_FIELD = re.compile(r"\{\{|\}\}|\{[^{}]*\}")
+_SAME = frozenset(
+    {
+        "strip",
+        "lstrip",
+        "rstrip",
+        "bindparams",
+        "execution_options",
+        "columns",
+        "dedent",
+        "cleandoc",
+        "upper",
+        "lower",
+    }
+)
+"""Methods and functions that leave what a statement does as it is."""
+
+
+class Names:
+    """What the names of a scope can stand for: expressions, not values."""
+
+    def __init__(self, outer: Names | None = None) -> None:
+        self._outer = outer
+        self._values: dict[str, list[ast.expr]] = {}
+
+    def bind(self, name: str, values: Iterable[ast.expr]) -> None:
+        """Say that *name* may stand for these expressions, too."""
+        self._values.setdefault(name, []).extend(values)
+
+    def of(self, name: str) -> list[ast.expr] | None:
+        """Give what *name* may stand for; None: nobody knows."""
+        if name in self._values:
+            return self._values[name]
+        return self._outer.of(name) if self._outer else None
+
+
+def texts(node: ast.expr, names: Names, depth: int = 0) -> list[str]:
+    """Give the texts that an expression can give, with HOLE for what is unknown; empty: it gives no text at all."""
+    if depth > _DEEPEST:
+        return [HOLE]
+    found = _texts(node, names, depth + 1)
+    return found if len(found) <= _MOST else [HOLE]
+
+
+def elements(node: ast.expr, names: Names, depth: int = 0) -> list[ast.expr] | None:
+    """Give the elements of a constant collection; None where they are not known."""
+    if depth > _DEEPEST:
+        return None
+    if isinstance(node, ast.List | ast.Tuple | ast.Set):
+        return [item for item in node.elts if not isinstance(item, ast.Starred)]
+    if isinstance(node, ast.Dict):
+        return [key for key in node.keys if key is not None]
+    if isinstance(node, ast.Name):
+        values = names.of(node.id)
+        if values is None:
+            return None
+        found = [elements(value, names, depth + 1) for value in values if value is not node]
+        return None if None in found else [item for items in found if items for item in items]
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and len(node.args) == 1:
+        if node.func.id in {"reversed", "sorted", "list", "tuple", "set"}:
+            return elements(node.args[0], names, depth + 1)
+    return None
+
+
+def _texts(node: ast.expr, names: Names, depth: int) -> list[str]:  # noqa: C901, PLR0911, PLR0912 (one line a kind)
+    if isinstance(node, ast.Constant):
+        return [node.value] if isinstance(node.value, str) else []
+    if isinstance(node, ast.Name):
+        values = names.of(node.id)
+        if values is None:
+            return []
+        return _unique(text for value in values if value is not node for text in texts(value, names, depth))
+    if isinstance(node, ast.JoinedStr):
+        return _joined([_part(part, names, depth) for part in node.values])
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        left, right = texts(node.left, names, depth), texts(node.right, names, depth)
+        return _joined([left or [HOLE], right or [HOLE]]) if left or right else []
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
+        return _unique(
+            t for left in texts(node.left, names, depth) for t in _percent(left, node.right, names, depth)
+        )
+    if isinstance(node, ast.IfExp):
+        return _unique([*texts(node.body, names, depth), *texts(node.orelse, names, depth)])
+    if isinstance(node, ast.Call):
+        return _called(node, names, depth)
+    return []
+
+
+def _called(node: ast.Call, names: Names, depth: int) -> list[str]:
+    function = node.func
+    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+    if name in {"text", "dedent", "cleandoc", "DDL", "quoted_name", "str"} and node.args:
+        return texts(node.args[0], names, depth)
+    if not isinstance(function, ast.Attribute):
+        return []
+    if name == "f" and node.args:  # op.f("name")
+        return texts(node.args[0], names, depth)
+    if name == "format":
+        filled = {str(k): texts(a, names, depth) or [HOLE] for k, a in enumerate(node.args)}
+        filled |= {k.arg: texts(k.value, names, depth) or [HOLE] for k in node.keywords if k.arg}
+        return _unique(t for left in texts(function.value, names, depth) for t in _format(left, filled))
+    if name == "join" and len(node.args) == 1:
+        items = elements(node.args[0], names, depth)
+        glue = texts(function.value, names, depth)
+        if items is None or not glue:
+            return [HOLE]
+        parts = [texts(item, names, depth) or [HOLE] for item in items]
+        return [glue[0].join(choice) for choice in _choices(parts)]
+    if name == "replace" and len(node.args) == 2:
+        return [text if HOLE in text else text for text in _replaced(node, names, depth)]
+    return texts(function.value, names, depth) if name in _SAME else []
+
+
+def _replaced(node: ast.Call, names: Names, depth: int) -> list[str]:
+    assert isinstance(node.func, ast.Attribute)  # noqa: S101
+    old = texts(node.args[0], names, depth)
+    new = texts(node.args[1], names, depth) or [HOLE]
+    return [
+        text.replace(old[0], new[0]) if old and old[0] else HOLE
+        for text in texts(node.func.value, names, depth)
+    ]
+
+
+def _part(part: ast.expr, names: Names, depth: int) -> list[str]:
+    value = part.value if isinstance(part, ast.FormattedValue) else part
+    if isinstance(value, ast.Constant) and not isinstance(value.value, str):
+        return [str(value.value)]
+    return texts(value, names, depth) or [HOLE]
+
+
+def _percent(left: str, right: ast.expr, names: Names, depth: int) -> list[str]:
+    if isinstance(right, ast.Dict):
+        keyed = {
+            k.value: texts(v, names, depth) or [HOLE]
+            for k, v in zip(right.keys, right.values, strict=True)
+            if isinstance(k, ast.Constant)
+        }
+        return _filled(left, lambda m, _i: keyed.get(m[1], [HOLE]))
+    items = list(right.elts) if isinstance(right, ast.Tuple) else [right]
+    parts = [texts(item, names, depth) or [HOLE] for item in items]
+    return _filled(left, lambda _m, index: parts[index] if index < len(parts) else [HOLE])
+
+
+def _filled(left: str, choose: object) -> list[str]:
+    parts: list[list[str]] = []
+    position = index = 0
+    for match in _FORM.finditer(left):
+        parts.append([left[position : match.start()]])
+        if match[2] == "%":
+            parts.append(["%"])
+        else:
+            parts.append(choose(match, index))  # type: ignore[operator]
+            index += 1
+        position = match.end()
+    return _joined([*parts, [left[position:]]])
+
+
+def _format(left: str, filled: Mapping[str, list[str]]) -> list[str]:
+    parts: list[list[str]] = []
+    position = index = 0
+    for match in _FIELD.finditer(left):
+        parts.append([left[position : match.start()]])
+        body = match[0]
+        if body in {"{{", "}}"}:
+            parts.append([body[0]])
+        else:
+            name = re.split(r"[!:.\[]", body[1:-1])[0]
+            parts.append(filled.get(name or str(index), [HOLE]))
+            index += not name
+        position = match.end()
+    return _joined([*parts, [left[position:]]])
+
+
+def _joined(parts: list[list[str]]) -> list[str]:
+    return ["".join(choice) for choice in _choices(parts)]
+
+
+def _choices(parts: list[list[str]]) -> list[tuple[str, ...]]:
+    count = 1
+    for part in parts:
+        count *= max(1, len(part))
+    if count > _MOST:
+        parts = [part if len(part) == 1 else [HOLE] for part in parts]
+    return list(product(*parts))
+
+
+def _unique(found: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(found))

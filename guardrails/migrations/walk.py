@@ -1,0 +1,405 @@
+"""Walks one direction of a migration without running it and gathers what it does to the database."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from guardrails.findings import Direction
+from guardrails.migrations.core import Built, built, chain
+from guardrails.migrations.module import Function, Module
+from guardrails.migrations.strings import Names, elements, texts
+from guardrails.operations import Comment, Condition, Operation, Place, Thing, Verb
+from guardrails.sql.read import read_sql
+from guardrails.sql.words import HOLE
+
+_DEEPEST = 8
+"""How far helpers that call helpers are followed."""
+_EXECUTES = frozenset({"execute", "exec_driver_sql", "scalar", "scalars", "executescript", "executemany"})
+_HARMLESS_OPS = frozenset(
+    """add_column alter_column batch_alter_table bulk_insert drop_check drop_constraint drop_index drop_table_comment
+    get_bind get_context invoke_for_target f implementation_for register_operation rename_table
+    drop_sequence drop_foreign_key drop_unique drop_primary_key inline_literal""".split()
+)
+_HARMLESS_BEGINNINGS = ("create_", "add_", "alter_", "replace_", "sync_", "rename_")
+_KNOWN_PACKAGES = frozenset(
+    {"alembic", "sqlalchemy", "sqlmodel", "geoalchemy2", "pgvector", "sqlalchemy_utils"}
+)
+
+
+@dataclass(slots=True)
+class Walked:
+    """What a direction does."""
+
+    operations: list[Operation] = field(default_factory=list)
+    comments: list[Comment] = field(default_factory=list)
+    statements: int = 0
+    analysed: int = 0
+
+
+@dataclass(slots=True)
+class _Scope:
+    names: Names
+    ops: set[str]
+    batches: dict[str, str] = field(default_factory=dict)
+    calls: tuple[str, ...] = ()
+
+    def inner(self, function: str) -> _Scope:
+        return _Scope(Names(self.names), set(self.ops), dict(self.batches), (*self.calls, function))
+
+
+def walk(module: Module, function: Function | None, direction: Direction, dialect: str) -> Walked:
+    """Walk a function, with the helpers of the module that it calls; None walks what runs on import."""
+    walker = _Walker(module, direction, dialect)
+    scope = _Scope(module.names, set(module.op_names))
+    if function is None:
+        walker.body([s for s in module.tree.body if not isinstance(s, ast.ClassDef)], scope)
+    else:
+        walker.enter(function, scope.inner(function.name), op_first=True)
+    return walker.walked
+
+
+class _Walker:
+    def __init__(self, module: Module, direction: Direction, dialect: str) -> None:
+        self.module = module
+        self.direction = direction
+        self.dialect = dialect
+        self.walked = Walked()
+        self.functions = dict(module.functions)
+
+    def enter(self, function: Function, scope: _Scope, *, op_first: bool = False) -> None:
+        parameters = [argument.arg for argument in function.args.args]
+        if op_first and parameters and parameters[0] not in {"engine_name", "self"}:
+            scope.ops.add(parameters[0])
+        self.body(function.body, scope)
+
+    def body(self, statements: Sequence[ast.stmt], scope: _Scope) -> None:
+        for statement in statements:
+            self._statement(statement, scope)
+
+    def _statement(self, statement: ast.stmt, scope: _Scope) -> None:
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+            self.functions.setdefault(statement.name, statement)
+            return
+        self._bind(statement, scope)
+        for child in ast.iter_child_nodes(statement):
+            if isinstance(child, ast.expr):
+                self._expression(child, scope, alone=isinstance(statement, ast.Expr))
+            elif isinstance(child, ast.withitem):
+                self._expression(child.context_expr, scope)
+        for inner in _bodies(statement):
+            self.body(inner, scope)
+
+    def _bind(self, statement: ast.stmt, scope: _Scope) -> None:
+        if isinstance(statement, ast.Assign):
+            for target in statement.targets:
+                self._assign(target, statement.value, scope)
+        elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
+            self._assign(statement.target, statement.value, scope)
+        elif isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name):
+            before = scope.names.of(statement.target.id) or []
+            grown = [ast.BinOp(old, ast.Add(), statement.value) for old in before[:8]]
+            scope.names.bind(statement.target.id, list(grown))
+        elif isinstance(statement, ast.For | ast.AsyncFor):
+            self._loop(statement.target, statement.iter, scope)
+        elif isinstance(statement, ast.With | ast.AsyncWith):
+            for item in statement.items:
+                if isinstance(item.optional_vars, ast.Name):
+                    self._assign(item.optional_vars, item.context_expr, scope)
+
+    def _assign(self, target: ast.expr, value: ast.expr, scope: _Scope) -> None:
+        if isinstance(target, ast.Name):
+            if self._is_op(value, scope):
+                scope.ops.add(target.id)
+            elif isinstance(value, ast.Call) and _called(value) == "batch_alter_table":
+                table = texts(value.args[0], scope.names) if value.args else []
+                scope.batches[target.id] = table[0].lower() if table else ""
+            scope.names.bind(target.id, [value])
+        elif isinstance(target, ast.Tuple | ast.List) and isinstance(value, ast.Tuple | ast.List):
+            for inner, part in zip(target.elts, value.elts, strict=False):
+                self._assign(inner, part, scope)
+
+    def _loop(self, target: ast.expr, iterated: ast.expr, scope: _Scope) -> None:
+        for item in elements(iterated, scope.names) or []:
+            self._assign(target, item, scope)
+
+    def _expression(self, expression: ast.expr, scope: _Scope, *, alone: bool = False) -> None:
+        for node in ast.walk(expression):
+            if isinstance(node, ast.comprehension):
+                self._loop(node.target, node.iter, scope)
+            elif isinstance(node, ast.NamedExpr):
+                self._assign(node.target, node.value, scope)
+        for node in ast.walk(expression):
+            if isinstance(node, ast.Call):
+                self._call(node, node.func, scope, alone=alone and node is expression)
+
+    def _call(
+        self, node: ast.Call, function: ast.expr, scope: _Scope, *, alone: bool, depth: int = 0
+    ) -> None:
+        if depth > _DEEPEST:
+            return
+        if isinstance(function, ast.Name):
+            self._named(node, function.id, scope, alone=alone, depth=depth)
+        elif isinstance(function, ast.Attribute):
+            if self._is_op(function.value, scope):
+                self._op(node, function.attr, scope)
+            elif isinstance(function.value, ast.Name) and function.value.id in scope.batches:
+                self._batch(node, function.attr, scope.batches[function.value.id], scope)
+            else:
+                self._method(node, function, scope, alone=alone)
+        elif isinstance(function, ast.Call) and _called(function) == "getattr" and len(function.args) > 1:
+            if self._is_op(function.args[0], scope):
+                methods = texts(function.args[1], scope.names) or [HOLE]
+                for method in methods:
+                    self._op(node, method, scope)
+        elif isinstance(function, ast.Subscript) and _called(function.value) == "globals":
+            for name, helper in self.functions.items():
+                if name.startswith(f"{self.direction.value}_") and name not in scope.calls:
+                    self.enter(helper, scope.inner(name))
+
+    def _named(self, node: ast.Call, name: str, scope: _Scope, *, alone: bool, depth: int) -> None:
+        method = self.module.op_functions.get(name)
+        if method is not None:
+            self._op(node, method, scope)
+        elif name in self.functions:
+            self._helper(node, self.functions[name], scope)
+        elif name in self.module.imported:
+            self._foreign(node, self.module.imported[name], scope, alone=alone)
+        else:
+            for value in scope.names.of(name) or []:
+                if (
+                    isinstance(value, ast.Attribute | ast.Name | ast.Call)
+                    and getattr(value, "id", "") != name
+                ):
+                    self._call(node, value, scope, alone=alone, depth=depth + 1)
+
+    def _helper(self, node: ast.Call, helper: Function, scope: _Scope) -> None:
+        if helper.name in scope.calls:
+            return
+        if len(scope.calls) > _DEEPEST:
+            self._unknown(node, "helpers call helpers too deep")
+            return
+        inner = scope.inner(helper.name)
+        parameters = [argument.arg for argument in (*helper.args.posonlyargs, *helper.args.args)]
+        given = [*zip(parameters, node.args, strict=False)]
+        given += [(keyword.arg, keyword.value) for keyword in node.keywords if keyword.arg]
+        bound = {name for name, _ in given}
+        defaults = helper.args.defaults
+        given += [
+            (name, default)
+            for name, default in zip(parameters[len(parameters) - len(defaults) :], defaults, strict=True)
+            if name not in bound
+        ]
+        for name, value in given:
+            resolved = scope.names.of(value.id) if isinstance(value, ast.Name) else None
+            if self._is_op(value, scope):
+                inner.ops.add(name)
+            elif isinstance(value, ast.Name) and value.id in scope.batches:
+                inner.batches[name] = scope.batches[value.id]
+            else:
+                inner.names.bind(name, resolved if resolved is not None else [value])
+        self.body(helper.body, inner)
+
+    def _foreign(self, node: ast.Call, package: str, scope: _Scope, *, alone: bool) -> None:
+        root = package.split(".", 1)[0]
+        if root and (root in sys.stdlib_module_names or root in _KNOWN_PACKAGES):
+            return
+        handed = any(
+            self._is_op(argument, scope) or _is_connection(argument, scope) for argument in node.args
+        )
+        if alone or handed:
+            self._unknown(node, "a helper of another module may do anything")
+
+    def _op(self, node: ast.Call, method: str, scope: _Scope) -> None:
+        arguments = _arguments(node)
+        if method == "execute":
+            self._sql(node, arguments.get("sqltext"), scope)
+        elif method == "drop_table":
+            self._add(node, Verb.DROP, Thing.TABLE, self._qualified(node, arguments, scope))
+        elif method == "drop_column":
+            table, column = (_lower(texts(a, scope.names)) for a in [*node.args, *([ast.Name("")] * 2)][:2])
+            self._add(node, Verb.DROP, Thing.COLUMN, f"{table}.{column}")
+        elif method == "create_table":
+            self._add(node, Verb.CREATE, Thing.TABLE, self._qualified(node, arguments, scope))
+        elif method == "add_column" and len(node.args) > 1:
+            self._add(
+                node,
+                Verb.CREATE,
+                Thing.COLUMN,
+                f"{_lower(texts(node.args[0], scope.names))}.{_column(node.args[1], scope)}",
+            )
+        elif method == "run_async" and node.args and isinstance(node.args[0], ast.Name):
+            self._named(node, node.args[0].id, scope, alone=True, depth=0)
+        elif method in _HARMLESS_OPS or method.startswith(_HARMLESS_BEGINNINGS):
+            self._count(known=True)
+        else:
+            self._unknown(node, "an operation that the reader does not know")
+
+    def _batch(self, node: ast.Call, method: str, table: str, scope: _Scope) -> None:
+        if method == "drop_column" and node.args:
+            self._add(node, Verb.DROP, Thing.COLUMN, f"{table}.{_lower(texts(node.args[0], scope.names))}")
+        elif method == "add_column" and node.args:
+            self._add(node, Verb.CREATE, Thing.COLUMN, f"{table}.{_column(node.args[0], scope)}")
+        elif method == "execute":
+            self._sql(node, node.args[0] if node.args else None, scope)
+        else:
+            self._count(known=True)
+
+    def _method(self, node: ast.Call, function: ast.Attribute, scope: _Scope, *, alone: bool) -> None:
+        method = function.attr
+        steps = chain(function.value)
+        if method in _EXECUTES:
+            argument = node.args[0] if node.args else _arguments(node).get("statement")
+            if argument is not None:
+                self._sql(node, argument, scope)
+        elif method == "delete" and "query" in steps:
+            limited = bool({"filter", "filter_by", "where"} & set(steps))
+            self._add(node, Verb.DELETE, Thing.ROWS, "", Condition.SOME if limited else Condition.NONE)
+        elif method == "update" and "query" in steps:
+            limited = bool({"filter", "filter_by", "where"} & set(steps))
+            self._add(node, Verb.UPDATE, Thing.ROWS, "", Condition.SOME if limited else Condition.NONE)
+        elif method == "drop_all" or (method == "drop" and self._is_table(function.value, scope)):
+            self._add(node, Verb.DROP, Thing.TABLE, "")
+        elif alone and isinstance(function.value, ast.Name) and function.value.id in self.module.imported:
+            self._foreign(node, self.module.imported[function.value.id], scope, alone=True)
+
+    def _is_table(self, node: ast.expr, scope: _Scope) -> bool:
+        if isinstance(node, ast.Name):
+            return any(
+                self._is_table(v, scope) for v in scope.names.of(node.id) or [] if not isinstance(v, ast.Name)
+            )
+        return (isinstance(node, ast.Call) and _called(node) == "Table") or (
+            isinstance(node, ast.Attribute) and node.attr == "__table__"
+        )
+
+    def _is_op(self, node: ast.expr, scope: _Scope) -> bool:
+        if isinstance(node, ast.Name):
+            return node.id in scope.ops
+        return isinstance(node, ast.Attribute) and node.attr == "op"
+
+    def _qualified(self, node: ast.Call, arguments: dict[str, ast.expr], scope: _Scope) -> str:
+        first = node.args[0] if node.args else arguments.get("table_name")
+        name = _lower(texts(first, scope.names)) if first is not None else ""
+        schema = arguments.get("schema")
+        prefix = _lower(texts(schema, scope.names)) if schema is not None else ""
+        return f"{prefix}.{name}" if prefix and name else name
+
+    def _sql(self, node: ast.Call, argument: ast.expr | None, scope: _Scope) -> None:
+        if argument is None and node.args:
+            argument = node.args[0]
+        if argument is None:
+            self._unknown(node, "what it executes is not given")
+            return
+        found = texts(argument, scope.names)
+        if found:
+            for text in found:
+                self._text(node, argument, text)
+            return
+        results = list(built(argument, scope.names))
+        for result in results or [Built.UNKNOWN]:
+            if isinstance(result, Built):
+                if result is Built.UNKNOWN:
+                    self._unknown(node, "the SQL that it executes is only known when it runs")
+                else:
+                    self._count(known=True)
+            else:
+                self._add(node, result.verb, result.thing, "", result.condition)
+
+    def _text(self, node: ast.Call, argument: ast.expr, text: str) -> None:
+        literal = _literal(argument)
+        reading = read_sql(text, self.dialect)
+        self.walked.statements += reading.statements
+        self.walked.analysed += reading.analysed
+        for operation in reading.operations:
+            place = _place_in(node, literal, operation.place)
+            shown = operation.text.replace(HOLE, "{…}")
+            self.walked.operations.append(
+                replace(operation, place=place, text=shown, direction=self.direction)
+            )
+        for comment in reading.comments:
+            place = _place_in(node, literal, Place(comment.line))
+            self.walked.comments.append(replace(comment, line=place.line))
+
+    def _add(
+        self, node: ast.Call, verb: Verb, thing: Thing, name: str, condition: Condition = Condition.SOME
+    ) -> None:
+        names = (name,) if name and HOLE not in name else ()
+        place = Place(node.lineno, node.col_offset + 1, node.end_lineno or 0)
+        self.walked.operations.append(
+            Operation(verb, thing, place, ast.unparse(node), names, condition, direction=self.direction)
+        )
+        self._count(known=True)
+
+    def _unknown(self, node: ast.Call, note: str) -> None:
+        place = Place(node.lineno, node.col_offset + 1, node.end_lineno or 0)
+        self.walked.operations.append(
+            Operation(
+                Verb.UNKNOWN, Thing.ANYTHING, place, ast.unparse(node), note=note, direction=self.direction
+            )
+        )
+        self._count(known=False)
+
+    def _count(self, *, known: bool) -> None:
+        self.walked.statements += 1
+        self.walked.analysed += known
+
+
+def _bodies(statement: ast.stmt) -> Iterator[list[ast.stmt]]:
+    for name in ("body", "orelse", "finalbody"):
+        inner = getattr(statement, name, None)
+        if isinstance(inner, list) and not isinstance(statement, ast.ClassDef):
+            yield inner
+    for handler in getattr(statement, "handlers", []):
+        yield handler.body
+    for case in getattr(statement, "cases", []):
+        yield case.body
+
+
+def _called(node: ast.expr) -> str:
+    if not isinstance(node, ast.Call):
+        return ""
+    return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+
+
+def _arguments(node: ast.Call) -> dict[str, ast.expr]:
+    return {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg}
+
+
+def _is_connection(node: ast.expr, scope: _Scope) -> bool:
+    if isinstance(node, ast.Name):
+        values = scope.names.of(node.id) or []
+        return any(_called(value) in {"get_bind", "Session", "connect", "begin"} for value in values)
+    return _called(node) == "get_bind"
+
+
+def _lower(found: list[str]) -> str:
+    return found[0].lower() if len(found) == 1 else ""
+
+
+def _column(node: ast.expr, scope: _Scope) -> str:
+    return _lower(texts(node.args[0], scope.names)) if isinstance(node, ast.Call) and node.args else ""
+
+
+def _literal(node: ast.expr) -> ast.expr | None:
+    """Give the string literal that an argument is, inside text() too; None where it is put together elsewhere."""
+    while isinstance(node, ast.Call):
+        inner = node.func.value if isinstance(node.func, ast.Attribute) and node.func.attr != "text" else None
+        if _called(node) in {"text", "dedent", "DDL"} and node.args:
+            node = node.args[0]
+        elif inner is not None:
+            node = inner
+        else:
+            return None
+    return node if isinstance(node, ast.Constant | ast.JoinedStr) else None
+
+
+def _place_in(node: ast.Call, literal: ast.expr | None, place: Place) -> Place:
+    """Give the place in the file of a place in the SQL of a call."""
+    end = node.end_lineno or node.lineno
+    if literal is None:
+        return Place(node.lineno, node.col_offset + 1, end)
+    line = min(literal.lineno + place.line - 1, literal.end_lineno or end)
+    column = node.col_offset + 1 if line == node.lineno else place.column
+    return Place(line, column, max(line, min(end, line + place.last_line - place.line)), node.lineno)

@@ -1,0 +1,231 @@
+"""Reads a script of SQL into operations: split by the lexer, each statement understood alone.
+
+sqlglot is loaded only when a statement holds a word that could matter, so that harmless scripts cost no import.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from guardrails.operations import Comment, Condition, Operation, Place, Reading, Thing, Verb
+from guardrails.sql.lexer import Kind, Lines, Token, lex
+from guardrails.sql.plpgsql import Dynamic, body_statements, skeleton
+from guardrails.sql.split import Piece, PieceKind, split
+from guardrails.sql.words import HOLE, created_columns, created_tables, from_words, is_loose, is_quiet, known
+
+_DEEPEST = 8
+"""How far code in code (DO in EXECUTE in DO …) is followed."""
+
+
+def read_sql(text: str, dialect: str = "postgres") -> Reading:
+    """Read a script. Comments and strings never count as code; what is not understood is Verb.UNKNOWN."""
+    return _Script(text, dialect).read()
+
+
+@dataclass(frozen=True, slots=True)
+class _Code:
+    """One statement on its way to be understood."""
+
+    tokens: tuple[Token, ...]
+    source: str
+    dialect: str
+    place: Place
+    shown: str
+    depth: int = 0
+
+    def after(self, count: int) -> _Code:
+        """Give the statement without its first tokens."""
+        return _Code(self.tokens[count:], self.source, self.dialect, self.place, self.shown, self.depth)
+
+    def within(self, tokens: tuple[Token, ...], source: str, place: Place) -> _Code:
+        """Give a statement found inside this one."""
+        shown = source[tokens[0].start : tokens[-1].end] if tokens else self.shown
+        return _Code(tokens, source, self.dialect, place, shown, self.depth + 1)
+
+    @property
+    def text(self) -> str:
+        """The statement for a parser: without comments and client-side wrapping."""
+        parts = []
+        end = -1
+        for token in self.tokens:
+            parts.append(token.text if token.start == end else f" {token.text}")
+            end = token.end
+        return "".join(parts)
+
+    def unknown(self, note: str) -> Operation:
+        """Say that this statement could not be understood."""
+        return Operation(Verb.UNKNOWN, Thing.ANYTHING, self.place, self.shown, sql=True, note=note)
+
+
+class _Script:
+    def __init__(self, text: str, dialect: str) -> None:
+        self.text = text
+        self.dialect = dialect
+        self.lines = Lines(text)
+        self.operations: list[Operation] = []
+        self.comments: list[Comment] = []
+        self.statements = 0
+        self.analysed = 0
+
+    def read(self) -> Reading:
+        for piece in split(self.text, self.dialect):
+            self._note_comments(piece)
+            if piece.kind in {PieceKind.STATEMENT, PieceKind.META}:
+                found = list(self._piece(piece))
+                self.operations += found
+                self.statements += 1
+                self.analysed += not any(operation.verb is Verb.UNKNOWN for operation in found)
+        return Reading(tuple(self.operations), tuple(self.comments), self.statements, self.analysed)
+
+    def _note_comments(self, piece: Piece) -> None:
+        for token in piece.comments:
+            line, column = self.lines.place(token.start)
+            before = self.text[token.start - column + 1 : token.start]
+            self.comments.append(Comment(line, token.text, alone=not before.strip()))
+
+    def _piece(self, piece: Piece) -> Iterator[Operation]:
+        first, last = piece.tokens[0], piece.tokens[-1]
+        line, column = self.lines.place(first.start)
+        place = Place(line, column, self.lines.place(last.end)[0])
+        shown = self.text[first.start : last.end]
+        code = _Code(piece.tokens, self.text, self.dialect, place, shown)
+        if piece.kind is PieceKind.META:
+            yield from _client_command(code)
+        else:
+            yield from understand(code)
+
+
+def understand(code: _Code) -> Iterator[Operation]:
+    """Give the operations of one statement."""
+    if code.depth > _DEEPEST:
+        yield code.unknown("code within code goes too deep")
+        return
+    if any(token.kind is Kind.BROKEN for token in code.tokens):
+        yield code.unknown("a string or comment never ends")
+        return
+    words = tuple(token.upper for token in code.tokens)
+    special = _SPECIAL.get(words[0]) if words else None
+    if special is not None:
+        yield from special(code)
+        return
+    if any(HOLE in token.text for token in code.tokens) and is_loose(code.tokens):
+        found = [o for o in _plain(code, words) if o.condition is Condition.SOME]
+        yield from found
+        yield code.unknown("a part that decides is only known when it runs")
+        return
+    yield from _plain(code, words)
+
+
+def _plain(code: _Code, words: tuple[str, ...]) -> Iterator[Operation]:
+    for name in created_tables(code.tokens):
+        yield Operation(Verb.CREATE, Thing.TABLE, code.place, code.shown, (name,), sql=True)
+    for name in created_columns(code.tokens):
+        yield Operation(Verb.CREATE, Thing.COLUMN, code.place, code.shown, (name,), sql=True)
+    if is_quiet(words):
+        return
+    from guardrails.sql.tree import from_tree  # noqa: PLC0415 (loads sqlglot, which costs 0.15 s)
+
+    found = from_tree(code.text, code.dialect) if len(words) <= 4000 else None
+    if found is None:
+        if not known(words[0], code.dialect):
+            yield code.unknown("this is no statement that the reader knows")
+            return
+        found = from_words(code.tokens, code.dialect)
+    for act in found:
+        yield Operation(act.verb, act.thing, code.place, code.shown, act.names, act.condition, sql=True)
+
+
+def _client_command(code: _Code) -> Iterator[Operation]:
+    words = code.tokens[0].text.split()
+    name = words[0].lower()
+    if name in {
+        "\\i",
+        "\\ir",
+        "\\include",
+        "\\include_relative",
+        "\\gexec",
+        "\\!",
+        "\\o",
+        ".read",
+        ".shell",
+        ".system",
+    }:
+        yield code.unknown(f"{words[0]} runs something that is not in this file")
+
+
+def _explain(code: _Code) -> Iterator[Operation]:
+    words = [token.upper for token in code.tokens]
+    for index, word in enumerate(words):
+        if word in {"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "WITH", "CREATE", "EXECUTE", "VALUES"}:
+            if {"ANALYZE", "ANALYSE"} & set(words[:index]):
+                yield from understand(code.after(index))
+            return
+
+
+def _prepare(code: _Code) -> Iterator[Operation]:
+    words = [token.upper for token in code.tokens]
+    if "AS" in words and "FROM" not in words[: words.index("AS")]:
+        yield from understand(code.after(words.index("AS") + 1))
+    elif "FROM" in words:
+        yield from _dynamic(code, skeleton(code.tokens[words.index("FROM") + 1 :], {}, code.dialect))
+
+
+def _execute(code: _Code) -> Iterator[Operation]:
+    rest = code.tokens[1:]
+    if rest and rest[0].upper == "IMMEDIATE":
+        rest = rest[1:]
+    if rest and rest[0].kind is Kind.WORD and rest[0].upper.startswith("SP_"):
+        rest = rest[1:]
+    if rest and rest[0].kind in {Kind.WORD, Kind.QUOTED} and code.depth == 0:
+        return  # a prepared statement or procedure: judged where it is defined
+    yield from _dynamic(code, skeleton(rest, {}, code.dialect))
+
+
+def _dynamic(code: _Code, dynamic: Dynamic | None) -> Iterator[Operation]:
+    if dynamic is None:
+        yield code.unknown("the SQL that it executes is only known when it runs")
+        return
+    for piece in split(dynamic.text, code.dialect):
+        if piece.kind is PieceKind.STATEMENT:
+            yield from understand(code.within(piece.tokens, dynamic.text, code.place))
+
+
+def _do(code: _Code) -> Iterator[Operation]:
+    words = [token.upper for token in code.tokens]
+    language = words[words.index("LANGUAGE") + 1] if "LANGUAGE" in words[:-1] else "PLPGSQL"
+    body = next((token for token in code.tokens if token.kind is Kind.STRING), None)
+    if body is None:
+        return  # MySQL's DO expression
+    if language not in {"PLPGSQL", "SQL", ""}:
+        yield code.unknown(f"a DO block in {language.lower()}")
+        return
+    yield from _block(code, body)
+
+
+def _block(code: _Code, body: Token) -> Iterator[Operation]:
+    dynamic = skeleton((body,), {}, code.dialect)
+    if dynamic is None or HOLE in dynamic.text:
+        yield code.unknown("a DO block with a part that is only known when it runs")
+        return
+    lines = Lines(dynamic.text)
+    exact = body.text.startswith("$")
+    above = code.source.count("\n", 0, body.start) - code.source.count("\n", 0, code.tokens[0].start)
+    for tokens, executed in body_statements(lex(dynamic.text, code.dialect), code.dialect):
+        if not tokens:
+            continue
+        line, column = lines.place(tokens[0].start)
+        at = Place(code.place.line + above + line - 1, column) if exact else code.place
+        if exact and line == 1:
+            at = Place(at.line, code.place.column)
+        inner = code.within(tuple(tokens), dynamic.text, at)
+        yield from _dynamic(inner, executed.found) if executed else understand(inner)
+
+
+_SPECIAL = {
+    "EXPLAIN": _explain,
+    "PREPARE": _prepare,
+    "EXECUTE": _execute,
+    "EXEC": _execute,
+    "DO": _do,
+}
