@@ -11,20 +11,18 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from sqlalchemy import Connection, Delete, Insert, Update, insert, select
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
-from opconsole.audit import GENESIS, entry_hash
 from opconsole.journal.ballast import Ballast
 from opconsole.journal.database import (
     PATIENCE_SECONDS,
     FileIdentity,
     Meaning,
-    begin,
     connect_patiently,
     meaning,
     writing_engine,
@@ -37,7 +35,7 @@ from opconsole.journal.errors import (
     StaleEpochError,
 )
 from opconsole.journal.location import JournalPlace
-from opconsole.journal.schema import audit
+from opconsole.journal.transaction import REFUSALS, AuditOp, Op, transact
 from opconsole.journal.wake import touch
 
 __all__ = [
@@ -59,28 +57,7 @@ BATCH_SUBMISSIONS = 1000
 """The most that one transaction takes, so that nobody waits long behind it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Op:
-    """One statement with its values.
-
-    *statement* is built once, at module level: the writer puts equal ones (the same object) together.
-    *expect* is how many rows it must affect; with another number the submission fails as a whole.
-    """
-
-    statement: Insert | Update | Delete
-    params: Mapping[str, object]
-    expect: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AuditOp:
-    """An entry for the audit chain; the writer gives it its number and its hashes. *detail* is JSON."""
-
-    at: str
-    actor: str
-    action: str
-    subject: str
-    detail: str
+_FULL_TEXT = "the disk is full, so nothing new starts; free some space and try again"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,7 +121,7 @@ class JournalWriter:
         submission.waiter.result()
 
     def close(self) -> None:
-        """Write what is queued, then end the thread. Harmless when called twice."""
+        """Write what is queued and end the thread; blocks until then. Harmless when called twice."""
         with self._changed:
             self._closing = True
             self._changed.notify()
@@ -195,10 +172,10 @@ class JournalWriter:
         if not batch:
             return
         try:
-            _transact(connection, [submission.ops for submission in batch], self._patience)
+            transact(connection, [submission.ops for submission in batch], self._patience)
         except JournalBusyError as error:
             _resolve(batch, error)
-        except _REFUSALS as error:
+        except REFUSALS as error:
             if meaning(error) is Meaning.FATAL:
                 raise
             if len(batch) > 1:
@@ -226,8 +203,8 @@ class JournalWriter:
         """Say how a submission that failed by itself ends: its error, or None when it could be written."""
         if meaning(error) is Meaning.FULL and submission.reserve and self._ballast.release():
             try:
-                _transact(connection, [submission.ops], self._patience)
-            except _REFUSALS as second:
+                transact(connection, [submission.ops], self._patience)
+            except REFUSALS as second:
                 if meaning(second) is Meaning.FATAL:
                     raise
                 return _typed(second, self._place)
@@ -254,102 +231,21 @@ def write_once(
     Without the host's lock only `requests` may be written. Blocks for up to *patience* seconds while others
     write; on an event loop call it in a thread. Raises what `JournalWriter.commit` raises.
     """
+    FileIdentity.of(place.database)
     engine = writing_engine(place.database)
     try:
         with connect_patiently(engine, patience) as connection:
-            _transact(connection, [ops], patience)
-    except _REFUSALS as error:
+            transact(connection, [ops], patience)
+    except JournalError:
+        raise
+    except REFUSALS as error:
         raise _typed(error, place) from error
     finally:
         engine.dispose()
     touch(place.wake)
 
 
-# -- one transaction ------------------------------------------------------------------------------------
-
-_REFUSALS = (SQLAlchemyError, JournalError, ValueError, TypeError, OverflowError)
-_FULL_TEXT = "the disk is full, so nothing new starts; free some space and try again"
-_INSERT_AUDIT = insert(audit)
-_LAST_AUDIT = select(audit.c.seq, audit.c.hash).order_by(audit.c.seq.desc()).limit(1)
-
-
-@dataclass(slots=True)
-class _Group:
-    op: Op
-    params: list[dict[str, object]] = field(default_factory=list)
-
-
-def _transact(connection: Connection, submissions: Sequence[Sequence[Op | AuditOp]], patience: float) -> None:
-    with begin(connection, patience):
-        for group in _grouped(submissions):
-            result = connection.execute(group.op.statement, group.params)
-            if group.op.expect is not None and result.rowcount != group.op.expect * len(group.params):
-                raise StaleEpochError(_stale_text(group, result.rowcount))
-        entries = [op for ops in submissions for op in ops if isinstance(op, AuditOp)]
-        if entries:
-            connection.execute(_INSERT_AUDIT, _chained(connection, entries))
-
-
-def _grouped(submissions: Iterable[Sequence[Op | AuditOp]]) -> list[_Group]:
-    """Put equal statements together without changing the order within any submission."""
-    groups: list[_Group] = []
-    places: dict[tuple[object, ...], list[int]] = {}
-    for ops in submissions:
-        earliest = 0
-        for op in ops:
-            if isinstance(op, AuditOp):
-                continue
-            params = dict(op.params)
-            # The names too: executemany takes them from its first row and drops what only later rows have.
-            key = (id(op.statement), op.expect, tuple(params))
-            known = places.setdefault(key, [])
-            position = next((place for place in known if place >= earliest), None)
-            if position is None:
-                position = len(groups)
-                known.append(position)
-                groups.append(_Group(op))
-            groups[position].params.append(params)
-            earliest = position
-    return groups
-
-
-def _stale_text(group: _Group, affected: int) -> str:
-    table = group.op.statement.table
-    return (
-        f"{affected} of {len(group.params)} rows of {table} were as expected: somebody else changed them "
-        "meanwhile. Read the journal again before going on"
-    )
-
-
-def _chained(connection: Connection, entries: Sequence[AuditOp]) -> list[dict[str, object]]:
-    last = connection.execute(_LAST_AUDIT).first()
-    seq, previous = (last.seq, last.hash) if last is not None else (0, GENESIS)
-    rows: list[dict[str, object]] = []
-    for entry in entries:
-        seq += 1
-        own = entry_hash(
-            seq=seq,
-            at=entry.at,
-            actor=entry.actor,
-            action=entry.action,
-            subject=entry.subject,
-            detail=entry.detail,
-            prev_hash=previous,
-        )
-        rows.append(
-            {
-                "seq": seq,
-                "at": entry.at,
-                "actor": entry.actor,
-                "action": entry.action,
-                "subject": entry.subject,
-                "detail": entry.detail,
-                "prev_hash": previous,
-                "hash": own,
-            }
-        )
-        previous = own
-    return rows
+# -- telling the callers ------------------------------------------------------------------------------
 
 
 def _typed(error: BaseException, place: JournalPlace) -> JournalError:
@@ -363,9 +259,6 @@ def _typed(error: BaseException, place: JournalPlace) -> JournalError:
         typed = JournalError(f"the journal refused a submission, nothing of it was recorded: {reason}")
     typed.__cause__ = error
     return typed
-
-
-# -- telling the callers ----------------------------------------------------------------------------------
 
 
 def _resolve(batch: Sequence[_Submission], error: JournalError | None) -> None:

@@ -22,6 +22,7 @@ from opconsole.audit import verify_chain
 from opconsole.journal.backup import integrity_faults
 from opconsole.journal.ballast import Ballast
 from opconsole.journal.database import connect
+from opconsole.journal.errors import JournalMissingError
 from opconsole.journal.hosting import HostLock
 from opconsole.journal.location import JournalPlace
 from opconsole.journal.reader import JournalReader
@@ -174,6 +175,24 @@ async def test_a_writer_that_others_keep_waiting_says_so_and_goes_on_later(
     await writer.commit(op.event("second"))
 
 
+def test_a_request_to_a_journal_that_does_not_exist_says_so_and_begins_none(
+    place: JournalPlace, op: Any
+) -> None:
+    with pytest.raises(JournalMissingError):
+        write_once(place, op.event("x"))
+    assert not place.database.exists()
+
+
+def test_an_error_shows_the_reason_and_none_of_the_values(
+    place: JournalPlace, reader: JournalReader, op: Any
+) -> None:
+    write_once(place, op.queue("payments"))
+    with pytest.raises(JournalError, match="UNIQUE") as caught:
+        write_once(place, op.queue("payments"))
+    assert "payments" not in str(caught.value)
+    assert "payments" not in str(caught.value.__cause__)
+
+
 # -- the end of a writer ----------------------------------------------------------------------------------
 
 
@@ -318,6 +337,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from opconsole.journal import ops
 from opconsole.journal.backup import integrity_faults
+from opconsole.journal.errors import JournalMissingError
 from opconsole.journal.hosting import HostLock
 from opconsole.journal.location import locate
 from opconsole.journal.reader import JournalReader
@@ -356,7 +376,7 @@ print([row.event for row in JournalReader(engine).events_after(0)], ended, integ
 """
 
 
-def test_on_a_really_full_disk_an_outcome_is_recorded(
+def test_a_disk_full_in_the_middle_of_a_journal_write_still_records_an_outcome(
     python: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
     room = tmp_path / "small disk"
@@ -388,6 +408,7 @@ import sys, threading
 from datetime import UTC, datetime
 from pathlib import Path
 from opconsole.journal import ops
+from opconsole.journal.errors import JournalMissingError
 from opconsole.journal.hosting import HostLock
 from opconsole.journal.location import locate
 from opconsole.journal.upgrade import open_database
