@@ -19,7 +19,7 @@ import sys
 import threading
 import urllib.parse
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -44,11 +44,11 @@ class Program:
     argv: tuple[str, ...]
     """The program and its arguments; the program is looked up on PATH of `variables`, never on ours."""
     cwd: Path
-    variables: Mapping[str, str]
+    variables: Mapping[str, str] = field(repr=False)
     """The whole environment: nothing is inherited."""
     limit: float
     """Seconds it may take, the time that the machine is suspended included."""
-    secrets: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = field(default=(), repr=False)
     """Values that never reach the log, nor do their base64, URL and hexadecimal forms."""
     grace: float = 5.0
     """Seconds between TERM and KILL."""
@@ -119,7 +119,7 @@ async def run_program(program: Program, *, folder: Path, log: Path) -> ProgramRe
 
     When the awaiting task is cancelled, the program is stopped (TERM, after its grace KILL); CancelledError
     is raised only when it is verified that nothing of it is left. Raises ProgramError when nothing could
-    be started.
+    be started. A process that just ends leaves the program running, for `attend` in another.
     """
     loop = asyncio.get_running_loop()
     started_at = datetime.now(UTC)

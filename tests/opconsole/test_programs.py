@@ -438,6 +438,11 @@ async def test_27_a_secret_is_masked_across_chunks_lines_and_encodings(step: Ste
     assert encoded not in whole
 
 
+def test_a_program_shows_no_secret_in_a_traceback() -> None:
+    program = Program(("true",), Path("/"), {"KEY": "hunter2"}, 1, ("hunter2",))
+    assert "hunter2" not in repr(program)
+
+
 async def test_neither_arguments_nor_variables_of_the_shim_hold_a_secret(step: Step) -> None:
     running = asyncio.create_task(step.run(step.shell("echo ready; sleep 60", secrets=("hunter2-hunter2",))))
     await until(lambda: step.log.exists() and "ready" in step.log.read_text())
