@@ -12,11 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from queues.collector import collector_paused
 from queues.json_text import (
     ArrayText,
     Change,
+    Item,
     JsonTextError,
-    Member,
+    Number,
     ObjectText,
     append_elements,
     apply,
@@ -102,7 +104,7 @@ def append_tasks(path: Path, entries: Sequence[Mapping[str, object]]) -> None:
 
     def edit(data: bytes) -> bytes:
         text, root, tasks = _open(data)
-        used = {member.value for element in tasks.elements if (member := _member(text, element.start, "id"))}
+        used = {task_id for element in tasks.elements if (task_id := _id(element))}
         for task_id in new_ids:
             if task_id in used:
                 raise DuplicateTaskError(path, task_id)
@@ -147,8 +149,8 @@ class _Echo:
         word = _complete_word(tasks)
         entries: dict[str, int] = {}
         for element in tasks.elements:
-            task_id = element.value.get("id") if isinstance(element.value, dict) else None
-            if isinstance(task_id, str) and task_id in self._updates:
+            task_id = _id(element)
+            if task_id in self._updates:
                 entries.setdefault(task_id, element.start)
         self.refused = {}
         changes: list[Change] = []
@@ -167,16 +169,23 @@ class _Echo:
 def _open(data: bytes) -> tuple[str, ObjectText, ArrayText]:
     """Find the list of tasks; raises JsonTextError or FileFaultError where it is not clear which it is."""
     text = decode(data)
-    root = read_object(text)
-    if text[root.end :].strip(" \t\r\n"):
-        raise JsonTextError("something follows the end of the document", root.end)
-    for key in ("features", "tasks"):
-        found = [member for member in root.members if member.key == key]
-        if len(found) > 1:
-            raise JsonTextError(f"the key {key} occurs twice", found[1].key_start)
-        if found and isinstance(found[0].value, list):
-            return text, root, read_array(text, found[0].start)
+    with collector_paused():
+        root = read_object(text)
+        if text[root.end :].strip(" \t\r\n"):
+            raise JsonTextError("something follows the end of the document", root.end)
+        for key in ("features", "tasks"):
+            found = [member for member in root.members if member.key == key]
+            if len(found) > 1:
+                raise JsonTextError(f"the key {key} occurs twice", found[1].key_start)
+            if found and isinstance(found[0].value, list):
+                return text, root, read_array(text, found[0].start)
     raise JsonTextError("no list of tasks", root.start)
+
+
+def _id(element: Item) -> str:
+    """Give the id of an entry, "" for one without."""
+    task_id = element.value.get("id") if isinstance(element.value, dict) else ""
+    return task_id if isinstance(task_id, str) and not isinstance(task_id, Number) else ""
 
 
 def _refusal(target: ObjectText | None) -> str:
@@ -208,7 +217,3 @@ def _complete_word(tasks: ArrayText) -> str:
     words = [one.value.get("status") for one in tasks.elements if isinstance(one.value, dict)]
     long, short = FileStatus.COMPLETED.value, FileStatus.COMPLETE.value
     return long if words.count(long) > words.count(short) else short
-
-
-def _member(text: str, start: int, key: str) -> Member | None:
-    return read_object(text, start).last(key) if text[start] == "{" else None

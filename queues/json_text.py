@@ -129,26 +129,41 @@ def read_array(text: str, start: int = 0) -> ArrayText:
         at = _after_comma(text, at)
 
 
-def find(text: str, start: int, path: Sequence[str | int]) -> int:
-    """Give the place of the value at *path* below the value at *start*: a key's own place, for a member.
+class Finder:
+    """Finds places in one text; each list and object on the way is read once, however many lie in it."""
 
-    Of a duplicate key the last one is taken. A path that ends nowhere gives the place it got to.
-    """
-    at = place = _first(text, start)
-    for step in path:
-        if isinstance(step, int):
-            if text[at : at + 1] != "[":
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._known: dict[int, dict[str | int, tuple[int, int]]] = {}
+
+    def place(self, path: Sequence[str | int]) -> int:
+        """Give the place of the value at *path* below the root: a key's own place, for a member.
+
+        Of a duplicate key the last one is taken. A path that ends nowhere gives the place it got to.
+        """
+        at = place = _first(self._text, 0)
+        for step in path:
+            try:
+                below = self._below(at)
+            except JsonTextError:
                 return place
-            elements = read_array(text, at).elements
-            if step >= len(elements):
+            if step not in below:
                 return place
-            at = place = elements[step].start
-        else:
-            member = read_object(text, at).last(step) if text[at : at + 1] == "{" else None
-            if member is None:
-                return place
-            at, place = member.start, member.key_start
-    return place
+            place, at = below[step]
+        return place
+
+    def _below(self, at: int) -> dict[str | int, tuple[int, int]]:
+        """Give for each key or index of what begins there its own place and its value's."""
+        if at not in self._known:
+            below: dict[str | int, tuple[int, int]] = {}
+            if self._text[at : at + 1] == "{":
+                members = read_object(self._text, at).members
+                below = {member.key: (member.key_start, member.start) for member in members}
+            elif self._text[at : at + 1] == "[":
+                elements = read_array(self._text, at).elements
+                below = {index: (one.start, one.start) for index, one in enumerate(elements)}
+            self._known[at] = below
+        return self._known[at]
 
 
 def set_members(text: str, target: ObjectText, values: Mapping[str, object]) -> list[Change]:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import aiofiles
 
 from guardrails.environments import STANDARD, GateKind
-from queues.json_text import BOM, Item, JsonTextError, Lines, find, read_array, read_object
+from queues.collector import collector_paused
+from queues.json_text import BOM, Finder, Lines
 from queues.queue_parser import MAX_BYTES, Fault, FileFaultError, Parsed, decode, parse_text
 from queues.tasks import FileStatus, Task
 
@@ -103,7 +102,7 @@ def parse_queue(
     digest = "sha256:" + hashlib.sha256(data).hexdigest()
     text = ""
     try:
-        with _collector_paused():
+        with collector_paused():
             text = decode(data)
             parsed = parse_text(text, expected, environments)
     except FileFaultError as fault:
@@ -183,11 +182,10 @@ def _file_error(name: str, text: str, fault: FileFaultError) -> QueueFileError:
 
 def _errors(name: str, text: str, parsed: Parsed) -> tuple[QueueFileError, ...]:
     """Look up the lines of the faults: the slow pass, over the text itself."""
-    lines = Lines(text)
-    member = read_object(text).last(parsed.list_key)
-    elements = read_array(text, member.start).elements if member else ()
+    lines, finder = Lines(text), Finder(text)
     faults = parsed.faults[:MAX_ERRORS]
-    errors = [_error(name, text, lines, elements, fault) for fault in faults]
+    with collector_paused():
+        errors = [_error(name, lines, finder, fault) for fault in faults]
     errors.sort(key=lambda error: error.line)
     if len(parsed.faults) > len(faults):
         rest = f"{len(parsed.faults) - len(faults):,} more faults"
@@ -195,43 +193,15 @@ def _errors(name: str, text: str, parsed: Parsed) -> tuple[QueueFileError, ...]:
     return tuple(errors)
 
 
-def _error(name: str, text: str, lines: Lines, elements: Sequence[Item], fault: Fault) -> QueueFileError:
-    line = lines.number(_place(text, elements, fault.path))
+def _error(name: str, lines: Lines, finder: Finder, fault: Fault) -> QueueFileError:
+    line = lines.number(finder.place(fault.path))
     message = f"{fault.field}: {fault.found}; allowed: {fault.allowed}"
     if fault.twin is not None:
-        first = lines.number(_place(text, elements, (fault.path[0], fault.twin, "id")))
+        first = lines.number(finder.place((fault.path[0], fault.twin, "id")))
         message = f"id: {fault.found} on line {line} is already the id of the task on line {first}"
     elif fault.found == "a duplicate key":
         message = f"{fault.field}: the key occurs again on line {line}; allowed: {fault.allowed}"
     return QueueFileError(name, line, fault.task, fault.field, fault.found, fault.allowed, message)
-
-
-def _place(text: str, elements: Sequence[Item], path: tuple[str | int, ...]) -> int:
-    start = 0
-    if len(path) > 1 and isinstance(path[1], int) and path[1] < len(elements):
-        start, path = elements[path[1]].start, path[2:]
-    try:
-        return find(text, start, path)
-    except JsonTextError:  # nested so deeply that it can be read but not searched
-        return start
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Stop the garbage collector: looking through a growing tree again and again triples the time.
-
-    What was made then counts as old, lest the collector look through all of it as soon as it is back.
-    """
-    running = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if running:
-            if gc.get_freeze_count() == 0:  # else somebody wants their objects to stay frozen
-                gc.freeze()
-                gc.unfreeze()
-            gc.enable()
 
 
 _QUICK = 128 * 1024  # bytes that are parsed in a few milliseconds

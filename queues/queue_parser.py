@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from guardrails.environments import GateKind
-from queues.json_text import BOM, find
+from queues.json_text import BOM, Finder
 from queues.task_fields import FieldFaultError, TaskReader, read_id, read_project, show
 from queues.tasks import Task, TaskKey
 
@@ -94,8 +95,7 @@ class _Doubled:
 
     def __init__(self, pairs: list[tuple[str, object]]) -> None:
         self.members = dict(pairs)
-        names = [key for key, _ in pairs]
-        self.keys = [key for key in self.members if names.count(key) > 1] if len(names) < 1000 else ["(many)"]
+        self.keys = [key for key, times in Counter(key for key, _ in pairs).items() if times > 1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,17 +174,16 @@ class _EntryParser:
     def _linked(self, tasks: list[Task]) -> tuple[Task, ...]:
         """Give the tasks less those that depend on themselves or on an id that the file does not have."""
         prefix = f"{self.project}:"
-        start = len(prefix)
-        places = self.places
-        asked = self.reader.known_dependencies()
-        strange = {key for key in asked if key.startswith(prefix) and key[start:] not in places}
+        known = {prefix + task_id for task_id in self.places}
         good: list[Task] = []
         for task in tasks:
             wanted = task.depends_on
-            if wanted and (prefix + task.id in wanted or (strange and not strange.isdisjoint(wanted))):
-                self._note_links(task, strange)
-            else:
-                good.append(task)
+            if wanted and (prefix + task.id in wanted or not known.issuperset(wanted)):
+                strange = {key for key in wanted if key not in known and key.startswith(prefix)}
+                if strange or task.key in wanted:
+                    self._note_links(task, strange)
+                    continue
+            good.append(task)
         return tuple(good)
 
     def _note_links(self, task: Task, strange: set[TaskKey]) -> None:
@@ -210,7 +209,7 @@ def _root(text: str, faults: list[Fault]) -> dict[str, object]:
     if isinstance(root, _Doubled):
         for key in root.keys:
             if key in ("project", *_LIST_KEYS):
-                raise FileFaultError(key, "a duplicate key", _ONCE, find(text, 0, [key]))
+                raise FileFaultError(key, "a duplicate key", _ONCE, Finder(text).place([key]))
             faults.append(Fault((key,), None, _field((key,)), "a duplicate key", _ONCE))
         root = root.members
     if not isinstance(root, dict):
@@ -241,10 +240,10 @@ def _project(text: str, root: Mapping[str, object], expected: str | None) -> str
     try:
         project = read_project(said)
     except FieldFaultError as fault:
-        place = find(text, 0, ["project"])
+        place = Finder(text).place(["project"])
         raise FileFaultError("project", fault.found, expected or fault.allowed, place) from fault
     if expected is not None and project != expected:
-        place = find(text, 0, ["project"])
+        place = Finder(text).place(["project"])
         raise FileFaultError("project", show(project), f"{show(expected)}, as the file's name says", place)
     return project
 
@@ -254,11 +253,11 @@ def _entries(text: str, root: Mapping[str, object], faults: list[Fault]) -> tupl
     entries = root[key] if key else None
     if key is None or not isinstance(entries, list):
         there = next((name for name in _LIST_KEYS if name in root), None)
-        found, place = (_found(root[there]), find(text, 0, [there])) if there else ("nothing", 0)
+        found, place = (_found(root[there]), Finder(text).place([there])) if there else ("nothing", 0)
         raise FileFaultError(there or "features", found, "a list of tasks", place)
     if len(entries) > MAX_TASKS:
         found = f"{len(entries):,} tasks"
-        raise FileFaultError(key, found, f"at most {MAX_TASKS:,}", find(text, 0, [key]))
+        raise FileFaultError(key, found, f"at most {MAX_TASKS:,}", Finder(text).place([key]))
     if key == "features" and isinstance(root.get("tasks"), list):
         faults.append(Fault(("tasks",), None, "tasks", "a second list of tasks", "either features or tasks"))
     for name, value in root.items():

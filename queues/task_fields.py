@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, make_dataclass
 from typing import TypeVar, cast
 
@@ -213,7 +213,6 @@ class TaskReader:
         self._versions = _Memo(read_version)
         self._paths = _Memo(read_path)
         self._promises = _Memo(lambda value: read_line("completion_promise", value))
-        self._keys = _Memo(self.read_dependency)
 
     def read(self, entry: Mapping[str, object], position: int) -> Task:
         """Give the task that an entry is; raises FieldFaultError or TypeError when it is none.
@@ -338,23 +337,20 @@ class TaskReader:
             check(lambda: read_line("resource", get("resource")))
         return found + self._dependency_faults(entry)
 
-    def known_dependencies(self) -> Iterable[TaskKey]:
-        """Give all different dependencies that the entries read so far have."""
-        return self._keys.values()
-
     def _depends_on(self, entry: Mapping[str, object], first: object) -> tuple[TaskKey, ...]:
         """Give all dependencies: of both spellings where an entry has both, for none may be skipped."""
         if first.__class__ is list and len(first) == 1 and "dependencies" not in entry:
-            return (self._keys[first[0]],)
-        key_of = self._keys
+            only = first[0]
+            if only.__class__ is str and _PLAIN_ID(only) is not None:
+                return (TaskKey(self._prefix + only),)
         keys: list[TaskKey] = []
         for field in _DEPENDENCIES:
             values = entry.get(field)
             if values.__class__ is list:
-                keys += [key_of[value] for value in values]
+                keys += [self.read_dependency(value) for value in values]
             elif values is not None:
                 raise FieldFaultError(field, values, "a list of task ids, or null")
-        return tuple(dict.fromkeys(keys)) if len(keys) > 1 else tuple(keys)
+        return tuple(dict.fromkeys(keys))
 
     def _dependency_faults(self, entry: Mapping[str, object]) -> list[FieldFaultError]:
         found: list[FieldFaultError] = []

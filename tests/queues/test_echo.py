@@ -354,6 +354,12 @@ def test_the_first_task_takes_the_style_of_the_file(path: Path, before: str, aft
     assert path.read_bytes().decode() == after
 
 
+def test_entries_without_a_usable_id_are_stepped_over(path: Path) -> None:
+    path.write_text('{"tasks": [1, {"id": []}, {"id": 7}, {"id": "A", "agent": "rollback"}]}')
+    append_tasks(path, [{"id": "7"}])
+    assert write_echo(path, [EchoUpdate("7", "pending"), started()]).echoed == ("A",)
+
+
 def test_a_duplicate_id_is_not_added(path: Path) -> None:
     for entries in ([{"id": "A"}], [{"id": "N"}, {"id": "N"}]):
         with pytest.raises(DuplicateTaskError):

@@ -357,6 +357,13 @@ def test_many_faults_are_counted_beyond_a_bound() -> None:
     assert "50 more" in queue.errors[-1].message
 
 
+def test_thousands_of_faults_in_one_large_task_are_told_without_reading_it_for_each() -> None:
+    missing = [f"gone-{number}" for number in range(9_000)]
+    lines = parse({**DEPLOY, "filler": list(range(20_000)), "depends_on": missing}).errors
+    assert len(lines) == 9_000
+    assert lines[-1].line - lines[0].line == 8_999
+
+
 anything = st.recursive(
     st.none()
     | st.booleans()
