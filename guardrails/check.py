@@ -52,8 +52,9 @@ def check_paths(
 ) -> Report:
     """Check files and folders: SQL, migrations, and S3 in Python, JavaScript, TypeScript and shell.
 
-    *exclude* and *tests* hold patterns of names and of paths below the folder that is walked; a file that is named
-    itself is always checked. Migrations that *since_revision* holds already are reported and do not block.
+    *exclude* and *tests* hold patterns of names and of paths below the folder that is walked; a file that is
+    named itself is always checked. Migrations that *since_revision* holds already are reported
+    and do not block.
     """
     scan = Scan(gate, dialect, downgrade_required)
     named = {path for path in paths if not path.is_dir()}

@@ -37,7 +37,7 @@ class Exemption:
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """The marks of a file: those that count, and the comments that are incomplete, each with what is wrong."""
+    """The marks of a file: those that count, and the incomplete ones, each with what is wrong."""
 
     complete: tuple[Exemption, ...]
     faulty: tuple[tuple[Comment, str], ...]

@@ -1,4 +1,4 @@
-"""Finds the files that the guardrails read, tells what each is written in, and reads it without ever failing."""
+"""Finds the files that the guardrails read, tells what each is written in, and reads it as text."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def read_text(path: Path) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def written_in(path: Path) -> Written | None:
+def written_in(path: Path) -> Written | None:  # noqa: PLR0911 (one line a kind)
     """Tell what a file is written in, by its name or its first line; None: nothing that has a reader."""
     known = _BY_SUFFIX.get(path.suffix.lower())
     if known is not None or path.suffix:

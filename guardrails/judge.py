@@ -56,7 +56,7 @@ def plain_finding(rule: str, path: str, gate: GateKind, *, line: int = 1, note: 
 
 
 def forward(migration: MigrationFile) -> list[Operation]:
-    """Give a migration's operations less the normal reverse: a downgrade that drops what its upgrade created."""
+    """Give a migration's operations, less a downgrade's dropping what its own upgrade created."""
     made = {
         (operation.thing, name)
         for operation in migration.operations

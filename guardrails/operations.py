@@ -1,6 +1,7 @@
 """The statement model: what code does to data, whatever language it was written in.
 
-The readers (SQL, Alembic, Python, JavaScript, shell) produce operations, the rules judge them; neither knows the other.
+The readers (SQL, Alembic, Python, JavaScript, shell) produce operations, the rules judge them;
+neither knows the other.
 """
 
 from __future__ import annotations

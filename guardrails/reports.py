@@ -1,4 +1,4 @@
-"""The reports for people: the guide's two blocking reports, character for character, and the text of ``check``."""
+"""The reports for people: the guide's two, character for character, and the text of ``check``."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def migration_failure(result: MigrationReport) -> str | None:
 
 
 def check_report(report: Report) -> str:
-    """Give the text of ``check``: what blocks as the guide prints it, then what is only said, then the verdict."""
+    """Give the text of ``check``: what blocks, as the guide prints it; what is only said; the verdict."""
     blocks = []
     if any(finding.verdict is Verdict.BLOCK for finding in report.findings):
         blocks.append(violations_report(report.findings))

@@ -45,7 +45,7 @@ class RollbackPrompt:
 
 
 def deployment_prompt(prompt: DeploymentPrompt) -> str:
-    """Give the guide's prompt for a deployment: its staging form, or production's with the pre-flight results."""
+    """Give the guide's prompt for a deployment: staging's, or production's with the pre-flight results."""
     migrations = (
         f"YES (path: {_plain(prompt.migrations_path)})" if prompt.migrations_path is not None else "NO"
     )

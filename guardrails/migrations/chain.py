@@ -36,7 +36,7 @@ class Chain:
     """Each as the revisions around it, the first one named again at the end."""
 
     def resolve(self, revision: str) -> str:
-        """Give the revision meant by a full name, an unambiguous beginning of four letters or more, or ``head``."""
+        """Give the revision meant by its name, by a beginning of four letters or more, or by ``head``."""
         if revision == "head":
             if len(self.heads) != 1:
                 raise ChainError(

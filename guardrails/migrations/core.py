@@ -1,4 +1,4 @@
-"""Understands SQLAlchemy Core expressions that a migration executes: ``table.delete().where(…)`` and the like."""
+"""Understands SQLAlchemy Core expressions that a migration executes, such as ``table.delete().where(…)``."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from guardrails.operations import Condition, Thing, Verb
 from guardrails.sql.words import Act
 
 _HARMLESS = frozenset(
-    """insert select union union_all exists values literal_column func CreateTable CreateIndex CreateSequence CreateSchema
-    AddConstraint DropConstraint DropIndex DropSequence SetTableComment SetColumnComment CreateView DropView
-    CreateColumn merge join Sequence next_value""".split()
+    """insert select union union_all exists values literal_column func CreateTable CreateIndex
+    CreateSequence CreateSchema AddConstraint DropConstraint DropIndex DropSequence SetTableComment
+    SetColumnComment CreateView DropView CreateColumn merge join Sequence next_value""".split()  # noqa: SIM905
 )
 
 
@@ -67,9 +67,7 @@ def chain(node: ast.expr) -> list[str]:
             else:
                 steps.append(getattr(node.func, "id", ""))
                 return steps
-        elif isinstance(node, ast.Attribute):
-            node = node.value
-        elif isinstance(node, ast.Await):
+        elif isinstance(node, ast.Attribute | ast.Await):
             node = node.value
         else:
             return steps

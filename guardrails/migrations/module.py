@@ -21,6 +21,8 @@ class Module:
     op_names: set[str] = field(default_factory=lambda: {"op"})
     op_functions: dict[str, str] = field(default_factory=dict)
     """Names imported from alembic.op, and what they are called there."""
+    methods: dict[str, Function] = field(default_factory=dict)
+    """Methods of the module's classes, by name alone."""
     imported: dict[str, str] = field(default_factory=dict)
     """Other imported names, and the module that each comes from; relative ones begin with a dot."""
 
@@ -32,6 +34,18 @@ def read_module(tree: ast.Module) -> Module:
     return module
 
 
+def note_imports(statement: ast.Import | ast.ImportFrom, module: Module) -> None:
+    """Note what an import binds: alembic's op under any name, and what comes from elsewhere."""
+    if isinstance(statement, ast.ImportFrom):
+        _import(statement, module)
+        return
+    for alias in statement.names:
+        if alias.name == "alembic.op" and alias.asname:
+            module.op_names.add(alias.asname)
+        else:
+            module.imported[alias.asname or alias.name.split(".", 1)[0]] = alias.name
+
+
 def _read(statements: list[ast.stmt], module: Module) -> None:
     for statement in statements:
         if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -41,14 +55,11 @@ def _read(statements: list[ast.stmt], module: Module) -> None:
                 _assign(target, statement.value, module)
         elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
             _assign(statement.target, statement.value, module)
-        elif isinstance(statement, ast.Import):
-            for alias in statement.names:
-                if alias.name == "alembic.op" and alias.asname:
-                    module.op_names.add(alias.asname)
-                else:
-                    module.imported[alias.asname or alias.name.split(".", 1)[0]] = alias.name
-        elif isinstance(statement, ast.ImportFrom):
-            _import(statement, module)
+        elif isinstance(statement, ast.Import | ast.ImportFrom):
+            note_imports(statement, module)
+        elif isinstance(statement, ast.ClassDef):
+            found = (s for s in statement.body if isinstance(s, ast.FunctionDef | ast.AsyncFunctionDef))
+            module.methods |= {function.name: function for function in found}
         elif isinstance(statement, ast.If | ast.Try | ast.With):
             _read(statement.body, module)
             _read(getattr(statement, "orelse", []), module)

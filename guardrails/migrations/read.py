@@ -13,7 +13,7 @@ from guardrails.operations import Operation, Place, Thing, Verb
 
 
 def is_migration(tree: ast.Module) -> bool:
-    """Say whether a module looks like a migration: a revision with its parent, or upgrade() by way of alembic's op."""
+    """Say whether a module looks like a migration: a revision with its parent, or upgrade() that uses op."""
     module = read_module(tree)
     directions = {"upgrade", "downgrade"} & ({*module.functions} | {*module.assigned})
     if "revision" in module.assigned:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from itertools import product
 
 from guardrails.sql.words import HOLE
@@ -38,8 +39,10 @@ class Names:
         self._outer = outer
         self._values: dict[str, list[ast.expr]] = {}
 
-    def bind(self, name: str, values: Iterable[ast.expr]) -> None:
-        """Say that *name* may stand for these expressions, too."""
+    def bind(self, name: str, values: Iterable[ast.expr], *, instead: bool = False) -> None:
+        """Say that *name* may stand for these expressions, too; *instead*: for nothing else."""
+        if instead:
+            self._values[name] = []
         self._values.setdefault(name, []).extend(values)
 
     def of(self, name: str) -> list[ast.expr] | None:
@@ -50,14 +53,30 @@ class Names:
 
 
 def texts(node: ast.expr, names: Names, depth: int = 0) -> list[str]:
-    """Give the texts that an expression can give, with HOLE for what is unknown; empty: it gives no text at all."""
+    """Give the texts that an expression can give, with HOLE for what is unknown; empty: it gives none."""
     if depth > _DEEPEST:
         return [HOLE]
     found = _texts(node, names, depth + 1)
     return found if len(found) <= _MOST else [HOLE]
 
 
-def elements(node: ast.expr, names: Names, depth: int = 0) -> list[ast.expr] | None:
+def mentions(node: ast.expr, name: str) -> bool:
+    """Say whether an expression uses a name."""
+    return any(isinstance(inner, ast.Name) and inner.id == name for inner in ast.walk(node))
+
+
+def replaced(node: ast.expr, name: str, by: ast.expr) -> ast.expr:
+    """Give an expression with another one in the place of a name."""
+
+    class Replacer(ast.NodeTransformer):
+        def visit_Name(self, inner: ast.Name) -> ast.expr:
+            return by if inner.id == name else inner
+
+    changed = Replacer().visit(deepcopy(node))
+    return changed if isinstance(changed, ast.expr) else node
+
+
+def elements(node: ast.expr, names: Names, depth: int = 0) -> list[ast.expr] | None:  # noqa: PLR0911 (one line a kind)
     """Give the elements of a constant collection; None where they are not known."""
     if depth > _DEEPEST:
         return None
@@ -72,19 +91,45 @@ def elements(node: ast.expr, names: Names, depth: int = 0) -> list[ast.expr] | N
         found = [elements(value, names, depth + 1) for value in values if value is not node]
         return None if None in found else [item for items in found if items for item in items]
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and len(node.args) == 1:
-        if node.func.id in {"reversed", "sorted", "list", "tuple", "set"}:
-            return elements(node.args[0], names, depth + 1)
+        collects = node.func.id in {"reversed", "sorted", "list", "tuple", "set"}
+        return elements(node.args[0], names, depth + 1) if collects else None
+    if (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in {"values", "items"}
+    ):
+        pairs = _pairs(node.func.value, names)
+        if node.func.attr == "values":
+            return [value for _, value in pairs] or None
+        return [ast.Tuple([key, value], ast.Load()) for key, value in pairs] or None
     return None
 
 
-def _texts(node: ast.expr, names: Names, depth: int) -> list[str]:  # noqa: C901, PLR0911, PLR0912 (one line a kind)
+def _pairs(node: ast.expr, names: Names) -> list[tuple[ast.expr, ast.expr]]:
+    found = (
+        [node]
+        if isinstance(node, ast.Dict)
+        else (names.of(node.id) or [])
+        if isinstance(node, ast.Name)
+        else []
+    )
+    return [
+        (key, value)
+        for one in found
+        if isinstance(one, ast.Dict)
+        for key, value in zip(one.keys, one.values, strict=True)
+        if key is not None
+    ]
+
+
+def _texts(node: ast.expr, names: Names, depth: int) -> list[str]:  # noqa: PLR0911 (one line a kind)
     if isinstance(node, ast.Constant):
         return [node.value] if isinstance(node.value, str) else []
     if isinstance(node, ast.Name):
         values = names.of(node.id)
         if values is None:
             return []
-        return _unique(text for value in values if value is not node for text in texts(value, names, depth))
+        return _either([value for value in values if value is not node], names, depth)
     if isinstance(node, ast.JoinedStr):
         return _joined([_part(part, names, depth) for part in node.values])
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
@@ -95,13 +140,28 @@ def _texts(node: ast.expr, names: Names, depth: int) -> list[str]:  # noqa: C901
             t for left in texts(node.left, names, depth) for t in _percent(left, node.right, names, depth)
         )
     if isinstance(node, ast.IfExp):
-        return _unique([*texts(node.body, names, depth), *texts(node.orelse, names, depth)])
+        return _either([node.body, node.orelse], names, depth)
+    if isinstance(node, ast.Subscript):
+        items = [value for _, value in _pairs(node.value, names)] or elements(node.value, names, depth) or []
+        return _unique(text for item in items for text in texts(item, names, depth))
     if isinstance(node, ast.Call):
         return _called(node, names, depth)
     return []
 
 
-def _called(node: ast.Call, names: Names, depth: int) -> list[str]:
+def _either(values: list[ast.expr], names: Names, depth: int) -> list[str]:
+    """Give the texts of several possible values; where some give text, the others are unknown parts."""
+    found = [texts(value, names, depth) for value in values if not _is_nothing(value)]
+    if not any(found):
+        return []
+    return _unique(text for one in found for text in (one or [HOLE]))
+
+
+def _is_nothing(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and not isinstance(node.value, str)
+
+
+def _called(node: ast.Call, names: Names, depth: int) -> list[str]:  # noqa: PLR0911 (one line a kind)
     function = node.func
     name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
     if name in {"text", "dedent", "cleandoc", "DDL", "quoted_name", "str"} and node.args:
@@ -122,7 +182,7 @@ def _called(node: ast.Call, names: Names, depth: int) -> list[str]:
         parts = [texts(item, names, depth) or [HOLE] for item in items]
         return [glue[0].join(choice) for choice in _choices(parts)]
     if name == "replace" and len(node.args) == 2:
-        return [text if HOLE in text else text for text in _replaced(node, names, depth)]
+        return _replaced(node, names, depth)
     return texts(function.value, names, depth) if name in _SAME else []
 
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 
 from guardrails.findings import Direction
 from guardrails.migrations.core import Built, built, chain
-from guardrails.migrations.module import Function, Module
-from guardrails.migrations.strings import Names, elements, texts
+from guardrails.migrations.module import Function, Module, note_imports
+from guardrails.migrations.places import called, literal_of, place_in
+from guardrails.migrations.strings import Names, elements, mentions, replaced, texts
 from guardrails.operations import Comment, Condition, Operation, Place, Thing, Verb
 from guardrails.sql.read import read_sql
 from guardrails.sql.words import HOLE
@@ -19,9 +20,9 @@ _DEEPEST = 8
 """How far helpers that call helpers are followed."""
 _EXECUTES = frozenset({"execute", "exec_driver_sql", "scalar", "scalars", "executescript", "executemany"})
 _HARMLESS_OPS = frozenset(
-    """add_column alter_column batch_alter_table bulk_insert drop_check drop_constraint drop_index drop_table_comment
-    get_bind get_context invoke_for_target f implementation_for register_operation rename_table
-    drop_sequence drop_foreign_key drop_unique drop_primary_key inline_literal""".split()
+    """add_column alter_column batch_alter_table bulk_insert drop_check drop_constraint drop_index
+    drop_table_comment get_bind get_context invoke_for_target f implementation_for register_operation
+    rename_table drop_sequence drop_foreign_key drop_unique drop_primary_key inline_literal""".split()  # noqa: SIM905
 )
 _HARMLESS_BEGINNINGS = ("create_", "add_", "alter_", "replace_", "sync_", "rename_")
 _KNOWN_PACKAGES = frozenset(
@@ -68,6 +69,8 @@ class _Walker:
         self.dialect = dialect
         self.walked = Walked()
         self.functions = dict(module.functions)
+        self.branches = 0
+        """How many branches and loops the walk is inside of."""
 
     def enter(self, function: Function, scope: _Scope, *, op_first: bool = False) -> None:
         parameters = [argument.arg for argument in function.args.args]
@@ -83,14 +86,24 @@ class _Walker:
         if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
             self.functions.setdefault(statement.name, statement)
             return
+        if isinstance(statement, ast.Import | ast.ImportFrom):
+            note_imports(statement, self.module)
+            scope.ops |= self.module.op_names
+            return
+        if isinstance(statement, ast.ClassDef):
+            found = (s for s in statement.body if isinstance(s, ast.FunctionDef | ast.AsyncFunctionDef))
+            self.module.methods |= {function.name: function for function in found}
         self._bind(statement, scope)
         for child in ast.iter_child_nodes(statement):
             if isinstance(child, ast.expr):
                 self._expression(child, scope, alone=isinstance(statement, ast.Expr))
             elif isinstance(child, ast.withitem):
                 self._expression(child.context_expr, scope)
+        branches = not isinstance(statement, ast.With | ast.AsyncWith)
+        self.branches += branches
         for inner in _bodies(statement):
             self.body(inner, scope)
+        self.branches -= branches
 
     def _bind(self, statement: ast.stmt, scope: _Scope) -> None:
         if isinstance(statement, ast.Assign):
@@ -99,9 +112,8 @@ class _Walker:
         elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
             self._assign(statement.target, statement.value, scope)
         elif isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name):
-            before = scope.names.of(statement.target.id) or []
-            grown = [ast.BinOp(old, ast.Add(), statement.value) for old in before[:8]]
-            scope.names.bind(statement.target.id, list(grown))
+            name = statement.target.id
+            self._assign(statement.target, ast.BinOp(ast.Name(name), ast.Add(), statement.value), scope)
         elif isinstance(statement, ast.For | ast.AsyncFor):
             self._loop(statement.target, statement.iter, scope)
         elif isinstance(statement, ast.With | ast.AsyncWith):
@@ -113,10 +125,16 @@ class _Walker:
         if isinstance(target, ast.Name):
             if self._is_op(value, scope):
                 scope.ops.add(target.id)
-            elif isinstance(value, ast.Call) and _called(value) == "batch_alter_table":
+            elif isinstance(value, ast.Call) and called(value) == "batch_alter_table":
                 table = texts(value.args[0], scope.names) if value.args else []
                 scope.batches[target.id] = table[0].lower() if table else ""
-            scope.names.bind(target.id, [value])
+            before = scope.names.of(target.id) or []
+            if before and mentions(value, target.id):
+                # It grows: what it was before is a part of it, and outside of branches it is nothing else any more.  # noqa: E501
+                grown = [replaced(value, target.id, old) for old in before[:8]]
+                scope.names.bind(target.id, grown, instead=not self.branches)
+            else:
+                scope.names.bind(target.id, [value])
         elif isinstance(target, ast.Tuple | ast.List) and isinstance(value, ast.Tuple | ast.List):
             for inner, part in zip(target.elts, value.elts, strict=False):
                 self._assign(inner, part, scope)
@@ -149,12 +167,12 @@ class _Walker:
                 self._batch(node, function.attr, scope.batches[function.value.id], scope)
             else:
                 self._method(node, function, scope, alone=alone)
-        elif isinstance(function, ast.Call) and _called(function) == "getattr" and len(function.args) > 1:
+        elif isinstance(function, ast.Call) and called(function) == "getattr" and len(function.args) > 1:
             if self._is_op(function.args[0], scope):
                 methods = texts(function.args[1], scope.names) or [HOLE]
                 for method in methods:
                     self._op(node, method, scope)
-        elif isinstance(function, ast.Subscript) and _called(function.value) == "globals":
+        elif isinstance(function, ast.Subscript) and called(function.value) == "globals":
             for name, helper in self.functions.items():
                 if name.startswith(f"{self.direction.value}_") and name not in scope.calls:
                     self.enter(helper, scope.inner(name))
@@ -183,13 +201,14 @@ class _Walker:
             return
         inner = scope.inner(helper.name)
         parameters = [argument.arg for argument in (*helper.args.posonlyargs, *helper.args.args)]
+        parameters = [name for name in parameters if name not in {"self", "cls"}]
         given = [*zip(parameters, node.args, strict=False)]
         given += [(keyword.arg, keyword.value) for keyword in node.keywords if keyword.arg]
         bound = {name for name, _ in given}
         defaults = helper.args.defaults
         given += [
             (name, default)
-            for name, default in zip(parameters[len(parameters) - len(defaults) :], defaults, strict=True)
+            for name, default in zip(parameters[len(parameters) - len(defaults) :], defaults, strict=False)
             if name not in bound
         ]
         for name, value in given:
@@ -262,6 +281,8 @@ class _Walker:
             self._add(node, Verb.UPDATE, Thing.ROWS, "", Condition.SOME if limited else Condition.NONE)
         elif method == "drop_all" or (method == "drop" and self._is_table(function.value, scope)):
             self._add(node, Verb.DROP, Thing.TABLE, "")
+        elif method in self.module.methods:
+            self._helper(node, self.module.methods[method], scope)
         elif alone and isinstance(function.value, ast.Name) and function.value.id in self.module.imported:
             self._foreign(node, self.module.imported[function.value.id], scope, alone=True)
 
@@ -270,7 +291,7 @@ class _Walker:
             return any(
                 self._is_table(v, scope) for v in scope.names.of(node.id) or [] if not isinstance(v, ast.Name)
             )
-        return (isinstance(node, ast.Call) and _called(node) == "Table") or (
+        return (isinstance(node, ast.Call) and called(node) == "Table") or (
             isinstance(node, ast.Attribute) and node.attr == "__table__"
         )
 
@@ -308,18 +329,18 @@ class _Walker:
                 self._add(node, result.verb, result.thing, "", result.condition)
 
     def _text(self, node: ast.Call, argument: ast.expr, text: str) -> None:
-        literal = _literal(argument)
+        literal = literal_of(argument)
         reading = read_sql(text, self.dialect)
         self.walked.statements += reading.statements
         self.walked.analysed += reading.analysed
         for operation in reading.operations:
-            place = _place_in(node, literal, operation.place)
+            place = place_in(node, literal, operation.place)
             shown = operation.text.replace(HOLE, "{…}")
             self.walked.operations.append(
                 replace(operation, place=place, text=shown, direction=self.direction)
             )
         for comment in reading.comments:
-            place = _place_in(node, literal, Place(comment.line))
+            place = place_in(node, literal, Place(comment.line))
             self.walked.comments.append(replace(comment, line=place.line))
 
     def _add(
@@ -357,12 +378,6 @@ def _bodies(statement: ast.stmt) -> Iterator[list[ast.stmt]]:
         yield case.body
 
 
-def _called(node: ast.expr) -> str:
-    if not isinstance(node, ast.Call):
-        return ""
-    return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-
-
 def _arguments(node: ast.Call) -> dict[str, ast.expr]:
     return {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg}
 
@@ -370,8 +385,8 @@ def _arguments(node: ast.Call) -> dict[str, ast.expr]:
 def _is_connection(node: ast.expr, scope: _Scope) -> bool:
     if isinstance(node, ast.Name):
         values = scope.names.of(node.id) or []
-        return any(_called(value) in {"get_bind", "Session", "connect", "begin"} for value in values)
-    return _called(node) == "get_bind"
+        return any(called(value) in {"get_bind", "Session", "connect", "begin"} for value in values)
+    return called(node) == "get_bind"
 
 
 def _lower(found: list[str]) -> str:
@@ -380,26 +395,3 @@ def _lower(found: list[str]) -> str:
 
 def _column(node: ast.expr, scope: _Scope) -> str:
     return _lower(texts(node.args[0], scope.names)) if isinstance(node, ast.Call) and node.args else ""
-
-
-def _literal(node: ast.expr) -> ast.expr | None:
-    """Give the string literal that an argument is, inside text() too; None where it is put together elsewhere."""
-    while isinstance(node, ast.Call):
-        inner = node.func.value if isinstance(node.func, ast.Attribute) and node.func.attr != "text" else None
-        if _called(node) in {"text", "dedent", "DDL"} and node.args:
-            node = node.args[0]
-        elif inner is not None:
-            node = inner
-        else:
-            return None
-    return node if isinstance(node, ast.Constant | ast.JoinedStr) else None
-
-
-def _place_in(node: ast.Call, literal: ast.expr | None, place: Place) -> Place:
-    """Give the place in the file of a place in the SQL of a call."""
-    end = node.end_lineno or node.lineno
-    if literal is None:
-        return Place(node.lineno, node.col_offset + 1, end)
-    line = min(literal.lineno + place.line - 1, literal.end_lineno or end)
-    column = node.col_offset + 1 if line == node.lineno else place.column
-    return Place(line, column, max(line, min(end, line + place.last_line - place.line)), node.lineno)

@@ -32,7 +32,7 @@ class Language(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A piece of code beside a rule. The bad ones are hit by the rule, the good ones are not; a test holds that."""
+    """A piece of code beside a rule: the bad ones are hit by it, the good ones are not; a test holds that."""
 
     code: str
     language: Language = Language.SQL

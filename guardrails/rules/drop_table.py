@@ -18,7 +18,7 @@ RULE = Rule(
     severity=Severity.CRITICAL,
     blocks=Blocks.PRODUCTION,
     message="DROP TABLE causes irreversible data loss",
-    fix="Rename it now, drop it in a later release once nothing reads it: ALTER TABLE x RENAME TO _deprecated_x",
+    fix="Rename it now, drop it in a later release once nothing reads it: ALTER TABLE x RENAME TO _deprecated_x",  # noqa: E501
     source="policy-facts, SQL rules of the guide",
     operation=hits,
     bad=(
@@ -50,9 +50,9 @@ RULE = Rule(
             "drop = op.drop_table\ndrop('a')",
         ),
         *migration(
-            "from alembic.op import drop_table as gone\nrevision = '1'\ndown_revision = None\ndef upgrade():\n    gone('a')\ndef downgrade():\n    raise NotImplementedError\n",
-            "revision = '1'\ndown_revision = None\ndef upgrade(tool, tables, tester):\n    tool.drop_table('a')\n",
-            "import alembic.op as o\nrevision = '1'\ndown_revision = None\ndef gone(name):\n    o.execute('DROP TABLE ' + name)\ndef upgrade():\n    gone('a')\n",
+            "from alembic.op import drop_table as gone\nrevision = '1'\ndown_revision = None\ndef upgrade():\n    gone('a')\ndef downgrade():\n    raise NotImplementedError\n",  # noqa: E501
+            "revision = '1'\ndown_revision = None\ndef upgrade(tool, tables, tester):\n    tool.drop_table('a')\n",  # noqa: E501
+            "import alembic.op as o\nrevision = '1'\ndown_revision = None\ndef gone(name):\n    o.execute('DROP TABLE ' + name)\ndef upgrade():\n    gone('a')\n",  # noqa: E501
         ),
     ),
     good=(

@@ -36,7 +36,7 @@ RULE = Rule(
     good=(
         *downgrade("op.drop_column('a', 'b')", "if x:\n    raise ValueError\nop.drop_table('a')"),
         *migration(
-            "revision = '3'\ndown_revision = ('1', '2')\ndef upgrade():\n    pass\ndef downgrade():\n    pass\n"
+            "revision = '3'\ndown_revision = ('1', '2')\ndef upgrade():\n    pass\ndef downgrade():\n    pass\n"  # noqa: E501
         ),
     ),
 )

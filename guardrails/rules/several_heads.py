@@ -5,7 +5,6 @@ from __future__ import annotations
 from guardrails.findings import Severity
 from guardrails.rules.base import Blocks, Rule
 
-
 RULE = Rule(
     name="several-heads",
     pattern="several heads",

@@ -1,1 +1,1 @@
-"""Deletions in S3 found in Python, JavaScript, TypeScript and shell, by their tokens and trees, never by text."""
+"""Deletions in S3, found in Python, JavaScript, TypeScript and shell by tokens and trees, never by text."""

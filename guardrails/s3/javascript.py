@@ -1,4 +1,4 @@
-"""Finds deletions in S3 in JavaScript and TypeScript by a small tokenizer that knows comments, strings and regexes."""
+"""Finds deletions in S3 in JavaScript and TypeScript, by a tokenizer for comments, strings and regexes."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def read_javascript(text: str) -> Reading:
     operations = []
     aliases = _aliases(code)
     for index in range(len(code)):
-        for thing in _found(code, index, aliases):
-            operations.append(_operation(text, lines, code, index, thing))
+        found = _found(code, index, aliases)
+        operations += [_operation(text, lines, code[index], thing) for thing in found]
     return Reading(tuple(operations), tuple(comments), 1, 1)
 
 
@@ -181,8 +181,7 @@ def _command(code: Sequence[Token], index: int) -> Iterator[Thing]:
             yield thing
 
 
-def _operation(text: str, lines: Lines, code: Sequence[Token], index: int, thing: Thing) -> Operation:
-    token = code[index]
+def _operation(text: str, lines: Lines, token: Token, thing: Thing) -> Operation:
     line, column = lines.place(token.start)
     start = token.start - column + 1
     end = text.find("\n", token.start)

@@ -1,4 +1,4 @@
-"""Finds deletions in S3 in Python by its syntax tree: boto3 clients and resources, and the aws command line."""
+"""Finds deletions in S3 in Python by its tree: boto3 clients and resources, and the aws command line."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class _Reader:
         return _literal(node)
 
     def _receiver(self, node: ast.expr) -> Thing | None:
-        """Say what ``node.delete()`` deletes in S3; None where it is something else, such as a Django manager."""
+        """Say what ``node.delete()`` deletes in S3; None: something else, such as a Django manager."""
         inner: ast.expr = node
         filtered = False
         while isinstance(inner, ast.Call) and isinstance(inner.func, ast.Attribute):

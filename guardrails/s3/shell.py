@@ -89,6 +89,10 @@ def cut(text: str) -> Script:
     return _Cutter(text).run()
 
 
+def _moved(word: Word, by: int) -> Word:
+    return Word(word.start + by, word.text, word.end + by, word.inner)
+
+
 class _Cutter:
     def __init__(self, text: str) -> None:
         self.text = text
@@ -96,7 +100,8 @@ class _Cutter:
         self.comments: list[tuple[int, str]] = []
         self.words: list[Word] = []
         self.word: Word | None = None
-        self.heredocs: list[str] = []
+        self.heredocs: list[tuple[str, bool]] = []
+        """The words that end here-documents, and whether a shell reads them."""
 
     def run(self) -> Script:
         position = 0
@@ -124,7 +129,8 @@ class _Cutter:
         )
         if heredoc:
             self._end_word(at)
-            self.heredocs.append(next(group for group in heredoc.groups() if group))
+            name = next(group for group in heredoc.groups() if group)
+            self.heredocs.append((name, any(word.text.rsplit("/", 1)[-1] in _RUNS for word in self.words)))
             return heredoc.end()
         if char == "\n":
             self._end_command(at)
@@ -173,8 +179,11 @@ class _Cutter:
         return len(self.text)
 
     def _past_heredocs(self, at: int) -> int:
-        for name in self.heredocs:
+        for name, runs in self.heredocs:
             found = re.compile(rf"^\t*{re.escape(name)}$", re.MULTILINE).search(self.text, at)
+            if runs:
+                body = self.text[at : found.start() if found else len(self.text)]
+                self.commands += [[_moved(word, at) for word in words] for words in cut(body).commands]
             at = found.end() if found else len(self.text)
         self.heredocs = []
         return at

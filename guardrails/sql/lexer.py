@@ -61,6 +61,8 @@ class Habits:
     backslash_commands: bool = False
     dot_commands: bool = False
     delimiter: bool = False
+    batches: bool = False
+    """``GO`` on a line of its own ends what stands before it."""
 
 
 _MYSQL = Habits(
@@ -74,7 +76,7 @@ _MYSQL = Habits(
 )
 _POSTGRES = Habits(nested_comments=True, backslash_commands=True)
 _SQLITE = Habits(dollar_quotes=False, brackets=True, dot_commands=True)
-_TSQL = Habits(dollar_quotes=False, brackets=True, nested_comments=True)
+_TSQL = Habits(dollar_quotes=False, brackets=True, nested_comments=True, batches=True)
 _HABITS = {
     "mysql": _MYSQL,
     "mariadb": _MYSQL,
@@ -110,6 +112,11 @@ class Lines:
         """Give line and column of an offset."""
         line = bisect_right(self._starts, offset)
         return line, offset - self._starts[line - 1] + 1
+
+
+def is_go(text: str, start: int, end: int) -> bool:
+    """Say whether the word at a line's start is T-SQL's GO."""
+    return text[start:end].upper() == "GO"
 
 
 @lru_cache(maxsize=16)
@@ -173,6 +180,8 @@ class _Lexer:
             and self._line_start(start)
             and self._is_delimiter(start, end)
         ):
+            return Kind.META, self._line_end(start)
+        if name == "WORD" and self.how.batches and is_go(self.text, start, end) and self._line_start(start):
             return Kind.META, self._line_end(start)
         return _PLAIN[name], end
 

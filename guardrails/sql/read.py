@@ -1,6 +1,6 @@
 """Reads a script of SQL into operations: split by the lexer, each statement understood alone.
 
-sqlglot is loaded only when a statement holds a word that could matter, so that harmless scripts cost no import.
+sqlglot is loaded only when a statement holds a word that could matter: harmless scripts cost no import.
 """
 
 from __future__ import annotations
@@ -110,8 +110,8 @@ def understand(code: _Code) -> Iterator[Operation]:
         yield from special(code)
         return
     if any(HOLE in token.text for token in code.tokens) and is_loose(code.tokens):
-        found = [o for o in _plain(code, words) if o.condition is Condition.SOME]
-        yield from found
+        certain = (o for o in _plain(code, words) if o.condition is Condition.SOME)
+        yield from (operation for operation in certain if operation.verb is not Verb.UNKNOWN)
         yield code.unknown("a part that decides is only known when it runs")
         return
     yield from _plain(code, words)
@@ -122,11 +122,14 @@ def _plain(code: _Code, words: tuple[str, ...]) -> Iterator[Operation]:
         yield Operation(Verb.CREATE, Thing.TABLE, code.place, code.shown, (name,), sql=True)
     for name in created_columns(code.tokens):
         yield Operation(Verb.CREATE, Thing.COLUMN, code.place, code.shown, (name,), sql=True)
+    if words[:3] == ("CREATE", "OR", "REPLACE") and "TABLE" in words[3:5]:
+        yield Operation(Verb.DROP, Thing.TABLE, code.place, code.shown, sql=True)
     if is_quiet(words):
         return
     from guardrails.sql.tree import from_tree  # noqa: PLC0415 (loads sqlglot, which costs 0.15 s)
 
-    found = from_tree(code.text, code.dialect) if len(words) <= 4000 else None
+    by_words = len(words) > 4000 or words[0] == "COPY" or code.dialect in {"tsql", "fabric"}
+    found = None if by_words else from_tree(code.text, code.dialect)
     if found is None:
         if not known(words[0], code.dialect):
             yield code.unknown("this is no statement that the reader knows")
@@ -175,7 +178,7 @@ def _execute(code: _Code) -> Iterator[Operation]:
     rest = code.tokens[1:]
     if rest and rest[0].upper == "IMMEDIATE":
         rest = rest[1:]
-    if rest and rest[0].kind is Kind.WORD and rest[0].upper.startswith("SP_"):
+    if rest and rest[0].upper == "SP_EXECUTESQL":
         rest = rest[1:]
     if rest and rest[0].kind in {Kind.WORD, Kind.QUOTED} and code.depth == 0:
         return  # a prepared statement or procedure: judged where it is defined

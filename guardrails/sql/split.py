@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import pairwise
 
 from guardrails.sql.lexer import SILENT, Kind, Token, lex
 
@@ -14,7 +15,7 @@ class PieceKind(Enum):
 
     STATEMENT = "statement"
     META = "meta"
-    """A command to the client program: psql's ``\\i file``, sqlite's ``.read file``, mysql's ``DELIMITER``."""
+    """A command to the client program: psql's ``\\i file``, sqlite's ``.read``, mysql's ``DELIMITER``."""
     DATA = "data"
     """Rows of ``COPY … FROM stdin``."""
     BLANK = "blank"
@@ -161,4 +162,4 @@ def _reads_stdin(body: Sequence[Token]) -> bool:
     if not body or body[0].upper != "COPY":
         return False
     words = [token.upper for token in body]
-    return any(a == "FROM" and b == "STDIN" for a, b in zip(words, words[1:], strict=False))
+    return any(a == "FROM" and b == "STDIN" for a, b in pairwise(words))

@@ -11,7 +11,7 @@ from sqlglot.errors import SqlglotError
 from guardrails.operations import Condition, Thing, Verb
 from guardrails.sql.words import Act, is_mysql
 
-# sqlglot warns on standard error of every statement it does not know; here such a statement is read by its words.
+# sqlglot warns of every statement that it does not know; here such a statement is read by its words.
 logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
 
 _UNDERSTOOD = (exp.Query, exp.DDL, exp.DML, exp.Drop, exp.Alter, exp.TruncateTable, exp.Merge, exp.Set)
@@ -86,7 +86,7 @@ def _condition(node: exp.Expr) -> Condition:
     return Condition.ALWAYS_TRUE if _truth(where.this) is True else Condition.SOME
 
 
-def _truth(node: exp.Expr | None) -> bool | None:
+def _truth(node: exp.Expr | None) -> bool | None:  # noqa: PLR0911 (one line a kind)
     """Give the truth of a condition that is the same for every row; None where rows differ."""
     if isinstance(node, exp.Paren):
         return _truth(node.this)

@@ -1,4 +1,4 @@
-"""Understands a statement by its words alone: the quick look before, and the way out when no parser knows it."""
+"""Understands a statement by its words: the quick look before, and the way out when no parser knows it."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Act:
 
 
 _KNOWN = frozenset(
-    """ABORT ALTER ANALYZE ANALYSE ATTACH BEGIN CALL CHECKPOINT CLOSE CLUSTER COMMENT COMMIT COPY CREATE DEALLOCATE
-    DECLARE DELETE DETACH DISCARD DROP END FETCH FLUSH GRANT IMPORT INSERT KILL LISTEN LOAD LOCK MERGE MOVE NOTIFY
-    OPTIMIZE PRAGMA REASSIGN REFRESH REINDEX RELEASE RENAME REPAIR REPLACE RESET REVOKE ROLLBACK SAVEPOINT SECURITY
-    SELECT SET SHOW START TABLE TRUNCATE UNLISTEN UNLOCK UPDATE USE VACUUM VALUES WITH DESCRIBE DESC CHANGE GO
-    PRINT DENY IF WHILE HANDLER INSTALL UNINSTALL SIGNAL""".split()
+    """ABORT ALTER ANALYZE ANALYSE ATTACH BEGIN CALL CHECKPOINT CLOSE CLUSTER COMMENT COMMIT COPY CREATE
+    DEALLOCATE DECLARE DELETE DETACH DISCARD DROP END FETCH FLUSH GRANT IMPORT INSERT KILL LISTEN LOAD
+    LOCK MERGE MOVE NOTIFY OPTIMIZE PRAGMA REASSIGN REFRESH REINDEX RELEASE RENAME REPAIR REPLACE RESET
+    REVOKE ROLLBACK SAVEPOINT SECURITY SELECT SET SHOW START TABLE TRUNCATE UNLISTEN UNLOCK UPDATE USE
+    VACUUM VALUES WITH DESCRIBE DESC CHANGE GO PRINT DENY IF WHILE HANDLER INSTALL UNINSTALL SIGNAL""".split()  # noqa: SIM905
 )
 _LOUD = frozenset(
     {
@@ -51,10 +51,11 @@ _HARMLESS = frozenset(
 """Statements that only name what others do: ``GRANT DELETE``, ``COMMENT ON``."""
 _LOUD_FIRST = frozenset({"DO", "DROP"})
 _NAMING = frozenset(
-    """TABLE FROM INTO UPDATE COLUMN JOIN ON EXISTS INDEX ONLY IN CONSTRAINT TO VALUES TYPE SET ADD ALTER DROP SCHEMA
-    DATABASE VIEW SEQUENCE TRIGGER FUNCTION USING REFERENCES KEY BY AND OR WHERE LIKE BETWEEN DEFAULT AS LIMIT OFFSET
-    SELECT NOT IS THEN ELSE WHEN EXTENSION ROLE USER OWNER DOMAIN POLICY RENAME VALUE TRUNCATE CONCURRENTLY INTERVAL
-    ILIKE FOR PROCEDURE PARTITION IDENTIFIED GRANT REVOKE MODIFY LANGUAGE COMMENT PUBLICATION SUBSCRIPTION""".split()
+    """TABLE FROM INTO UPDATE COLUMN JOIN ON EXISTS INDEX ONLY IN CONSTRAINT TO VALUES TYPE SET ADD ALTER
+    DROP SCHEMA DATABASE VIEW SEQUENCE TRIGGER FUNCTION USING REFERENCES KEY BY AND OR WHERE LIKE
+    BETWEEN DEFAULT AS LIMIT OFFSET SELECT NOT IS THEN ELSE WHEN EXTENSION ROLE USER OWNER DOMAIN POLICY
+    RENAME VALUE TRUNCATE CONCURRENTLY INTERVAL ILIKE FOR PROCEDURE PARTITION IDENTIFIED GRANT REVOKE
+    MODIFY LANGUAGE COMMENT PUBLICATION SUBSCRIPTION""".split()  # noqa: SIM905
 )
 """Words after which an unknown part can only be a name or a value."""
 
@@ -63,7 +64,7 @@ def known(word: str, dialect: str) -> bool:
     """Say whether a statement may begin with *word*."""
     if word in {"IF", "WHILE", "GO", "PRINT", "DENY"}:
         return dialect in {"tsql", "fabric"}
-    return word in _KNOWN or word in {"DO"}
+    return word in _KNOWN or word == "DO"
 
 
 def is_quiet(words: Sequence[str]) -> bool:
@@ -165,7 +166,7 @@ def from_words(tokens: Sequence[Token], dialect: str) -> list[Act]:
         return []
     acts = []
     for index, word in enumerate(words):
-        if not _turns(words, index):
+        if not _turns(words, index, loose=dialect in {"tsql", "fabric"}):
             continue
         if word == "DROP":
             acts += drop_act(words[index + 1 :], tokens[index + 1 :], dialect)
@@ -203,7 +204,7 @@ def _names(tokens: Sequence[Token]) -> tuple[str, ...]:
     return (name,) if name else ()
 
 
-def _turns(words: Sequence[str], index: int) -> bool:
+def _turns(words: Sequence[str], index: int, *, loose: bool) -> bool:  # noqa: PLR0911 (one line a case)
     """Say whether a verb at *index* is one: at the start, in a CTE, or after the words that lead to it."""
     if index == 0:
         return True
@@ -215,6 +216,10 @@ def _turns(words: Sequence[str], index: int) -> bool:
             return True
         if words[0] in {"WITH", "IF", "WHILE"} and before == ")":
             return True
+    if words[0] == "COPY" and before == "(":
+        return True
+    if words[index] in {"DROP", "TRUNCATE"} and words[index + 1 : index + 2] in (["TABLE"], ["DATABASE"]):
+        return words[0] != "ALTER" and loose  # T-SQL ends no statement with a semicolon
     return words[0] in {"IF", "WHILE", "BEGIN"} and before in {")", "BEGIN", "ELSE", ";", "NULL"}
 
 

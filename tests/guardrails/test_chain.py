@@ -18,7 +18,7 @@ def source(
     revision: str, parents: str, body: str = "op.execute('SELECT 1')", back: str = "op.execute('SELECT 1')"
 ) -> str:
     return (
-        f'"""Revision {revision}."""\nfrom alembic import op\nrevision: str = {revision!r}\ndown_revision = {parents}\n\n'
+        f'"""Revision {revision}."""\nfrom alembic import op\nrevision: str = {revision!r}\ndown_revision = {parents}\n\n'  # noqa: E501
         f"def upgrade():\n    {body}\n\ndef downgrade():\n    {back}\n"
     )
 

@@ -124,7 +124,7 @@ def test_an_incomplete_mark_is_reported(tmp_path: Path) -> None:
     ],
 )
 def test_python_is_exempted_by_its_own_comments_and_by_those_of_its_sql(tmp_path: Path, body: str) -> None:
-    text = f"'''Gone.'''\nrevision = '1'\ndown_revision = None\ndef upgrade():\n    {body}\ndef downgrade():\n    op.x()\n"
+    text = f"'''Gone.'''\nrevision = '1'\ndown_revision = None\ndef upgrade():\n    {body}\ndef downgrade():\n    op.x()\n"  # noqa: E501
     found = [f for f in check(write(tmp_path, a__py=text)).findings if f.rule == "drop-table"]
     assert [(f.verdict, f.reason) for f in found] == [(Verdict.EXEMPT, "unused since 1.2")]
 
@@ -199,7 +199,7 @@ def test_a_project_may_do_without_downgrades_and_it_is_shown(tmp_path: Path) -> 
 
 
 def test_s3_in_a_downgrade_warns(tmp_path: Path) -> None:
-    text = "'''Add.'''\nrevision = '1'\ndown_revision = None\ndef upgrade():\n    pass\ndef downgrade():\n    s3.delete_bucket(Bucket='x')\n"
+    text = "'''Add.'''\nrevision = '1'\ndown_revision = None\ndef upgrade():\n    pass\ndef downgrade():\n    s3.delete_bucket(Bucket='x')\n"  # noqa: E501
     (finding,) = check(write(tmp_path, a__py=text)).findings
     assert (finding.rule, finding.verdict, finding.direction) == ("delete-bucket", Verdict.WARN, "downgrade")
 
@@ -234,7 +234,7 @@ def test_the_guardrails_load_neither_screens_nor_databases_and_sqlglot_only_when
     write(tmp_path, a__sql="SELECT 1")
     code = (
         "import sys, io, pathlib; from opconsole.cli.check import run_check\n"
-        f"assert run_check([pathlib.Path({str(tmp_path)!r})], 'prod', 'postgres', 'json', io.StringIO(), io.StringIO()) == 0\n"
+        f"assert run_check([pathlib.Path({str(tmp_path)!r})], 'prod', 'postgres', 'json', io.StringIO(), io.StringIO()) == 0\n"  # noqa: E501
         "print([m for m in ('textual', 'sqlalchemy', 'pydantic', 'rich', 'sqlglot') if m in sys.modules])"
     )
     done = subprocess.run(

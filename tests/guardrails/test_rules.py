@@ -6,6 +6,7 @@ import ast
 
 import pytest
 
+from guardrails import rules
 from guardrails.environments import GateKind
 from guardrails.files import Written
 from guardrails.findings import Direction, Verdict
@@ -72,8 +73,6 @@ def test_the_labelled_set_is_large_and_its_python_parses() -> None:
 
 
 def test_a_rule_s_name_is_the_name_of_its_file() -> None:
-    from guardrails import rules
-
     for rule in all_rules():
         module = __import__(f"{rules.__name__}.{rule.name.replace('-', '_')}", fromlist=["RULE"])
         assert module.RULE is rule

@@ -15,8 +15,55 @@ from guardrails.sql.split import PieceKind, split
 
 DIALECTS = st.sampled_from(["postgres", "mysql", "sqlite", "tsql", "bigquery", "oracle"])
 PARTS = st.sampled_from(
-    "' \" ` $$ $a$ -- # /* */ /*! ; ( ) \\ \n BEGIN END CREATE TRIGGER CASE DO EXECUTE COPY FROM stdin DROP TABLE "
-    "DELETE WHERE a 1 = DELIMITER // E' \\. . [ ] IF THEN LOOP := || format( %I LANGUAGE".split(" ")
+    [
+        "'",
+        '"',
+        "`",
+        "$$",
+        "$a$",
+        "--",
+        "#",
+        "/*",
+        "*/",
+        "/*!",
+        ";",
+        "(",
+        ")",
+        "\\",
+        "\n",
+        "BEGIN",
+        "END",
+        "CREATE",
+        "TRIGGER",
+        "CASE",
+        "DO",
+        "EXECUTE",
+        "COPY",
+        "FROM",
+        "stdin",
+        "DROP",
+        "TABLE",
+        "DELETE",
+        "WHERE",
+        "a",
+        "1",
+        "=",
+        "DELIMITER",
+        "//",
+        "E'",
+        "\\.",
+        ".",
+        "[",
+        "]",
+        "IF",
+        "THEN",
+        "LOOP",
+        ":=",
+        "||",
+        "format(",
+        "%I",
+        "LANGUAGE",
+    ]
 )
 SCRIPTS = st.one_of(st.text(), st.lists(PARTS).map(" ".join), st.lists(PARTS).map("".join))
 

@@ -1,0 +1,37 @@
+"""Says where in a migration file the SQL of a call stands."""
+
+from __future__ import annotations
+
+import ast
+
+from guardrails.operations import Place
+
+
+def called(node: ast.expr) -> str:
+    """Give the name of what a call calls; empty: it is no call, or what it calls has no name."""
+    if not isinstance(node, ast.Call):
+        return ""
+    return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+
+
+def literal_of(node: ast.expr) -> ast.expr | None:
+    """Give the string literal that an argument is, inside text() too; None: it is put together elsewhere."""
+    while isinstance(node, ast.Call):
+        inner = node.func.value if isinstance(node.func, ast.Attribute) and node.func.attr != "text" else None
+        if called(node) in {"text", "dedent", "DDL"} and node.args:
+            node = node.args[0]
+        elif inner is not None:
+            node = inner
+        else:
+            return None
+    return node if isinstance(node, ast.Constant | ast.JoinedStr) else None
+
+
+def place_in(node: ast.Call, literal: ast.expr | None, place: Place) -> Place:
+    """Give the place in the file of a place in the SQL of a call."""
+    end = node.end_lineno or node.lineno
+    if literal is None:
+        return Place(node.lineno, node.col_offset + 1, end)
+    line = min(literal.lineno + place.line - 1, literal.end_lineno or end)
+    column = node.col_offset + 1 if line == node.lineno else place.column
+    return Place(line, column, max(line, min(end, line + place.last_line - place.line)), node.lineno)
