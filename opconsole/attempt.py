@@ -174,6 +174,8 @@ class Attempt:
             self.note(reason)
             self._end(planned, StepState.FAILED, runner.status, reason)
             raise StepFailed(reason) from fault
+        if detail:
+            self.note(detail)
         self._end(planned, StepState.SUCCEEDED, runner.status, detail)
         return detail
 
@@ -248,7 +250,9 @@ def echo_payload(run: Run, state: RunState, reason: str, now: str) -> dict[str, 
 
 
 def _output(lines: Sequence[LogLine]) -> str:
-    text = "\n".join(line.text for line in lines if line.stream == "o")
+    text = "".join(
+        line.text if line.unfinished else f"{line.text}\n" for line in lines if line.stream == "o"
+    )
     return text[-CAPTURE_LIMIT:]
 
 

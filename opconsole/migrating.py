@@ -12,7 +12,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from guardrails.migrations.chain import Chain, ChainError, read_chain
+from guardrails.check import check_migrations
+from guardrails.migrations.chain import Chain, ChainError
 from guardrails.migrations.model import MigrationFile
 from opconsole.alembic_program import (
     BASE,
@@ -108,11 +109,10 @@ async def revision_now(
     host: Host, run: Run, context: StepContext, root: Path, folder: str, limit: float
 ) -> str:
     """Ask the database at which revision it stands; BASE before all migrations. Raises StepFailed."""
-    url = await asyncio.to_thread(_database_url, host, run)
-    identity = database_identity(url, host.workspace.root)
+    config = await asyncio.to_thread(_config, host, run, root, folder)
+    identity = await asyncio.to_thread(database_of, host, run, config)
     if identity.startswith("sqlite:/") and not Path(identity.removeprefix("sqlite:")).exists():
         return BASE  # asking would create the file, and nothing may change before the gate
-    config = await asyncio.to_thread(_config, host, run, root, folder)
     revisions = await current_revision(context, config, variables=_QUIET, limit=limit)
     if len(revisions) > 1:
         raise StepFailed(
@@ -153,12 +153,15 @@ def downgrade_step(path: MigrationPath, limit: float, stands_at: RevisionHeard) 
     return Step("migrate-back", StepKind.PROBE, title, argv, limit, act)
 
 
-def database_of(host: Host, run: Run) -> str | None:
-    """Name the environment's database, without user and password; None where none is configured."""
-    environment = host.workspace.settings.projects[run.project].environments[run.environment]
-    if environment.database is None:
-        return None
-    return database_identity(_database_url(host, run), host.workspace.root)
+def database_of(host: Host, run: Run, config: Path) -> str:
+    """Name the environment's database, without user and password. Raises StepFailed where there is none.
+
+    Alembic resolves a relative SQLite path in the folder that it runs in, which is that of *config*.
+    """
+    try:
+        return database_identity(_database_url(host, run), config.parent)
+    except ValueError as error:
+        raise StepFailed(f"the database of {run.environment}: {error}") from error
 
 
 # Python's own cache files would change the private copy that the digest is of.
@@ -170,7 +173,7 @@ def _path_between(
 ) -> MigrationPath:
     config = _config(host, run, root, folder)
     try:
-        chain = read_chain(inside(root, folder))
+        chain = _chain(host, run, root, folder)
         files = chain.path(None if start == BASE else start, end or "head")
         last = end or _head(chain)
     except (ChainError, UnsafeTreeError) as error:
@@ -179,12 +182,18 @@ def _path_between(
         root=root,
         folder=folder,
         config=config,
-        database=database_of(host, run) or "",
+        database=database_of(host, run, config),
         start=start,
         end=last,
         steps=tuple(_step(root, file) for file in files),
         support=tuple(_support(root, config, folder)),
     )
+
+
+def _chain(host: Host, run: Run, root: Path, folder: str) -> Chain:
+    gate = host.workspace.gate(run.project, run.environment).kind
+    checked = check_migrations(inside(root, folder), environment=run.environment, gate=gate, root=root)
+    return checked.chain
 
 
 def _head(chain: Chain) -> str:
@@ -236,13 +245,10 @@ def _database_url(host: Host, run: Run) -> str:
             f"[projects.{run.project}.environments.{run.environment}.database] url in opconsole.toml"
         )
     try:
-        found = resolve_all(
-            {"url": database.url}, environ=host.environ, workspace=host.workspace.root
-        ).variables["url"]
-        database_identity(found, host.workspace.root)
-    except (SecretError, ValueError) as error:
+        resolved = resolve_all({"url": database.url}, environ=host.environ, workspace=host.workspace.root)
+    except SecretError as error:
         raise StepFailed(f"the database of {run.environment}: {error}") from error
-    return found
+    return resolved.variables["url"]
 
 
 async def _move(

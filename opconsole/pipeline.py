@@ -253,8 +253,8 @@ class Pipeline:
         text = "deployed" if attempt.task.kind is TaskKind.DEPLOYMENT else "migrated"
         if attempt.gate.kind is GateKind.PRODUCTION:
             text += "; manual verification required"
-        await self._end(RunState.SUCCEEDED, text, *success_ops(attempt, basis))
         await self._tidy()
+        await self._end(RunState.SUCCEEDED, text, *success_ops(attempt, basis))
 
     # -- when something fails
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from guardrails.check import check_migrations, check_sources
 
 from guardrails.findings import Finding, Report, Verdict
+from opconsole.alembic_program import BASE
 from opconsole.artifacts import StoreError
 from opconsole.attempt import Attempt, Planned
 from opconsole.basis import Basis, derive, migration_limit, read_migrations, resolve, wants_migrations
@@ -150,7 +151,7 @@ class Preflight:
         since = None
         if attempt.task.action is not MigrationAction.VALIDATE:
             path = await read_migrations(attempt, context, stored)
-            since = path.start
+            since = None if path.start == BASE else path.start
             await attempt.save(revision_before=path.start, revision_after=path.start)
         required = configured is None or configured.downgrade is Downgrade.REQUIRED
         try:
@@ -163,12 +164,12 @@ class Preflight:
             root=stored.path,
             environment=attempt.run.environment,
             gate=attempt.gate.kind,
-            dialect=configured.dialect.value if configured else "postgresql",
+            dialect=_GRAMMARS.get(configured.dialect.value, configured.dialect.value) if configured else "postgres",
             since_revision=since,
             downgrade_required=required,
         )
         self._reports.append(checked.report)
-        reversible = checked.reversible
+        reversible = checked.elements.reversible
         self._tick(
             ok=checked.report.verdict is not Verdict.BLOCK,
             text=f"Migrations validated ({'reversible' if reversible else 'not reversible'})",
@@ -179,7 +180,7 @@ class Preflight:
             text="No SQL safety violations",
             otherwise="SQL safety violations",
         )
-        return self._judge(checked.report, f"{len(checked.deciding)} to apply")
+        return self._judge(checked.report, f"{len(checked.unapplied)} to apply")
 
     async def _scan(self, context: StepContext) -> str:
         del context
@@ -298,6 +299,9 @@ class Preflight:
         environment = self._attempt.run.environment
         return replace(Report(environment), files=files)
 
+
+_GRAMMARS = {"postgresql": "postgres", "mariadb": "mysql", "mssql": "tsql"}
+"""Names of the settings' databases in the words of the SQL parser, where they differ."""
 
 _SCANS = frozenset({"validate", "scan"})
 _STRUCTURE = frozenset(

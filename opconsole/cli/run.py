@@ -1,0 +1,295 @@
+"""`opconsole run`: start a project's queue and follow it until nothing more can run."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TextIO
+
+from guardrails.sanitise import sanitise
+from opconsole.cli.asking import ask_about, ask_decision, ask_on_terminal, interactive
+from opconsole.cli.output import CommandContext, ExitStatus, exit_of, worst
+from opconsole.client import Client
+from opconsole.clock import iso
+from opconsole.engine import Engine, open_host
+from opconsole.ids import new_request_id
+from opconsole.journal import ops
+from opconsole.journal.hosting import HostLock
+from opconsole.journal.reader import JournalReader
+from opconsole.journal.records import Approval, ApprovalState, EventRow, RequestKind, RequestRow, Run
+from opconsole.journal.wake import changes
+from opconsole.workspace import Workspace
+from queues.scheduler import TaskState
+from queues.states import RunState
+
+
+def run_project(context: CommandContext, project: str, max_iterations: int | None) -> int:
+    """Start the queue and follow it; give the exit status of the contract."""
+    workspace = context.workspace()
+    workspace.project(project)
+    client = Client.open(workspace)
+    try:
+        ask = interactive(context)
+        return asyncio.run(run_queue(context, workspace, client, project, max_iterations, ask=ask))
+    finally:
+        client.close()
+
+
+async def run_queue(
+    context: CommandContext,
+    workspace: Workspace,
+    client: Client,
+    project: str,
+    cap: int | None,
+    *,
+    ask: bool,
+) -> int:
+    """Host the engine for the queue, or follow whoever hosts it; *ask* a person about what waits."""
+    since = await asyncio.to_thread(client.reader.last_event)
+    teller = Teller(client.reader, project, since, context.stdout, as_json=context.json)
+    lock = await asyncio.to_thread(HostLock.try_acquire, client.place)
+    if lock is None:
+        return await _follow(context, client, teller, cap)
+    with lock:
+        async with open_host(workspace, client.place, operator=client.operator) as host:
+            session = _Session(context, Engine(host, lock), client, teller)
+            return await session.run(cap, ask=ask)
+
+
+class Teller:
+    """Tells the events of one project as they come: a line each, or one JSON object a line."""
+
+    def __init__(
+        self, reader: JournalReader, project: str, since: int, out: TextIO, *, as_json: bool
+    ) -> None:
+        self.project = project
+        self.runs: dict[str, str] = {}
+        """The runs that events were about, with the last state told."""
+        self.idle = False
+        """True once the engine has said that nothing more can run for now."""
+        self._reader = reader
+        self._seen = since
+        self._out = out
+        self._as_json = as_json
+
+    async def catch_up(self) -> None:
+        """Tell what happened since the last call."""
+        for event in await asyncio.to_thread(self._reader.events_after, self._seen):
+            self._seen = event.seq
+            if event.project == self.project:
+                self._take(event)
+
+    def say(self, text: str) -> None:
+        """Print a line for people; events alone go out as JSON."""
+        if not self._as_json:
+            print(text, file=self._out, flush=True)
+
+    def _take(self, event: EventRow) -> None:
+        if event.event == "idle":
+            self.idle = True
+            return
+        if event.run is not None and event.event == "run" and event.state is not None:
+            self.runs[event.run] = event.state
+        if self._as_json:
+            line = json.dumps(_document(event), ensure_ascii=False, default=str)
+        else:
+            line = _line(event)
+        print(line, file=self._out, flush=True)
+
+
+class _Session:
+    """`opconsole run` as the engine of one queue."""
+
+    def __init__(self, context: CommandContext, engine: Engine, client: Client, teller: Teller) -> None:
+        self._context = context
+        self._engine = engine
+        self._client = client
+        self._teller = teller
+
+    async def run(self, cap: int | None, *, ask: bool) -> int:
+        engine, project = self._engine, self._teller.project
+        await engine.prepare()
+        self._name_faults()
+        async with engine.services(), _telling(self._teller, self._client):
+            await self._ask_engine(RequestKind.START, {"project": project, "max_attempts": cap})
+            await engine.until_idle()
+            while ask and await self._decided():
+                await engine.until_idle()
+        await self._teller.catch_up()
+        exhausted = engine.scheduler.exhausted(project)
+        counts = engine.scheduler.counts(project)
+        if exhausted and counts[TaskState.READY]:
+            self._teller.say(exhausted)
+        await _advise(self._client, self._teller)
+        return await _status(self._client, self._teller, blocked=bool(counts[TaskState.BLOCKED]))
+
+    def _name_faults(self) -> None:
+        file = self._engine.queue_files.get(self._teller.project)
+        for fault in file.errors if file else ():
+            print(sanitise(str(fault), single_line=True), file=self._context.stderr)
+
+    async def _decided(self) -> bool:
+        """Ask a person about everything that waits; False when nothing (more) was decided."""
+        decided = False
+        for run, approval in await _waiting(self._client, self._teller.project):
+            await self._teller.catch_up()
+            try:
+                kind, payload = await self._ask_person(run, approval)
+            except EOFError:
+                return False
+            if kind is None:
+                decided = True
+                continue
+            answer = await self._ask_engine(kind, payload)
+            self._teller.say(answer)
+            decided = True
+        return decided
+
+    async def _ask_person(
+        self, run: Run, approval: Approval | None
+    ) -> tuple[RequestKind | None, dict[str, object]]:
+        """Ask, until the person has answered here or somebody has elsewhere."""
+        say = self._teller.say
+        if approval is None:
+            asking = asyncio.ensure_future(ask_decision(run, ask_on_terminal, say))
+        else:
+            asking = asyncio.ensure_future(ask_about(run, approval, ask_on_terminal, say))
+        elsewhere = asyncio.ensure_future(self._changed(run))
+        try:
+            await asyncio.wait({asking, elsewhere}, return_when=asyncio.FIRST_COMPLETED)
+            if not asking.done():
+                say(f"\n{run.task} was decided elsewhere")
+                return None, {}
+            return asking.result()
+        finally:
+            for one in (asking, elsewhere):
+                one.cancel()
+            await asyncio.gather(asking, elsewhere, return_exceptions=True)
+
+    async def _changed(self, run: Run) -> None:
+        async for _ in changes(self._client.place):
+            now = await asyncio.to_thread(self._client.reader.run, run.id)
+            if now is None or now.state is not run.state:
+                return
+
+    async def _ask_engine(self, kind: RequestKind, payload: dict[str, object]) -> str:
+        host = self._engine.host
+        request = RequestRow(
+            id=new_request_id(),
+            kind=kind,
+            payload=payload,
+            created_at=host.clock.now(),
+            created_by=self._client.operator,
+        )
+        await host.journal.commit(ops.insert_request(request))
+        await self._engine.answer_requests()
+        answered = await host.read(host.reader.request, request.id)
+        return sanitise(answered.answer or "", single_line=True) if answered else ""
+
+
+async def _follow(context: CommandContext, client: Client, teller: Teller, cap: int | None) -> int:
+    """Start the queue at the worker that is alive, and follow it until it says that it is idle."""
+    answer = await client.ask(RequestKind.START, {"project": teller.project, "max_attempts": cap})
+    if not answer.granted:
+        print(sanitise(answer.text), file=context.stderr)
+        return ExitStatus.FAILED
+    async with contextlib.aclosing(changes(client.place)) as news:  # type: ignore[type-var]
+        async for _ in news:
+            await teller.catch_up()
+            if teller.idle:
+                break
+    await _advise(client, teller)
+    snapshot = await client.snapshot()
+    blocked = any(
+        task.state == RunState.BLOCKED.value and task.run is None
+        for task in snapshot.tasks
+        if task.project == teller.project
+    )
+    return await _status(client, teller, blocked=blocked)
+
+
+@asynccontextmanager
+async def _telling(teller: Teller, client: Client) -> AsyncIterator[None]:
+    """Tell events while something else goes on."""
+
+    async def tell() -> None:
+        async for _ in changes(client.place):
+            await teller.catch_up()
+
+    telling = asyncio.ensure_future(tell())
+    try:
+        yield
+    finally:
+        telling.cancel()
+        await asyncio.gather(telling, return_exceptions=True)
+
+
+async def _waiting(client: Client, project: str) -> list[tuple[Run, Approval | None]]:
+    """Give the project's runs that wait for a person: with the approval, or None for a decision."""
+    found: list[tuple[Run, Approval | None]] = []
+    for run in await asyncio.to_thread(client.reader.open_runs):
+        if run.project != project:
+            continue
+        if run.state.undecided:
+            found.append((run, None))
+        elif run.state is RunState.WAITING:
+            approvals = await asyncio.to_thread(client.reader.approvals_of, run.id)
+            found += [(run, one) for one in approvals if one.state is ApprovalState.WAITING]
+    return found
+
+
+async def _advise(client: Client, teller: Teller) -> None:
+    """Say how to decide what waits."""
+    for run, approval in await _waiting(client, teller.project):
+        if approval is None:
+            teller.say(
+                f"{run.task} is {run.state.value}: {sanitise(run.reason, single_line=True)}\n"
+                f"  opconsole decide {run.task} revert|override|abort --reason …"
+            )
+            continue
+        options = f"--plan {approval.digest}"
+        if approval.tier > 1:
+            options += f" --reason … --environment {run.environment}"
+        teller.say(
+            f"{run.task} waits for approval ({', '.join(approval.why)})\n"
+            f"  opconsole approve {run.task} {options}\n"
+            f"  opconsole reject {run.task} --reason …"
+        )
+
+
+async def _status(client: Client, teller: Teller, *, blocked: bool) -> int:
+    """Give the exit status of what happened, and of what still waits."""
+    runs = [await asyncio.to_thread(client.reader.run, run_id) for run_id in teller.runs]
+    states = [run.state for run in runs if run is not None]
+    states += [run.state for run, _ in await _waiting(client, teller.project)]
+    outcomes = [exit_of(state) for state in states]
+    if blocked:
+        outcomes.append(ExitStatus.FAILED)
+    return worst(outcomes)
+
+
+def _document(event: EventRow) -> dict[str, object]:
+    document: dict[str, object] = {
+        "at": iso(event.at),
+        "event": event.event,
+        "project": event.project,
+        "task": event.task,
+        "run": event.run,
+        "step": event.step,
+        "state": event.state,
+    }
+    return {**document, **{name: value for name, value in event.detail.items() if name not in document}}
+
+
+def _line(event: EventRow) -> str:
+    at = event.at.astimezone().strftime("%H:%M:%S")
+    what = f"  {event.step}" if event.step else ""
+    detail: Callable[[str], object] = event.detail.get
+    told = detail("reason") or detail("detail") or detail("text") or detail("title") or ""
+    environment = detail("environment") or ""
+    head = f"{at} {event.task or event.project:<22} {environment:<12}"
+    state = event.state if event.event in {"run", "step", "queue"} else event.event
+    return sanitise(f"{head}{what} {state or ''} {told}".rstrip(), single_line=True)

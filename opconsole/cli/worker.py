@@ -1,0 +1,107 @@
+"""`opconsole worker`: the engine as a service, for every project of the workspace; and starting one detached."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from opconsole.cli.output import CommandContext, ExitStatus
+from opconsole.client import Client, operator_name
+from opconsole.engine import Engine, open_host
+from opconsole.journal.hosting import HostLock, holder, host_alive
+from opconsole.journal.location import JournalPlace, locate
+from opconsole.workspace import Workspace
+
+STOP_PATIENCE = 30.0
+"""Seconds to wait for a worker to end."""
+
+START_PATIENCE = 15.0
+"""Seconds to wait for a worker to take the workspace's lock."""
+
+
+def run_worker(context: CommandContext, *, stop: bool) -> int:
+    """Be the worker of the workspace until it is told to end; or tell the present one to."""
+    workspace = context.workspace()
+    if stop:
+        stopped = stop_worker(workspace.root)
+        context.say("the worker has ended" if stopped else "no worker is alive for this workspace")
+        return ExitStatus.DONE
+    client = Client.open(workspace)  # makes the journal, or brings it up to date
+    client.close()
+    lock = HostLock.try_acquire(client.place)
+    if lock is None:
+        context.warn("a worker is alive for this workspace already; stop it with: opconsole worker --stop")
+        return ExitStatus.FAILED
+    with lock:
+        context.say(f"worker of {workspace.root}, process {os.getpid()}; TERM ends it")
+        asyncio.run(_serve(workspace, client.place, lock))
+    return ExitStatus.DONE
+
+
+async def _serve(workspace: Workspace, place: JournalPlace, lock: HostLock) -> None:
+    async with open_host(workspace, place, operator=operator_name()) as host:
+        engine = Engine(host, lock)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, engine.stop)
+        loop.add_signal_handler(signal.SIGHUP, lambda: None)  # its terminal's end is not its own
+        await engine.prepare()
+        await engine.start_recorded()
+        await engine.serve()
+
+
+def ensure_worker(workspace: Workspace, place: JournalPlace) -> bool:
+    """Start a detached worker unless somebody hosts the engine; True when one is alive afterwards."""
+    if host_alive(place):
+        return True
+    log = place.root / "worker.log"
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "opconsole", "-C", str(workspace.root), "worker"],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd=workspace.root,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + START_PATIENCE
+    while time.monotonic() < deadline:
+        if host_alive(place):
+            _let_go(process)
+            return True
+        if process.poll() is not None:
+            return host_alive(place)
+        time.sleep(0.02)
+    return host_alive(place)
+
+
+def worker_log(place: JournalPlace) -> Path:
+    """Give the file that a detached worker writes its messages to."""
+    return place.root / "worker.log"
+
+
+def stop_worker(root: Path) -> bool:
+    """Tell the worker of a workspace to end, and wait; False when none is alive."""
+    place = locate(root, create=False)
+    if place is None or not host_alive(place):
+        return False
+    who = holder(place)
+    if who is None:
+        return False
+    os.kill(who.pid, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_PATIENCE
+    while host_alive(place):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"the worker, process {who.pid}, has not ended in {STOP_PATIENCE:.0f} s")
+        time.sleep(0.05)
+    return True
+
+
+def _let_go(process: subprocess.Popen[bytes]) -> None:
+    """Forget a child that outlives us, without the warning that it still runs."""
+    process.returncode = 0

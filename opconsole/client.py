@@ -1,0 +1,177 @@
+"""The client: how the console and the command line read the journal and ask for changes.
+
+With somebody hosting the engine, a request is written into the journal and answered there. With nobody, the
+client takes the host lock for a moment and answers its own request; it starts no effect.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import getpass
+import os
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+from watchfiles import awatch
+
+from opconsole.clock import Clock, SystemClock
+from opconsole.console import Answer
+from opconsole.engine import open_host
+from opconsole.ids import new_request_id
+from opconsole.journal import ops
+from opconsole.journal.hosting import HostLock
+from opconsole.journal.location import JournalPlace, locate
+from opconsole.journal.reader import JournalReader
+from opconsole.journal.records import RequestKind, RequestRow
+from opconsole.journal.upgrade import open_database
+from opconsole.journal.wake import changes
+from opconsole.journal.writer import write_once
+from opconsole.reading import Reading
+from opconsole.requests import Answerer
+from opconsole.views import EnvironmentView, RunView, Snapshot
+from opconsole.workspace import Workspace
+
+PATIENCE = 15.0
+"""Seconds to wait for an answer from whoever hosts the engine."""
+
+
+def operator_name(environ: Mapping[str, str] | None = None) -> str:
+    """Give the name that this person asks under: a label for people, no proof of who it is."""
+    named = (os.environ if environ is None else environ).get("OPCONSOLE_OPERATOR", "").strip()
+    if named and named.isprintable():
+        return named[:256]
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return f"uid {os.getuid()}"
+
+
+class Client:
+    """One person's way into a workspace. Satisfies the screens' `Console`."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        place: JournalPlace,
+        *,
+        operator: str,
+        clock: Clock | None = None,
+        read_only: bool = False,
+    ) -> None:
+        self.workspace = workspace
+        self.place = place
+        self.operator = operator
+        self.read_only = read_only
+        self._clock = clock or SystemClock()
+        self._engine = open_database(place, host=False)
+        self.reader = JournalReader(self._engine)
+        self.reading = Reading(workspace, place, self.reader)
+
+    @classmethod
+    def open(cls, workspace: Workspace, *, operator: str | None = None, read_only: bool = False) -> Client:
+        """Open a workspace, making its journal when it has none. Blocks: call it off the event loop."""
+        place = locate(workspace.root, create=True)
+        if place is None:
+            raise LookupError(f"there is no journal for {workspace.root}")
+        with contextlib.ExitStack() as stack:
+            lock = HostLock.try_acquire(place)
+            if lock is not None:  # nobody else can bring the schema up to date now
+                stack.enter_context(lock)
+                open_database(place, host=True).dispose()
+        return cls(workspace, place, operator=operator or operator_name(), read_only=read_only)
+
+    def close(self) -> None:
+        """Give the journal back."""
+        self._engine.dispose()
+
+    # -- reading
+
+    async def snapshot(self) -> Snapshot:
+        """Give all that the operations screen shows."""
+        return await asyncio.to_thread(self.reading.snapshot)
+
+    async def run(self, run_id: str) -> RunView | None:
+        """Give one run."""
+        return await asyncio.to_thread(self.reading.run, run_id)
+
+    async def environments(self) -> tuple[EnvironmentView, ...]:
+        """Give what every environment runs."""
+        return await asyncio.to_thread(self.reading.environments)
+
+    async def changes(self) -> AsyncIterator[None]:
+        """Wake whenever the journal or a queue file may have changed."""
+        woken = asyncio.Event()
+        sources = [
+            asyncio.ensure_future(self._tell(woken)),
+            asyncio.ensure_future(self._tell_files(woken)),
+        ]
+        try:
+            while True:
+                await woken.wait()
+                woken.clear()
+                for source in sources:
+                    if source.done():
+                        source.result()
+                yield
+        finally:
+            for source in sources:
+                source.cancel()
+            await asyncio.gather(*sources, return_exceptions=True)
+
+    async def _tell(self, woken: asyncio.Event) -> None:
+        try:
+            async for _ in changes(self.place):
+                woken.set()
+        finally:
+            woken.set()  # a failure must be heard, too
+
+    async def _tell_files(self, woken: asyncio.Event) -> None:
+        folder: Path = self.workspace.root / self.workspace.settings.workspace.queues
+        place = folder if await asyncio.to_thread(folder.is_dir) else self.workspace.root
+        try:
+            async for _ in awatch(place, recursive=False, step=100):
+                woken.set()
+        finally:
+            woken.set()
+
+    # -- asking
+
+    async def ask(self, kind: RequestKind, payload: Mapping[str, object]) -> Answer:
+        """Ask for something and wait for the answer."""
+        if self.read_only:
+            return Answer(granted=False, text="this console is read-only; nothing was asked")
+        request = RequestRow(
+            id=new_request_id(),
+            kind=kind,
+            payload=payload,
+            created_at=self._clock.now(),
+            created_by=self.operator,
+        )
+        lock = await asyncio.to_thread(HostLock.try_acquire, self.place)
+        if lock is None:
+            await asyncio.to_thread(write_once, self.place, ops.insert_request(request))
+            return await self._answer_of(request.id)
+        with lock:
+            return await self._answer_myself(request)
+
+    async def _answer_of(self, request_id: str) -> Answer:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                async for _ in changes(self.place):
+                    row = await asyncio.to_thread(self.reader.request, request_id)
+                    if row is not None and row.answered_at is not None:
+                        return Answer(granted=bool(row.granted), text=row.answer or "")
+        except TimeoutError:
+            pass
+        return Answer(
+            granted=False,
+            text=f"no answer within {PATIENCE:.0f} s; the request stays in the journal and may still be answered: "
+            "look at the history, and whether the worker is alive",
+        )
+
+    async def _answer_myself(self, request: RequestRow) -> Answer:
+        async with open_host(self.workspace, self.place, operator=self.operator, clock=self._clock) as host:
+            await host.journal.commit(ops.insert_request(request))
+            reply = await Answerer(host).answer(request)
+            return Answer(granted=reply.granted, text=reply.text)

@@ -1,0 +1,349 @@
+"""The engine: schedules the started queues of one workspace, answers requests, and sends the outbox.
+
+Exactly one process hosts it, by a held lock: the worker, or `opconsole run` in the foreground.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Coroutine, Hashable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from watchfiles import awatch
+
+from guardrails.environments import GateKind
+from opconsole.artifacts import ArtifactStore
+from opconsole.attempt import Attempt
+from opconsole.clock import Clock, SystemClock
+from opconsole.ending import ended
+from opconsole.host import Host
+from opconsole.journal import ops
+from opconsole.journal.hosting import HostLock, executor_identity
+from opconsole.journal.location import JournalPlace
+from opconsole.journal.reader import JournalReader
+from opconsole.journal.records import ApprovalState, Run
+from opconsole.journal.upgrade import open_database
+from opconsole.journal.wake import changes
+from opconsole.journal.writer import JournalWriter
+from opconsole.outbox import Outbox
+from opconsole.pipeline import advance
+from opconsole.recovery import recover
+from opconsole.requests import Answerer, FollowUp, Then
+from opconsole.runs import first_run
+from opconsole.sources import SourceStore
+from opconsole.standing import standing
+from opconsole.workspace import Workspace
+from queues.queue_file import QueueFile, read_queue
+from queues.scheduler import Outcome, Scheduler, SchedulerError, TaskState
+from queues.states import RunState
+from queues.tasks import Task, TaskKey, TaskKind
+
+EXPIRY_LOOK = 30.0
+"""Seconds between two looks for requests that have expired."""
+
+
+@asynccontextmanager
+async def open_host(
+    workspace: Workspace,
+    place: JournalPlace,
+    *,
+    operator: str,
+    environ: Mapping[str, str] | None = None,
+    clock: Clock | None = None,
+) -> AsyncIterator[Host]:
+    """Open the journal for writing. The caller holds the host lock for as long as this lasts."""
+    fatal: list[BaseException] = []
+    engine = await asyncio.to_thread(open_database, place, host=True)
+    journal = JournalWriter(place, on_fatal=fatal.append)
+    journal.start()
+    try:
+        yield Host(
+            workspace=workspace,
+            place=place,
+            journal=journal,
+            reader=JournalReader(engine),
+            sources=SourceStore(place.sources),
+            artifacts=ArtifactStore(place.artifacts),
+            clock=clock or SystemClock(),
+            environ=dict(os.environ) if environ is None else environ,
+            executor=executor_identity().as_json(),
+            operator=operator,
+        )
+    finally:
+        await asyncio.to_thread(journal.close)
+        engine.dispose()
+    if fatal:
+        raise fatal[0]
+
+
+class Engine:
+    """Hosts the work of one workspace, for as long as the host lock is held."""
+
+    def __init__(self, host: Host, lock: HostLock) -> None:
+        if not lock.held:
+            raise ValueError("the engine needs the workspace's host lock")
+        self.host = host
+        self.queue_files: dict[str, QueueFile] = {}
+        self.answerer = Answerer(host)
+        self._outbox = Outbox(host)
+        self._latest: dict[tuple[str, str], Run] = {}
+        self._idle: set[str] = set()
+        self._background: set[asyncio.Task[None]] = set()
+        self._stopped = asyncio.Event()
+        self._answering = asyncio.Lock()
+        self.scheduler = Scheduler(
+            self,
+            limit=host.workspace.settings.workspace.max_parallel,
+            on_change=self._on_change,
+            accepts_claim=self._accepts_claim,
+        )
+
+    # -- hosting
+
+    async def prepare(self) -> None:
+        """Say what became of runs that a process left behind, then read the queues."""
+        await recover(self.host)
+        await self.reload()
+        for key in await self._may_go_on():
+            self._resume(key)
+
+    async def start(self, project: str, max_attempts: int | None) -> None:
+        """Start a project's queue."""
+        self._idle.discard(project)
+        self.scheduler.start(project, max_attempts)
+
+    async def start_recorded(self) -> None:
+        """Start the queues that somebody started before."""
+        for row in (await self.host.read(self.host.reader.queues)).values():
+            if row.started:
+                await self.start(row.project, row.max_attempts)
+
+    async def until_idle(self) -> None:
+        """Schedule until nothing runs and nothing could be started; needs the `services`."""
+        await self.scheduler.run(until_idle=True)
+        while self._background:
+            await asyncio.gather(*self._background)
+            await self.scheduler.run(until_idle=True)
+        await self._outbox.deliver()
+
+    async def serve(self) -> None:
+        """Schedule, answer and deliver until `stop`."""
+        async with self.services():
+            running = asyncio.ensure_future(self.scheduler.run(until_idle=False))
+            stopping = asyncio.ensure_future(self._stopped.wait())
+            try:
+                await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                stopping.cancel()
+                await self.scheduler.stop()
+                await running
+        await self._outbox.deliver()
+
+    def stop(self) -> None:
+        """Let `serve` come to its end: running attempts are cancelled and say what they came to."""
+        self._stopped.set()
+
+    @asynccontextmanager
+    async def services(self) -> AsyncIterator[None]:
+        """Answer requests, deliver the outbox and watch the queue files for as long as this lasts."""
+        services = [
+            asyncio.ensure_future(service())
+            for service in (self._answer_requests, self._deliver, self._watch_files, self._expire)
+        ]
+        owner = asyncio.current_task()
+
+        def failed(service: asyncio.Task[None]) -> None:
+            if not service.cancelled() and service.exception() is not None and owner is not None:
+                owner.cancel(f"a service of the engine failed: {service.exception()}")
+
+        for service in services:
+            service.add_done_callback(failed)
+        try:
+            yield
+        finally:
+            for service in services:
+                service.remove_done_callback(failed)
+                service.cancel()
+            results = await asyncio.gather(*services, return_exceptions=True)
+        faults = [fault for fault in results if isinstance(fault, Exception)]
+        if faults:
+            raise faults[0]
+
+    # -- services
+
+    async def _answer_requests(self) -> None:
+        async with contextlib.aclosing(changes(self.host.place)) as news:  # type: ignore[type-var]
+            async for _ in news:
+                await self.answer_requests()
+
+    async def answer_requests(self) -> None:
+        """Answer all that is asked, and do what follows."""
+        async with self._answering:
+            for request in await self.host.read(self.host.reader.open_requests):
+                reply = await self.answerer.answer(request)
+                for follow_up in reply.follow_ups:
+                    await self.follow(follow_up)
+
+    async def follow(self, follow_up: FollowUp) -> None:
+        """Do what an answer entails."""
+        key = TaskKey(follow_up.subject)
+        if follow_up.then is Then.START:
+            await self.reload()
+            await self.start(follow_up.subject, follow_up.max_attempts)
+            self._tell_idle(follow_up.subject)
+        elif follow_up.then is Then.PAUSE:
+            self.scheduler.pause(follow_up.subject)
+        elif follow_up.then is Then.RELOAD:
+            await self.reload()
+        elif follow_up.then is Then.RESUME:
+            self._resume(key)
+        elif follow_up.then is Then.CANCEL:
+            self._in_background(self.scheduler.cancel(key))
+        elif follow_up.then is Then.RETRY:
+            await self.reload()
+            with contextlib.suppress(SchedulerError):  # it is loaded as pending already
+                self.scheduler.retry(key)
+        elif follow_up.then is Then.SETTLE:
+            await self._settle(key)
+
+    async def _settle(self, key: TaskKey) -> None:
+        project, _, task = key.partition(":")
+        run = await self.host.read(self.host.reader.latest_run, project, task)
+        if run is not None:
+            with contextlib.suppress(LookupError):  # its entry is gone from the queue
+                self.scheduler.settle(key, ended(run))
+
+    def _resume(self, key: TaskKey) -> None:
+        with contextlib.suppress(LookupError, SchedulerError):  # gone from the queue, or going on already
+            self.scheduler.resume(key)
+
+    async def _deliver(self) -> None:
+        async with contextlib.aclosing(changes(self.host.place)) as news:  # type: ignore[type-var]
+            again: float | None = None
+            waiting = aiter(news)
+            upcoming = asyncio.ensure_future(anext(waiting))
+            try:
+                while True:
+                    await asyncio.wait({upcoming}, timeout=again)
+                    if upcoming.done():
+                        upcoming.result()
+                        upcoming = asyncio.ensure_future(anext(waiting))
+                    again = await self._outbox.deliver()
+            finally:
+                upcoming.cancel()
+                await asyncio.gather(upcoming, return_exceptions=True)
+
+    async def _watch_files(self) -> None:
+        folder = self.host.workspace.root / self.host.workspace.settings.workspace.queues
+        place = folder if await asyncio.to_thread(folder.is_dir) else self.host.workspace.root
+        async for changed in awatch(place, recursive=False, step=100):
+            if any(Path(path).name.startswith("work_queue_") for _, path in changed):
+                await self.reload()
+
+    async def _expire(self) -> None:
+        while True:
+            for follow_up in await self.answerer.expire():
+                await self.follow(follow_up)
+            await self.host.clock.sleep(EXPIRY_LOOK)
+
+    def _in_background(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    # -- the queues
+
+    async def reload(self) -> None:
+        """Read the queue files again and hand their tasks to the scheduler."""
+        workspace = self.host.workspace
+        files: dict[str, QueueFile] = {}
+        for project in workspace.settings.projects:
+            path = workspace.queue_path(project)
+            environments = workspace.environments(project)
+            if await asyncio.to_thread(path.exists):
+                files[project] = await asyncio.to_thread(
+                    read_queue, path, project=project, environments=environments
+                )
+        self.queue_files = files
+        self._latest = await self.host.read(self.host.reader.latest_runs)
+        tasks = [task for file in files.values() for task in file.tasks]
+        self.scheduler.load(tasks, lambda task: standing(task, self._latest))
+
+    async def _may_go_on(self) -> list[TaskKey]:
+        """Find the waiting runs whose approval came while nobody hosted the engine."""
+        found = []
+        for run in await self.host.read(self.host.reader.open_runs):
+            if run.state is RunState.WAITING:
+                approvals = await self.host.read(self.host.reader.approvals_of, run.id)
+                if approvals and approvals[-1].state is ApprovalState.APPROVED:
+                    found.append(run.key)
+        return found
+
+    def _accepts_claim(self, task: Task) -> bool:
+        if task.environment is None:
+            return False
+        return self.host.workspace.gate(task.project, task.environment).kind is not GateKind.PRODUCTION
+
+    # -- dispatching
+
+    def lane(self, task: Task) -> Hashable | None:
+        """Give the environment that only one run of a project may change at a time."""
+        if task.kind is TaskKind.OTHER or task.environment is None:
+            return None
+        return (task.project, task.environment)
+
+    async def dispatch(self, task: Task) -> Outcome:
+        """Run the task's attempt, or go on with the open one, as far as nobody has to decide."""
+        run = await self.host.read(self.host.reader.latest_run, task.project, task.id)
+        if run is not None and (run.state.undecided or run.state is RunState.SUCCEEDED):
+            return ended(run)
+        if run is None or run.state.final:
+            run = await self._fresh(task, run)
+        else:
+            run = await self._claim(run)
+        steps = await self.host.read(self.host.reader.steps, run.id)
+        await asyncio.to_thread(self.host.run_folder(run.id).mkdir, mode=0o700, parents=True, exist_ok=True)
+        return await advance(Attempt(self.host, task, run, position=len(steps)))
+
+    async def _fresh(self, task: Task, before: Run | None) -> Run:
+        run = first_run(self.host, task, attempt=before.attempt + 1 if before else 1)
+        now = self.host.clock.now()
+        await self.host.journal.commit(
+            ops.insert_run(run),
+            ops.audit(now, self.host.operator, "run-created", run.id, task=str(run.key), attempt=run.attempt),
+        )
+        return run
+
+    async def _claim(self, run: Run) -> Run:
+        """Take an open run over: from now on only this process may change it."""
+        await self.host.journal.commit(
+            ops.update_run(run.id, run.epoch, epoch=run.epoch + 1, executor=dict(self.host.executor))
+        )
+        claimed = await self.host.read(self.host.reader.run, run.id)
+        if claimed is None:
+            raise LookupError(f"run {run.id} is gone from the journal")
+        return claimed
+
+    # -- telling
+
+    def _on_change(self, key: TaskKey, state: TaskState, reason: str) -> None:
+        del reason
+        project = key.partition(":")[0]
+        if state in (TaskState.RUNNING, TaskState.READY):
+            self._idle.discard(project)
+        else:
+            self._tell_idle(project)
+
+    def _tell_idle(self, project: str) -> None:
+        """Tell whoever follows a started queue that nothing more of it can run for now."""
+        counts = self.scheduler.counts(project)
+        busy = counts[TaskState.RUNNING] or (
+            counts[TaskState.READY] and self.scheduler.exhausted(project) is None and not self.scheduler.idle
+        )
+        if busy or project in self._idle or not self.scheduler.started(project):
+            return
+        self._idle.add(project)
+        self._in_background(self.host.journal.commit(ops.event(self.host.clock.now(), "idle", project)))
