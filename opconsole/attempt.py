@@ -174,7 +174,7 @@ class Attempt:
             self.note(reason)
             self._end(planned, StepState.FAILED, runner.status, reason)
             raise StepFailed(reason) from fault
-        if detail:
+        if detail and detail != runner.last_note:
             self.note(detail)
         self._end(planned, StepState.SUCCEEDED, runner.status, detail)
         return detail
@@ -265,6 +265,7 @@ class StepRunner:
         self._programs = 0
         self._surroundings = Surroundings({}, ())
         self.status: int | None = None
+        self.last_note = ""
 
     async def prepare(self) -> None:
         """Make the environment that the step's programs get."""
@@ -277,6 +278,7 @@ class StepRunner:
 
     def note(self, text: str) -> None:
         """Write a line of our own into the run's log."""
+        self.last_note = text
         self._attempt.note(text)
 
     async def program(

@@ -14,7 +14,7 @@ _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: nothing t
 
 
 def new_run_id() -> RunId:
-    """Name a new run, for example ``r-06dn3k5x7a2f``."""
+    """Name a new run, for example ``r-06dn3k5x7a2f9qwm``."""
     return RunId(f"r-{_token()}")
 
 
@@ -29,9 +29,9 @@ def new_request_id() -> RequestId:
 
 
 def _token() -> str:
-    number = (time.time_ns() // 1_000_000) << 20 | secrets.randbits(20)
+    number = (time.time_ns() // 1_000_000) << 38 | secrets.randbits(38)
     digits = []
-    for _ in range(12):
+    for _ in range(16):
         number, digit = divmod(number, 32)
         digits.append(_ALPHABET[digit])
     return "".join(reversed(digits))

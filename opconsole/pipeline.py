@@ -272,14 +272,14 @@ class Pipeline:
     async def _revert(self, approval: Approval) -> None:
         """Take back what a halted run has changed, as a person decided."""
         attempt = self._attempt
-        halted_for = attempt.run.reason
         way = await self._way_back()
         plan = rollback_plan(attempt.run, way)
         if way.problem or plan.digest != approval.digest:
             changed = way.problem or "; ".join(differences(approval.plan, plan.document))
             return await self._halt(f"the plan to go back changed since it was approved: {changed}")
-        await attempt.enter(RunState.RUNNING, f"reverting: {approval.reason or halted_for}")
-        return await self._take_back(way, approval.reason or halted_for)
+        reason = attempt.run.reason
+        await attempt.enter(RunState.RUNNING, f"reverting: {reason}")
+        return await self._take_back(way, reason)
 
     async def _take_back(self, way: WayBack, reason: str) -> None:
         attempt = self._attempt

@@ -173,7 +173,7 @@ class Answerer:
         """Give the writes of a rejection: of the run, or only of taking its effects back."""
         back = approval.purpose is Purpose.REVERT
         after = RunState.HALTED if back else RunState.REJECTED
-        text = f"{'revert ' if back else ''}rejected by {by}: {reason}"
+        text = f"{run.reason}; {by} rejected that: {reason}" if back else f"rejected by {by}: {reason}"
         return (
             ops.decide_approval(approval, state, now, by, reason),
             ops.audit(now, by, state.value, run.id, digest=approval.digest, reason=reason),
@@ -260,7 +260,7 @@ class Answerer:
         writes: list[Op | AuditOp] = [
             ops.insert_approval(approval),
             ops.audit(now, by, "decided-revert", run.id, reason=reason, digest=approval.digest),
-            *self._leave(run, RunState.WAITING, f"revert asked for by {by}: {reason}", now, keep_lock=True),
+            *self._leave(run, RunState.WAITING, f"{run.reason}; {by} asked to revert it: {reason}", now, keep_lock=True),
         ]
         if decision.approval:
             text = f"the rollback of {run.task} waits for approval of plan {plan.plan.short}"
