@@ -18,7 +18,6 @@ from opconsole.journal.errors import JournalError
 from opconsole.journal.records import Phase, Run, StepRow, StepState
 from opconsole.journal.writer import AuditOp, Op
 from opconsole.logs import LogLine, append_note, tail
-from opconsole.plans import ECHO_FIELDS
 from opconsole.programs import Ending, Program, ProgramResult, run_program
 from opconsole.settings.model import Environment, Project
 from opconsole.settings.secrets import SecretError
@@ -134,7 +133,7 @@ class Attempt:
         return planned
 
     async def take_up(self, phase: Phase, steps: Sequence[tuple[Scope, Step]]) -> list[Planned]:
-        """Find the next steps among those planned before a person was asked; plan them anew where they differ."""
+        """Find the next steps among those planned before a person was asked; where they differ, plan anew."""
         rows = [
             row
             for row in await self.host.read(self.host.reader.steps, self.run.id)
@@ -237,7 +236,7 @@ class Attempt:
 def echo_payload(run: Run, state: RunState, reason: str, now: str) -> dict[str, object]:
     """Give what the task's entry in its queue file should say about a run in *state*."""
     status = state.file_status
-    payload: dict[str, object] = {
+    return {
         "task": run.task,
         "status": status,
         "error": (reason or state.value) if status == "blocked" else None,
@@ -245,14 +244,10 @@ def echo_payload(run: Run, state: RunState, reason: str, now: str) -> dict[str, 
         "last_attempt": (run.started_at or run.created_at).isoformat(timespec="seconds"),
         "completed_at": now if status == "complete" else None,
     }
-    assert set(payload) - {"task"} == ECHO_FIELDS
-    return payload
 
 
 def _output(lines: Sequence[LogLine]) -> str:
-    text = "".join(
-        line.text if line.unfinished else f"{line.text}\n" for line in lines if line.stream == "o"
-    )
+    text = "".join(line.text if line.unfinished else f"{line.text}\n" for line in lines if line.stream == "o")
     return text[-CAPTURE_LIMIT:]
 
 

@@ -166,8 +166,8 @@ class Client:
             pass
         return Answer(
             granted=False,
-            text=f"no answer within {PATIENCE:.0f} s; the request stays in the journal and may still be answered: "
-            "look at the history, and whether the worker is alive",
+            text=f"no answer within {PATIENCE:.0f} s; the request stays in the journal and may still be "
+            "answered: look at the history, and whether the worker is alive",
         )
 
     async def _answer_myself(self, request: RequestRow) -> Answer:

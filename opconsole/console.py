@@ -1,4 +1,4 @@
-"""What the screens need of the rest: one protocol, so that they can be shown without a worker or a journal."""
+"""What the screens need of the rest: one protocol, so that they can be shown without a worker."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ class Outbox:
 
 
 def append_deployments(path: Path, entries: Sequence[Mapping[str, object]]) -> None:
-    """Add entries to a deployments.json, atomically; what is there of the same run and status is not repeated.
+    """Add entries to a deployments.json, atomically; what is there of a run and status is not repeated.
 
     Raises ValueError when the file is not the object with a list that other programs read: it is left alone.
     """

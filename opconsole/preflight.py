@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from guardrails.check import check_migrations, check_sources
-
 from guardrails.findings import Finding, Report, Verdict
 from opconsole.alembic_program import BASE
 from opconsole.artifacts import StoreError
@@ -22,7 +21,7 @@ from opconsole.git import GitError
 from opconsole.journal import ops
 from opconsole.journal.records import ArtifactRow, Phase
 from opconsole.migrating import migrations_folder
-from opconsole.settings.model import Downgrade
+from opconsole.settings.model import Downgrade, Migrations
 from opconsole.sources import SourceError, StoredSource
 from opconsole.steps import Step, StepContext, StepFailed, StepKind, describe_result
 from opconsole.surroundings import Scope
@@ -164,7 +163,7 @@ class Preflight:
             root=stored.path,
             environment=attempt.run.environment,
             gate=attempt.gate.kind,
-            dialect=_GRAMMARS.get(configured.dialect.value, configured.dialect.value) if configured else "postgres",
+            dialect=_grammar(configured),
             since_revision=since,
             downgrade_required=required,
         )
@@ -302,6 +301,12 @@ class Preflight:
 
 _GRAMMARS = {"postgresql": "postgres", "mariadb": "mysql", "mssql": "tsql"}
 """Names of the settings' databases in the words of the SQL parser, where they differ."""
+
+
+def _grammar(configured: Migrations | None) -> str:
+    name = configured.dialect.value if configured else "postgresql"
+    return _GRAMMARS.get(name, name)
+
 
 _SCANS = frozenset({"validate", "scan"})
 _STRUCTURE = frozenset(

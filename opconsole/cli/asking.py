@@ -56,13 +56,15 @@ def plan_lines(run: Run, approval: Approval) -> list[str]:
         lines.append("Steps: " + ", ".join(str(step.get("name")) for step in steps))
     migrations = plan.get("migrations")
     files = migrations.get("files") if isinstance(migrations, Mapping) else None
-    for file in files if isinstance(files, list) else []:
-        lines.append(f"Migration: {file.get('revision')} {file.get('description') or file.get('path')}")
+    lines += [
+        f"Migration: {file.get('revision')} {file.get('description') or file.get('path')}"
+        for file in (files if isinstance(files, list) else [])
+    ]
     findings = plan.get("findings")
-    for finding in findings if isinstance(findings, list) else []:
-        lines.append(
-            f"Finding: {finding.get('verdict')} {finding.get('rule')} {finding.get('path')}:{finding.get('line')}"
-        )
+    lines += [
+        f"Finding: {one.get('verdict')} {one.get('rule')} {one.get('path')}:{one.get('line')}"
+        for one in (findings if isinstance(findings, list) else [])
+    ]
     lines += [f"Why: {reason}" for reason in approval.why]
     lines.append(f"Plan: {approval.digest}")
     return [sanitise(line, single_line=True) for line in lines]

@@ -1,4 +1,4 @@
-"""Deciding from the command line: approve, reject, revert, override, abort, verify, retry, cancel, roll back."""
+"""Deciding from the command line: approve, reject, decide, verify, retry, cancel, and rolling back."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import secrets
 from collections.abc import Mapping
 
-from guardrails.environments import UnknownEnvironmentError
+from guardrails.environments import UnknownEnvironmentError, resolve_environment
 from guardrails.gates import Tier
 from guardrails.sanitise import sanitise
 from opconsole.cli.asking import approval_prompt, ask_about, ask_on_terminal, interactive
@@ -19,7 +19,7 @@ from queues.echo import append_tasks, create_queue
 
 def approve(
     context: CommandContext,
-    id: str,
+    task: str,
     plan: str | None,
     reason: str | None,
     environment: str | None,
@@ -27,7 +27,7 @@ def approve(
     """Approve what waits, by the digest of its plan."""
     client = Client.open(context.workspace())
     try:
-        run = client.reading.find_run(id)
+        run = client.reading.find_run(task)
         approval = _waiting(client, run)
         if approval is None:
             context.warn(f"{run.task} is {run.state.value}: it waits for nobody's approval")
@@ -52,29 +52,29 @@ def approve(
         client.close()
 
 
-def reject(context: CommandContext, id: str, reason: str) -> int:  # noqa: A002
+def reject(context: CommandContext, task: str, reason: str) -> int:
     """Reject what waits."""
-    return _about_run(context, RequestKind.REJECT, id, {"reason": reason})
+    return _about_run(context, RequestKind.REJECT, task, {"reason": reason})
 
 
-def decide(context: CommandContext, id: str, verb: str, reason: str) -> int:  # noqa: A002
+def decide(context: CommandContext, task: str, verb: str, reason: str) -> int:
     """Answer for a run that is stuck: revert, override or abort."""
-    return _about_run(context, RequestKind.DECIDE, id, {"verb": verb, "reason": reason})
+    return _about_run(context, RequestKind.DECIDE, task, {"verb": verb, "reason": reason})
 
 
-def verify(context: CommandContext, id: str, reason: str) -> int:  # noqa: A002
+def verify(context: CommandContext, task: str, reason: str) -> int:
     """Record the manual verification of a production run."""
-    return _about_run(context, RequestKind.VERIFY, id, {"reason": reason})
+    return _about_run(context, RequestKind.VERIFY, task, {"reason": reason})
 
 
-def cancel(context: CommandContext, id: str) -> int:  # noqa: A002
+def cancel(context: CommandContext, task: str) -> int:
     """Stop a run."""
-    return _about_run(context, RequestKind.CANCEL, id, {})
+    return _about_run(context, RequestKind.CANCEL, task, {})
 
 
-def retry(context: CommandContext, id: str) -> int:  # noqa: A002
+def retry(context: CommandContext, task: str) -> int:
     """Run a finished task again, as a new attempt."""
-    return _about_run(context, RequestKind.RETRY, id, {})
+    return _about_run(context, RequestKind.RETRY, task, {})
 
 
 def start(context: CommandContext, project: str) -> int:
@@ -119,12 +119,12 @@ def rollback(context: CommandContext, project: str, environment: str, to: str | 
 def _about_run(
     context: CommandContext,
     kind: RequestKind,
-    id: str,
+    task: str,
     payload: Mapping[str, object],
 ) -> int:
     client = Client.open(context.workspace())
     try:
-        run = client.reading.find_run(id)
+        run = client.reading.find_run(task)
         return _tell(context, client, kind, {**payload, "run": run.id, **_cap(client, kind, run)})
     except UnclearIdError as unclear:
         context.warn(str(unclear))

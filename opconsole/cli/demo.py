@@ -23,7 +23,7 @@ ROUNDS = 20
 
 
 def run_demo(context: CommandContext, directory: Path | None, *, headless: bool, yes: bool) -> int:
-    """Make a demo workspace, or go on with one, and open it; headless, run its cascade and say what is next."""
+    """Make a demo workspace, or go on with one, and open it; headless, run its cascade."""
     try:
         demo = make_demo(directory)
     except DemoError as error:

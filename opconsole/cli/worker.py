@@ -1,4 +1,4 @@
-"""`opconsole worker`: the engine as a service, for every project of the workspace; and starting one detached."""
+"""`opconsole worker`: the engine as a service for all projects of the workspace; starting and ending one."""
 
 from __future__ import annotations
 

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 
-from opconsole.journal.writer import AuditOp, Op
 from sqlalchemy import Update, bindparam, insert, or_, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
@@ -39,6 +38,7 @@ from opconsole.journal.schema import (
     runs,
     steps,
 )
+from opconsole.journal.writer import AuditOp, Op
 from queues.states import RunState
 
 # -- runs ---------------------------------------------------------------------------------------------
@@ -78,8 +78,8 @@ def _update_run(names: tuple[str, ...]) -> Update:
     return update(runs).where(where).values(values)
 
 
-def update_run(run: str, epoch: int, **fields: object) -> Op:
-    """Change fields of a run that is still ours, by its *epoch*."""
+def update_run(run: str, known_epoch: int, /, **fields: object) -> Op:
+    """Change fields of a run that is still ours, by the epoch that we know it to have."""
     state = fields.get("state")
     if isinstance(state, RunState):
         fields["state"] = state.value
@@ -87,7 +87,7 @@ def update_run(run: str, epoch: int, **fields: object) -> Op:
         fields["preflight"] = [list(tick) for tick in fields["preflight"]]
     names = tuple(sorted(fields))
     params = {f"new_{name}": fields[name] for name in names}
-    return Op(_update_run(names), {**params, "of_run": run, "of_epoch": epoch}, expect=1)
+    return Op(_update_run(names), {**params, "of_run": run, "of_epoch": known_epoch}, expect=1)
 
 
 # -- steps --------------------------------------------------------------------------------------------

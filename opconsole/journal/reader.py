@@ -134,12 +134,16 @@ class JournalReader:
     def approvals_of(self, run_id: str) -> list[Approval]:
         """Give the approvals of a run, oldest first."""
         question = select(approvals).where(approvals.c.run == run_id)
-        return [_approval(row) for row in self._all(question.order_by(approvals.c.id))]
+        return [
+            _approval(row) for row in self._all(question.order_by(approvals.c.requested_at, approvals.c.id))
+        ]
 
     def waiting_approvals(self) -> list[Approval]:
         """Give what waits for a person, oldest first."""
         question = select(approvals).where(approvals.c.state == ApprovalState.WAITING.value)
-        return [_approval(row) for row in self._all(question.order_by(approvals.c.id))]
+        return [
+            _approval(row) for row in self._all(question.order_by(approvals.c.requested_at, approvals.c.id))
+        ]
 
     def request(self, request_id: str) -> RequestRow | None:
         """Give a request by its id."""
