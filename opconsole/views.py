@@ -24,8 +24,9 @@ class TaskView:
     environment: str | None
     version: str | None
     state: str
-    """A run's state; or for a task without a run: pending, ready, blocked (by a dependency), claimed
-    (complete in the file, unknown to the journal), invalid, or the file's own word for other kinds."""
+    """A run's state; or for a task without a run: pending, ready, blocked (by a dependency, or by its file's
+    word), claimed (complete in the file, unknown to the journal), invalid, or the file's own word for other
+    kinds. A run that its process left behind is interrupted."""
     reason: str
     """Why it is in that state; empty where nothing needs saying."""
     waits_for: str

@@ -1,0 +1,271 @@
+"""How every command speaks: its context, its exit status, its tables and JSON, and its errors.
+
+Nothing here loads the settings, the journal or a screen before a command asks for them, so that `check`,
+`--version` and `--help` stay light.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import sys
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from guardrails.sanitise import sanitise
+from queues.states import RunState
+
+if TYPE_CHECKING:
+    from opconsole.workspace import Workspace
+
+
+class ExitStatus(IntEnum):
+    """What a command ends with; spec: *Exit status*."""
+
+    DONE = 0
+    FAILED = 1
+    """Failed, rolled back, rejected, cancelled, or blocked by a dependency."""
+    USAGE = 2
+    """Usage, settings, or a bad file."""
+    WAITING = 3
+    """For a person's approval."""
+    BLOCKED = 4
+    """By guardrails."""
+    UNDECIDED = 5
+    """Halted or interrupted: a person must say revert, override or abort."""
+    STOPPED = 130
+    """By Ctrl-C."""
+    CUT_OFF = 141
+    """Whoever read the output went away; as the shell has it for SIGPIPE."""
+
+
+def worst(outcomes: Iterable[ExitStatus]) -> ExitStatus:
+    """Give the status of several outcomes: the first of 5, 4, 1, 3 that occurred wins."""
+    occurred = set(outcomes)
+    return next((status for status in _BY_WEIGHT if status in occurred), ExitStatus.DONE)
+
+
+def exit_of(state: RunState) -> ExitStatus:
+    """Give the status that a run's state stands for; one that is still on its way has nothing to report."""
+    return _STATUS_OF.get(state, ExitStatus.DONE)
+
+
+class UsageError(Exception):
+    """The command cannot be carried out as it was given; the message says what to do instead."""
+
+
+class NoWorkspaceError(UsageError):
+    """No folder from the given one upwards has settings."""
+
+    def __init__(self, start: Path) -> None:
+        self.start = start
+        super().__init__(
+            f"{plain(str(start))} is in no workspace: neither it nor a folder above has opconsole.toml. "
+            "Name one with -C DIR, make one here with `opconsole init`, or try `opconsole demo`"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CommandContext:
+    """What a command is told of its surroundings."""
+
+    directory: Path
+    """Where to look for the workspace: the folder of -C, else the working folder."""
+    json: bool
+    """Print one JSON document on *stdout*; everything for people goes to *stderr*."""
+    stdout: TextIO
+    stderr: TextIO
+    environ: Mapping[str, str]
+
+    def workspace(self) -> Workspace:
+        """Find and load the workspace. Raises NoWorkspaceError, UsageError or SettingsError."""
+        from opconsole.workspace import Workspace, find_workspace  # noqa: PLC0415 (loads pydantic)
+
+        if not self.directory.is_dir():
+            raise UsageError(f"-C {plain(str(self.directory))}: there is no such folder")
+        root = find_workspace(self.directory)
+        if root is None:
+            raise NoWorkspaceError(self.directory.resolve())
+        return Workspace.open(root, environ=self.environ)
+
+    @property
+    def width(self) -> int | None:
+        """Columns that a line may have; None where the output is no terminal and nothing need be cut."""
+        if not self.stdout.isatty():
+            return None
+        return max(40, shutil.get_terminal_size().columns)
+
+    @property
+    def colours(self) -> bool:
+        """Whether colours are welcome on *stdout*."""
+        return (
+            not self.json
+            and self.stdout.isatty()
+            and not self.environ.get("NO_COLOR")
+            and self.environ.get("TERM") != "dumb"
+        )
+
+    def say(self, text: str) -> None:
+        """Print something for people: on *stderr* where *stdout* is for machines."""
+        print(text, file=self.stderr if self.json else self.stdout)
+
+    def warn(self, text: str) -> None:
+        """Print something that people should not miss, on *stderr*."""
+        print(text, file=self.stderr)
+
+    def document(self, value: object) -> None:
+        """Print the one JSON document of this command."""
+        print(json_text(value), file=self.stdout)
+
+    def state(self, word: str) -> str:
+        """Give a state's word, coloured where colours are welcome; the word alone says it all."""
+        colour = _COLOURS.get(word) if self.colours else None
+        return word if colour is None else f"\x1b[{colour}m{word}\x1b[0m"
+
+
+def json_text(value: object, *, indent: int | None = 2) -> str:
+    """Write a value as JSON in ASCII, so that no terminal can be steered by what it quotes."""
+    return json.dumps(value, indent=indent, ensure_ascii=True, allow_nan=False)
+
+
+def plain(text: str, limit: int | None = None) -> str:
+    """Give text from outside as one line that is safe to show."""
+    return sanitise(text, single_line=True, limit=limit)
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]], width: int | None) -> str:
+    """Lay rows out in columns that align; where *width* is given the widest columns give way to fit.
+
+    Cells are shown as they are, so text from outside goes through `plain` first.
+    """
+    lines = [list(headings), *(list(row) for row in rows)]
+    widths = [max(cells(line[column]) for line in lines) for column in range(len(headings))]
+    if width is not None:
+        least = [min(cells(heading), wide) for heading, wide in zip(headings, widths, strict=True)]
+        while sum(widths) + _GAP * (len(widths) - 1) > width:
+            widest = max(range(len(widths)), key=lambda column: widths[column] - least[column])
+            if widths[widest] <= max(least[widest], _NARROWEST):
+                break
+            widths[widest] -= 1
+    return "\n".join(
+        (" " * _GAP).join(_fit(cell, wide) for cell, wide in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def cells(text: str) -> int:
+    """Count the columns that a text takes on a terminal; colours take none."""
+    return sum(_width(character) for character in _SGR.sub("", text))
+
+
+def duration_text(seconds: float | None) -> str:
+    """Write a duration for people."""
+    if seconds is None:
+        return ""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
+
+
+def expected_status(error: BaseException) -> ExitStatus | None:
+    """Say how a command ends that failed for a reason people can do something about; None: nobody foresaw it.
+
+    Looks only at modules that are loaded: an error cannot come from another one.
+    """
+    for module, name, status in _EXPECTED:
+        kind = getattr(sys.modules.get(module), name, None)
+        if isinstance(kind, type) and isinstance(error, kind):
+            return status
+    return None
+
+
+def silence(stream: TextIO) -> None:
+    """Lead a stream that nobody reads any more to nowhere, so that its last flush raises nothing."""
+    try:
+        target = stream.fileno()
+    except (OSError, ValueError):  # no file behind it: nothing is flushed at the end
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.dup2(nowhere, target)
+    finally:
+        os.close(nowhere)
+
+
+def _fit(cell: str, wide: int) -> str:
+    taken = cells(cell)
+    if taken <= wide:
+        return cell + " " * (wide - taken)
+    kept, room = [], wide - 1
+    for character in _SGR.sub("", cell):
+        room -= _width(character)
+        if room < 0:
+            break
+        kept.append(character)
+    text = "".join(kept) + "…"
+    return text + " " * (wide - cells(text))
+
+
+def _width(character: str) -> int:
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+_BY_WEIGHT = (
+    ExitStatus.STOPPED,
+    ExitStatus.UNDECIDED,
+    ExitStatus.BLOCKED,
+    ExitStatus.FAILED,
+    ExitStatus.WAITING,
+    ExitStatus.USAGE,
+)
+_STATUS_OF = {
+    RunState.WAITING: ExitStatus.WAITING,
+    RunState.FAILED: ExitStatus.FAILED,
+    RunState.ROLLED_BACK: ExitStatus.FAILED,
+    RunState.REJECTED: ExitStatus.FAILED,
+    RunState.CANCELLED: ExitStatus.FAILED,
+    RunState.BLOCKED: ExitStatus.BLOCKED,
+    RunState.HALTED: ExitStatus.UNDECIDED,
+    RunState.INTERRUPTED: ExitStatus.UNDECIDED,
+}
+_EXPECTED = (
+    ("opconsole.cli.output", "UsageError", ExitStatus.USAGE),
+    ("opconsole.settings.errors", "SettingsError", ExitStatus.USAGE),
+    ("opconsole.workspace", "UnknownProjectError", ExitStatus.USAGE),
+    ("guardrails.environments", "UnknownEnvironmentError", ExitStatus.USAGE),
+    ("opconsole.reading", "UnclearIdError", ExitStatus.USAGE),
+    ("opconsole.journal.errors", "JournalPlaceError", ExitStatus.USAGE),
+    ("opconsole.journal.errors", "JournalError", ExitStatus.FAILED),
+    ("queues.rewrite", "QueueWriteError", ExitStatus.FAILED),
+)
+_COLOURS = {
+    "succeeded": "32",
+    "healthy": "32",
+    "running": "36",
+    "preflight": "36",
+    "ready": "36",
+    "waiting": "33",
+    "unknown": "33",
+    "claimed": "33",
+    "failed": "31",
+    "rolled_back": "31",
+    "blocked": "31",
+    "rejected": "31",
+    "invalid": "31",
+    "unhealthy": "31",
+    "halted": "1;31",
+    "interrupted": "1;31",
+}
+_GAP = 2
+_NARROWEST = 8
+_SGR = re.compile(r"\x1b\[[0-9;]*m")

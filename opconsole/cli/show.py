@@ -1,0 +1,174 @@
+"""The commands that look at the whole workspace: ``status``, ``approvals`` and ``history``."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import closing
+
+from guardrails.environments import GateKind, resolve_environment
+from opconsole.cli.output import CommandContext, ExitStatus, duration_text, plain, table
+from opconsole.cli.probing import Health, Probed, probe_all
+from opconsole.cli.shapes import approval_json, environment_json, run_json, seconds_between
+from opconsole.clock import iso
+from opconsole.journal.records import Purpose, Run
+from opconsole.reading import open_reading
+from opconsole.task_views import unverified
+from opconsole.workspace import Workspace
+
+
+def show_status(context: CommandContext, *, probe: bool) -> int:
+    """Show what every environment runs and whether it is healthy; what runs; what waits."""
+    workspace = context.workspace()
+    with closing(open_reading(workspace)) as reading:
+        views = reading.environments()
+        snapshot = None if context.json else reading.snapshot()
+    probed = [Probed(Health.UNKNOWN, "not asked")] * len(views)
+    if probe:
+        probed = asyncio.run(probe_all(workspace, views, context.environ))
+    pairs = list(zip(views, probed, strict=True))
+    if context.json:
+        context.document([environment_json(view, one.health.value, one.detail) for view, one in pairs])
+        return ExitStatus.DONE
+    rows = [
+        (
+            view.project,
+            view.environment,
+            plain(view.version or "-"),
+            plain(view.release or "-"),
+            plain(view.revision or "-"),
+            context.state(one.health.value),
+            _moment(iso(view.deployed_at)),
+            plain(view.deployed_by or "-"),
+            plain(view.running or "-"),
+            plain(view.waiting or "-"),
+        )
+        for view, one in pairs
+    ]
+    headings = [
+        "PROJECT",
+        "ENVIRONMENT",
+        "VERSION",
+        "RELEASE",
+        "REVISION",
+        "HEALTH",
+        "DEPLOYED",
+        "BY",
+        "RUNNING",
+        "WAITING",
+    ]
+    context.say(table(headings, rows, context.width) if rows else _NO_ENVIRONMENTS)
+    for view, one in pairs:
+        if one.health is Health.UNHEALTHY:
+            context.say(f"{view.project} {view.environment}: {plain(one.detail)}")
+    if snapshot is not None:
+        alive = "a worker is alive" if snapshot.worker_alive else "no worker is alive"
+        context.say(
+            f"{snapshot.running} running, {snapshot.waiting} waiting for a person, "
+            f"{snapshot.failed_today} failed today; {alive}"
+        )
+        for queue in snapshot.queues:
+            if queue.faults:
+                context.warn(
+                    f"{plain(str(queue.file))}: {len(queue.faults)} faults; see `opconsole queue validate`"
+                )
+    return ExitStatus.DONE
+
+
+def show_approvals(context: CommandContext) -> int:
+    """List what waits for a person's approval, oldest first."""
+    with closing(open_reading(context.workspace())) as reading:
+        waiting = reading.waiting_approvals()
+    if context.json:
+        context.document([approval_json(approval, run) for approval, run in waiting])
+        return ExitStatus.DONE
+    if not waiting:
+        context.say("Nothing waits for an approval.")
+        return ExitStatus.DONE
+    rows = [
+        (
+            plain(run.project),
+            plain(run.task),
+            "roll back" if approval.purpose is Purpose.REVERT else plain(run.action),
+            plain(run.environment),
+            plain(run.version or "-"),
+            str(approval.tier),
+            _moment(iso(approval.requested_at)),
+            _moment(iso(approval.expires_at)) if approval.expires_at else "never",
+            plain("; ".join(approval.why)),
+        )
+        for approval, run in waiting
+    ]
+    headings = ["PROJECT", "TASK", "ACTION", "ENVIRONMENT", "VERSION", "TIER", "REQUESTED", "EXPIRES", "WHY"]
+    context.say(table(headings, rows, context.width))
+    for approval, run in waiting:
+        context.say(f"{plain(str(run.key))}: opconsole approve {run.id} --plan {approval.digest}")
+    return ExitStatus.DONE
+
+
+def show_history(context: CommandContext, project: str | None, environment: str | None, limit: int) -> int:
+    """List runs, newest first."""
+    workspace = context.workspace()
+    if project is not None:
+        workspace.project(project)
+    name = _environment(workspace, project, environment)
+    with closing(open_reading(workspace)) as reading:
+        runs = reading.history(project, name, limit)
+    if context.json:
+        context.document([run_json(run, unverified=is_unverified(workspace, run)) for run in runs])
+        return ExitStatus.DONE
+    if not runs:
+        context.say("Nothing has run yet; `opconsole run --project P` starts a queue.")
+        return ExitStatus.DONE
+    rows = [
+        (
+            _moment(iso(run.started_at or run.created_at)),
+            plain(run.project),
+            plain(run.task),
+            str(run.attempt),
+            plain(run.environment),
+            plain(run.version or "-"),
+            context.state(run.state.value) + (" (unverified)" if is_unverified(workspace, run) else ""),
+            duration_text(seconds_between(run.started_at, run.finished_at)),
+            run.id,
+            plain(run.reason),
+        )
+        for run in runs
+    ]
+    headings = [
+        "WHEN",
+        "PROJECT",
+        "TASK",
+        "ATTEMPT",
+        "ENVIRONMENT",
+        "VERSION",
+        "STATE",
+        "TOOK",
+        "RUN",
+        "REASON",
+    ]
+    context.say(table(headings, rows, context.width))
+    return ExitStatus.DONE
+
+
+def is_unverified(workspace: Workspace, run: Run) -> bool:
+    """Say whether a production run waits for its verification; environments that are gone have no gate."""
+    project = workspace.settings.projects.get(run.project)
+    environment = project.environments.get(run.environment) if project else None
+    return unverified(run, environment.gate if environment else None)
+
+
+def _environment(workspace: Workspace, project: str | None, environment: str | None) -> str | None:
+    if environment is None:
+        return None
+    projects = [project] if project is not None else list(workspace.settings.projects)
+    defined: dict[str, GateKind] = {}
+    for one in projects:
+        defined.update(workspace.environments(one))
+    return resolve_environment(environment, defined)
+
+
+def _moment(text: str | None) -> str:
+    return "-" if text is None else f"{text[:10]} {text[11:19]}Z"
+
+
+_NO_ENVIRONMENTS = "There are no environments yet: describe them in opconsole.toml."

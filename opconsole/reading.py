@@ -1,0 +1,332 @@
+"""Reading a workspace: its queue files and its journal as the views that screens and commands show.
+
+Nothing here creates, upgrades or changes anything. All of it blocks for a moment: on an event loop, call it
+in a thread. One `Reading` may be asked by several threads.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from opconsole.journal.errors import JournalMissingError
+from opconsole.journal.hosting import host_alive
+from opconsole.journal.location import JournalPlace, locate
+from opconsole.journal.reader import JournalReader
+from opconsole.journal.records import Approval, Phase, QueueRow, Run
+from opconsole.journal.upgrade import open_database
+from opconsole.task_views import Facts, seen, task_views
+from opconsole.views import EnvironmentView, QueueView, RunView, Snapshot, TaskView
+from opconsole.workspace import Workspace
+from queues.queue_file import QueueFile, read_queue
+from queues.states import RunState
+from queues.tasks import Task
+
+
+class UnclearIdError(LookupError):
+    """An ID that names no run, or more than one task."""
+
+    def __init__(self, text: str, message: str, candidates: tuple[str, ...] = ()) -> None:
+        self.text = text
+        self.candidates = candidates
+        """What would be clear."""
+        super().__init__(message)
+
+
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """What the files and the journal looked like, so that reading them again can be spared."""
+
+    files: tuple[tuple[int, ...] | None, ...]
+    journal: tuple[tuple[int, ...] | int | None, ...]
+    worker_alive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What was made of a moment."""
+
+    moment: _Moment
+    latest: tuple[Run, ...]
+    tasks: tuple[TaskView, ...]
+    queues: tuple[QueueView, ...]
+
+
+class Reading:
+    """Answers what people ask of a workspace."""
+
+    def __init__(
+        self, workspace: Workspace, place: JournalPlace | None, reader: JournalReader | None
+    ) -> None:
+        """Read *workspace* with the journal at *place*; without one, nothing has ever run."""
+        self.workspace = workspace
+        self.place = place
+        self.reader = reader
+        self._engine: Engine | None = None
+        self._lock = threading.Lock()
+        self._files: dict[Path, tuple[tuple[int, ...] | None, QueueFile]] = {}
+        self._known: _Known | None = None
+
+    def close(self) -> None:
+        """Give the journal back, where `open_reading` opened it."""
+        if self._engine is not None:
+            self._engine.dispose()
+
+    # -- what screens show
+
+    def snapshot(self) -> Snapshot:
+        """Give all that the operations screen shows. Costs little while nothing has changed."""
+        with self._lock:
+            known = self._look()
+        now = datetime.now().astimezone()
+        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        states = [run.state for run in known.latest]
+        return Snapshot(
+            workspace=self.workspace.name,
+            tasks=known.tasks,
+            queues=known.queues,
+            running=sum(state in _AT_WORK for state in states),
+            waiting=sum(state is RunState.WAITING or state.undecided for state in states),
+            failed_today=sum(
+                run.state in _FAILED and run.finished_at is not None and run.finished_at >= midnight
+                for run in known.latest
+            ),
+            worker_alive=known.moment.worker_alive,
+        )
+
+    def run(self, run_id: str) -> RunView | None:
+        """Give one run with its steps and approvals; None where there is no such run."""
+        run = self.reader.run(run_id) if self.reader else None
+        if run is None or self.reader is None or self.place is None:
+            return None
+        return RunView(
+            run=self._seen(run),
+            steps=tuple(self.reader.steps(run.id)),
+            approvals=tuple(self.reader.approvals_of(run.id)),
+            log=self.place.runs / run.id / "log",
+            usual_seconds=self._usual_seconds(run),
+        )
+
+    def environments(self) -> tuple[EnvironmentView, ...]:
+        """Give what every environment runs, by the journal's word, in the order of the settings."""
+        settings = self.workspace.settings
+        open_runs = [self._seen(run) for run in self.reader.open_runs()] if self.reader else []
+        return tuple(
+            self._environment(project, name, open_runs)
+            for project in settings.projects
+            for name in settings.projects[project].environments
+        )
+
+    def history(
+        self, project: str | None = None, environment: str | None = None, limit: int = 1000
+    ) -> tuple[Run, ...]:
+        """Give runs, newest first."""
+        if self.reader is None:
+            return ()
+        return tuple(self._seen(run) for run in self.reader.history(project, environment, limit))
+
+    def waiting_approvals(self) -> tuple[tuple[Approval, Run], ...]:
+        """Give what waits for a person, with the run of each, oldest first."""
+        if self.reader is None:
+            return ()
+        pairs = [(one, self.reader.run(one.run)) for one in self.reader.waiting_approvals()]
+        return tuple((approval, run) for approval, run in pairs if run is not None)
+
+    # -- finding
+
+    def find_run(self, text: str) -> Run:
+        """Give the run that an ID means: a run's id, or ``[project:]TASK`` for that task's latest run.
+
+        Raises UnclearIdError, which names the candidates or says how to find them.
+        """
+        if self.reader is not None:
+            run = self.reader.run(text)
+            if run is not None:
+                return self._seen(run)
+            project, colon, task = text.rpartition(":")
+            latest: dict[str, Run] = {}
+            for run in self.reader.runs_of(task, project if colon else None):
+                latest.setdefault(run.project, run)
+            if len(latest) == 1:
+                return self._seen(next(iter(latest.values())))
+            if latest:
+                raise _ambiguous(text, tuple(str(run.key) for run in latest.values()))
+        found = self._tasks_called(text)
+        if found:
+            raise UnclearIdError(
+                text, f"{found[0].key} has no run yet; `opconsole queue show {text}` says what it waits for"
+            )
+        raise UnclearIdError(
+            text,
+            f"{text!a} is neither a run's id nor a task; `opconsole history` lists the runs and "
+            "`opconsole queue list` the tasks",
+        )
+
+    def find_task(self, text: str) -> TaskView:
+        """Give the task that ``[project:]TASK`` or a run's id means. Raises UnclearIdError."""
+        found = self._tasks_called(text)
+        if not found and self.reader is not None:
+            run = self.reader.run(text)
+            found = self._tasks_called(str(run.key)) if run else []
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise _ambiguous(text, tuple(one.key for one in found))
+        raise UnclearIdError(text, f"no queue has the task {text!a}; `opconsole queue list` shows the tasks")
+
+    def task(self, project: str, task: str) -> Task | None:
+        """Give a task's entry, with all its fields; None where its queue has no usable one."""
+        file = self.queue_files().get(project)
+        return next((one for one in file.tasks if one.id == task), None) if file else None
+
+    def queue_files(self) -> dict[str, QueueFile]:
+        """Give the queue file of every project, read again only where it has changed."""
+        with self._lock:
+            return self._read_files()[0]
+
+    @property
+    def worker_alive(self) -> bool:
+        """Whether somebody hosts the engine."""
+        return self.place is not None and host_alive(self.place)
+
+    # -- looking
+
+    def _look(self) -> _Known:
+        alive = self.worker_alive
+        journal = self._journal_stamp()  # before reading: what is written meanwhile is seen next time
+        files, stamps = self._read_files()
+        moment = _Moment(stamps, journal, alive)
+        if self._known is not None and self._known.moment == moment:
+            return self._known
+        latest = self.reader.latest_runs() if self.reader else {}
+        latest = {key: seen(run, worker_alive=alive) for key, run in latest.items()}
+        rows = self.reader.queues() if self.reader else {}
+        approvals = self.reader.waiting_approvals() if self.reader else []
+        facts = Facts(
+            files=files,
+            gates={project: self.workspace.environments(project) for project in files},
+            latest=latest,
+            approvals={one.run: one for one in approvals},
+            started=frozenset(project for project, row in rows.items() if row.started),
+            worker_alive=alive,
+        )
+        queues = tuple(_queue_view(project, file, rows, self.workspace) for project, file in files.items())
+        self._known = _Known(moment, tuple(latest.values()), task_views(facts), queues)
+        return self._known
+
+    def _read_files(self) -> tuple[dict[str, QueueFile], tuple[tuple[int, ...] | None, ...]]:
+        files: dict[str, QueueFile] = {}
+        stamps: list[tuple[int, ...] | None] = []
+        for project in self.workspace.settings.projects:
+            path = self.workspace.queue_path(project)
+            stamp = _stamp(path)
+            known = self._files.get(path)
+            if known is None or known[0] != stamp or stamp is None:
+                environments = self.workspace.environments(project)
+                known = stamp, read_queue(path, project=project, environments=environments)
+                self._files[path] = known
+            files[project] = known[1]
+            stamps.append(stamp)
+        return files, tuple(stamps)
+
+    def _journal_stamp(self) -> tuple[tuple[int, ...] | int | None, ...]:
+        """Tell one state of the journal from another: by its files' times, and by its newest event."""
+        if self.place is None or self.reader is None:
+            return ()
+        log = self.place.database.with_name(self.place.database.name + "-wal")
+        return _stamp(self.place.database), _stamp(log), self.reader.last_event()
+
+    # -- helpers
+
+    def _seen(self, run: Run) -> Run:
+        return seen(run, worker_alive=self.worker_alive) if run.state in _AT_WORK else run
+
+    def _tasks_called(self, text: str) -> list[TaskView]:
+        return [view for view in self.snapshot().tasks if text in (view.task, view.key)]
+
+    def _environment(self, project: str, name: str, open_runs: list[Run]) -> EnvironmentView:
+        settings = self.workspace.environment(project, name)
+        release = self.reader.current_release(project, name) if self.reader else None
+        here = [run for run in open_runs if (run.project, run.environment) == (project, name)]
+        waits = (run.task for run in here if run.state is RunState.WAITING or run.state.undecided)
+        return EnvironmentView(
+            project=project,
+            environment=name,
+            gate=settings.gate.value,
+            version=release.version if release else None,
+            release=release.name if release else None,
+            revision=release.revision if release else None,
+            url=settings.url,
+            deployed_at=release.placed_at if release else None,
+            deployed_by=release.placed_by if release else None,
+            running=next((run.task for run in here if run.state in _AT_WORK), None),
+            waiting=next(waits, None),
+        )
+
+    def _usual_seconds(self, run: Run) -> float | None:
+        """Add up the steps: between them a run may have waited for a person for days."""
+        if self.reader is None:
+            return None
+        last = self.reader.last_success(run.project, run.environment, run.kind)
+        if last is None or last.overridden:
+            return None
+        spent = [
+            (step.finished_at - step.started_at).total_seconds()
+            for step in self.reader.steps(last.id)
+            if step.started_at and step.finished_at and step.phase is not Phase.ROLLBACK
+        ]
+        return sum(spent) if spent else None
+
+
+def open_reading(workspace: Workspace) -> Reading:
+    """Open a workspace for reading; one without a journal has never run anything. Creates nothing.
+
+    Raises JournalError where there is a journal that cannot be read. Call `Reading.close` in the end.
+    """
+    place = locate(workspace.root, create=False)
+    if place is None:
+        return Reading(workspace, None, None)
+    try:
+        engine = open_database(place, host=False)
+    except JournalMissingError:
+        if any(place.runs.iterdir()):
+            raise  # something has run: the journal is lost, not young
+        return Reading(workspace, place, None)
+    reading = Reading(workspace, place, JournalReader(engine))
+    reading._engine = engine
+    return reading
+
+
+def _ambiguous(text: str, candidates: tuple[str, ...]) -> UnclearIdError:
+    names = ", ".join(candidates)
+    return UnclearIdError(text, f"{text!a} is a task of several projects; name one: {names}", candidates)
+
+
+def _stamp(path: Path) -> tuple[int, ...] | None:
+    try:
+        facts = os.stat(path)  # noqa: PTH116 - the journal's files are looked at by this and nothing else
+    except OSError:
+        return None
+    return facts.st_mtime_ns, facts.st_size, facts.st_ino, facts.st_mode
+
+
+def _queue_view(project: str, file: QueueFile, rows: dict[str, QueueRow], workspace: Workspace) -> QueueView:
+    row = rows.get(project)
+    return QueueView(
+        project=project,
+        started=row is not None and row.started,
+        file=workspace.queue_path(project),
+        faults=tuple(
+            f"line {error.line}: {f'{error.task}: ' if error.task else ''}{error.message}"
+            for error in file.errors
+        ),
+    )
+
+
+_AT_WORK = frozenset({RunState.PREFLIGHT, RunState.RUNNING})
+_FAILED = frozenset({RunState.FAILED, RunState.ROLLED_BACK, RunState.BLOCKED})
