@@ -15,7 +15,7 @@ from guardrails.environments import GateKind
 from opconsole.artifacts import StoreError
 from opconsole.attempt import Attempt
 from opconsole.git import GitError, GitMissingError
-from opconsole.migrating import MigrationPath, migrations_folder, path_between, revision_now
+from opconsole.migrating import MigrationFiles, MigrationPath, migrations_folder
 from opconsole.plans import Plan, entry_digest, seal
 from opconsole.settings.model import MigrateWhen
 from opconsole.sources import SourceError, SourceKind, SourceVersion, StoredSource, resolve_source
@@ -74,9 +74,9 @@ async def read_migrations(attempt: Attempt, context: StepContext, stored: Stored
     """Read which migrations lie between the database and the head of the sources."""
     run, task = attempt.run, attempt.task
     folder = migrations_folder(attempt.host, run, task.migrations_path)
-    limit = migration_limit(attempt)
-    start = await revision_now(attempt.host, run, context, stored.path, folder, limit)
-    return await path_between(attempt.host, run, stored.path, folder, start, None)
+    files = MigrationFiles(attempt.host, run, stored.path, folder)
+    start = await files.revision_now(context, migration_limit(attempt))
+    return await files.path(start, None)
 
 
 async def derive(attempt: Attempt, context: StepContext) -> Basis:

@@ -94,7 +94,7 @@ class MigrationPath:
 
 
 def migrations_folder(host: Host, run: Run, of_task: str | None) -> str:
-    """Give the folder of the migration files: the task's, else the settings'. Raises StepFailed for neither."""
+    """Give the folder of the migration files: the task's, else the settings'. Raises StepFailed."""
     configured = host.workspace.settings.projects[run.project].migrations
     folder = of_task or (configured.path if configured else None)
     if folder is None:
@@ -105,28 +105,64 @@ def migrations_folder(host: Host, run: Run, of_task: str | None) -> str:
     return folder
 
 
-async def revision_now(
-    host: Host, run: Run, context: StepContext, root: Path, folder: str, limit: float
-) -> str:
-    """Ask the database at which revision it stands; BASE before all migrations. Raises StepFailed."""
-    config = await asyncio.to_thread(_config, host, run, root, folder)
-    identity = await asyncio.to_thread(database_of, host, run, config)
-    if identity.startswith("sqlite:/") and not Path(identity.removeprefix("sqlite:")).exists():
-        return BASE  # asking would create the file, and nothing may change before the gate
-    revisions = await current_revision(context, config, variables=_QUIET, limit=limit)
-    if len(revisions) > 1:
-        raise StepFailed(
-            f"the database stands at several revisions ({', '.join(sorted(revisions))}); "
-            "merge the branches with `alembic merge` first"
+@dataclass(frozen=True, slots=True)
+class MigrationFiles:
+    """The migration files in one private copy of a project's sources, looked at for a run."""
+
+    host: Host
+    run: Run
+    root: Path
+    folder: str
+    """Relative to the project."""
+
+    async def revision_now(self, context: StepContext, limit: float) -> str:
+        """Ask the database at which revision it stands; BASE before all migrations. Raises StepFailed."""
+        config = await asyncio.to_thread(self._config)
+        file = await asyncio.to_thread(_sqlite_file, database_of(self.host, self.run, config))
+        if file is not None and not await asyncio.to_thread(file.exists):
+            return BASE  # asking would create the file, and nothing may change before the gate
+        revisions = await current_revision(context, config, variables=_QUIET, limit=limit)
+        if len(revisions) > 1:
+            raise StepFailed(
+                f"the database stands at several revisions ({', '.join(sorted(revisions))}); "
+                "merge the branches with `alembic merge` first"
+            )
+        return next(iter(revisions), BASE)
+
+    async def path(self, start: str, end: str | None) -> MigrationPath:
+        """Give the way forward from *start* to *end* (None: the head). Raises StepFailed."""
+        return await asyncio.to_thread(self._path, start, end)
+
+    def _path(self, start: str, end: str | None) -> MigrationPath:
+        config = self._config()
+        try:
+            chain = self._chain()
+            files = chain.path(None if start == BASE else start, end or "head")
+        except (ChainError, UnsafeTreeError) as error:
+            raise StepFailed(str(error)) from error
+        return MigrationPath(
+            root=self.root,
+            folder=self.folder,
+            config=config,
+            database=database_of(self.host, self.run, config),
+            start=start,
+            end=end or _head(chain),
+            steps=tuple(_step(self.root, file) for file in files),
+            support=tuple(_support(self.root, config, self.folder)),
         )
-    return next(iter(revisions), BASE)
 
+    def _chain(self) -> Chain:
+        environment = self.run.environment
+        gate = self.host.workspace.gate(self.run.project, environment).kind
+        place = inside(self.root, self.folder)
+        return check_migrations(place, environment=environment, gate=gate, root=self.root).chain
 
-async def path_between(
-    host: Host, run: Run, root: Path, folder: str, start: str, end: str | None
-) -> MigrationPath:
-    """Give the way forward from *start* to *end* (None: the head) through the files of one source."""
-    return await asyncio.to_thread(_path_between, host, run, root, folder, start, end)
+    def _config(self) -> Path:
+        configured = self.host.workspace.settings.projects[self.run.project].migrations
+        try:
+            return find_config(self.root, self.folder, configured.config if configured else None)
+        except (AlembicConfigError, UnsafeTreeError) as error:
+            raise StepFailed(str(error)) from error
 
 
 def upgrade_step(path: MigrationPath, limit: float, stands_at: RevisionHeard) -> Step:
@@ -134,7 +170,7 @@ def upgrade_step(path: MigrationPath, limit: float, stands_at: RevisionHeard) ->
     argv = upgrade_argv(path.config, path.end)
 
     async def act(context: StepContext) -> str:
-        await _move(context, path, argv, limit, stands_at, path.start, path.end)
+        await _move(context, path, _Move(argv, path.start, path.end, limit), stands_at)
         return f"{path.start} → {path.end}"
 
     title = f"Migrate {path.start} → {path.end} ({len(path.steps)})"
@@ -146,7 +182,7 @@ def downgrade_step(path: MigrationPath, limit: float, stands_at: RevisionHeard) 
     argv = downgrade_argv(path.config, path.start)
 
     async def act(context: StepContext) -> str:
-        await _move(context, path, argv, limit, stands_at, path.end, path.start)
+        await _move(context, path, _Move(argv, path.end, path.start, limit), stands_at)
         return f"{path.end} → {path.start}"
 
     title = f"Migrate back {path.end} → {path.start} ({len(path.steps)})"
@@ -166,34 +202,6 @@ def database_of(host: Host, run: Run, config: Path) -> str:
 
 # Python's own cache files would change the private copy that the digest is of.
 _QUIET = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
-
-
-def _path_between(
-    host: Host, run: Run, root: Path, folder: str, start: str, end: str | None
-) -> MigrationPath:
-    config = _config(host, run, root, folder)
-    try:
-        chain = _chain(host, run, root, folder)
-        files = chain.path(None if start == BASE else start, end or "head")
-        last = end or _head(chain)
-    except (ChainError, UnsafeTreeError) as error:
-        raise StepFailed(str(error)) from error
-    return MigrationPath(
-        root=root,
-        folder=folder,
-        config=config,
-        database=database_of(host, run, config),
-        start=start,
-        end=last,
-        steps=tuple(_step(root, file) for file in files),
-        support=tuple(_support(root, config, folder)),
-    )
-
-
-def _chain(host: Host, run: Run, root: Path, folder: str) -> Chain:
-    gate = host.workspace.gate(run.project, run.environment).kind
-    checked = check_migrations(inside(root, folder), environment=run.environment, gate=gate, root=root)
-    return checked.chain
 
 
 def _head(chain: Chain) -> str:
@@ -229,14 +237,6 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _config(host: Host, run: Run, root: Path, folder: str) -> Path:
-    configured = host.workspace.settings.projects[run.project].migrations
-    try:
-        return find_config(root, folder, configured.config if configured else None)
-    except (AlembicConfigError, UnsafeTreeError) as error:
-        raise StepFailed(str(error)) from error
-
-
 def _database_url(host: Host, run: Run) -> str:
     database = host.workspace.settings.projects[run.project].environments[run.environment].database
     if database is None:
@@ -251,21 +251,21 @@ def _database_url(host: Host, run: Run) -> str:
     return resolved.variables["url"]
 
 
-async def _move(
-    context: StepContext,
-    path: MigrationPath,
-    argv: Sequence[str],
-    limit: float,
-    stands_at: RevisionHeard,
-    start: str,
-    end: str,
-) -> None:
-    """Run Alembic from *start* to *end*, and believe the database, not the exit status, about the outcome."""
+@dataclass(frozen=True, slots=True)
+class _Move:
+    argv: Sequence[str]
+    start: str
+    end: str
+    limit: float
+
+
+async def _move(context: StepContext, path: MigrationPath, move: _Move, stands_at: RevisionHeard) -> None:
+    """Run Alembic, and believe the database, not the exit status, about where that led."""
     before = await _fingerprint(path)
     await stands_at(UNKNOWN)
-    result = await context.program(argv, cwd=path.config.parent, variables=_QUIET)
-    after = await _stands_at(context, path, limit)
-    if after == start != end and await _fingerprint(path) != before:
+    result = await context.program(move.argv, cwd=path.config.parent, variables=_QUIET)
+    after = await _stands_at(context, path, move.limit)
+    if after == move.start != move.end and await _fingerprint(path) != before:
         # Half-done DDL: where DDL is not transactional, the version table alone would call this clean.
         raise StepFailed(
             f"the migration failed ({describe_result(result)}) and left the schema half changed at {after}; "
@@ -274,14 +274,17 @@ async def _move(
     await stands_at(after)
     if not result.ok:
         raise StepFailed(f"the migration failed ({describe_result(result)}); the database stands at {after}")
-    if after != end:
-        raise StepFailed(f"the database stands at {after} after the migration, not at {end}")
+    if after != move.end:
+        raise StepFailed(f"the database stands at {after} after the migration, not at {move.end}")
+
+
+def _sqlite_file(database: str) -> Path | None:
+    return Path(database.removeprefix("sqlite:")) if database.startswith("sqlite:/") else None
 
 
 async def _fingerprint(path: MigrationPath) -> str | None:
-    if not path.database.startswith("sqlite:/"):
-        return None
-    return await schema_fingerprint("sqlite:///" + path.database.removeprefix("sqlite:"))
+    file = _sqlite_file(path.database)
+    return None if file is None else await schema_fingerprint(f"sqlite:///{file}")
 
 
 async def _stands_at(context: StepContext, path: MigrationPath, limit: float) -> str:

@@ -260,7 +260,9 @@ class Answerer:
         writes: list[Op | AuditOp] = [
             ops.insert_approval(approval),
             ops.audit(now, by, "decided-revert", run.id, reason=reason, digest=approval.digest),
-            *self._leave(run, RunState.WAITING, f"{run.reason}; {by} asked to revert it: {reason}", now, keep_lock=True),
+            *self._leave(
+                run, RunState.WAITING, f"{run.reason}; {by} asked to revert it: {reason}", now, keep_lock=True
+            ),
         ]
         if decision.approval:
             text = f"the rollback of {run.task} waits for approval of plan {plan.plan.short}"

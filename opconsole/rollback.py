@@ -14,7 +14,7 @@ from opconsole.attempt import Attempt
 from opconsole.effects import ScopedSteps, health_steps
 from opconsole.host import Host
 from opconsole.journal.records import ReleaseRow, Run
-from opconsole.migrating import UNKNOWN, MigrationPath, RevisionHeard, downgrade_step, path_between
+from opconsole.migrating import UNKNOWN, MigrationFiles, MigrationPath, RevisionHeard, downgrade_step
 from opconsole.plans import Plan, seal
 from opconsole.steps import StepFailed
 from opconsole.surroundings import Scope
@@ -56,7 +56,8 @@ async def way_back_from(host: Host, run: Run, folder: str | None) -> WayBack:
     before = await host.read(host.reader.current_release, run.project, run.environment)
     if before is None:
         return WayBack(None, problem="there is no previous release on record")
-    return await _way(host, run, before, run.source_digest, folder, run.revision_after, run.revision_before)
+    now = _Serving(run.source_digest, folder, run.revision_after)
+    return await _way(host, run, before, now, before.revision or run.revision_before)
 
 
 async def way_to(host: Host, run: Run, version: str | None) -> WayBack:
@@ -77,9 +78,8 @@ async def way_to(host: Host, run: Run, version: str | None) -> WayBack:
             None, problem=f"{wanted} is not on record in {run.environment}; known: {known or 'none'}"
         )
     to = earlier[0]
-    return await _way(
-        host, run, to, current.source_digest, current.migrations_path, current.revision, to.revision
-    )
+    now = _Serving(current.source_digest, current.migrations_path, current.revision)
+    return await _way(host, run, to, now, to.revision)
 
 
 async def revert_plan(host: Host, run: Run) -> RevertPlan:
@@ -130,28 +130,28 @@ async def rollback_steps(attempt: Attempt, way: WayBack, revision_is: RevisionHe
     return story + health_steps(attempt, way.to.version)
 
 
-async def _way(
-    host: Host,
-    run: Run,
-    to: ReleaseRow,
-    source_digest: str | None,
-    folder: str | None,
-    stands_at: str | None,
-    before: str | None,
-) -> WayBack:
-    """Find the way to a release; the migrations that have to go back are read from the failing files."""
-    end = to.revision or before
-    if stands_at == UNKNOWN:
+@dataclass(frozen=True, slots=True)
+class _Serving:
+    """What serves now, as far as going back from it is concerned."""
+
+    source_digest: str | None
+    migrations: str | None
+    """The folder of its migration files; None: it has none."""
+    revision: str | None
+
+
+async def _way(host: Host, run: Run, to: ReleaseRow, now: _Serving, end: str | None) -> WayBack:
+    """Find the way to a release at revision *end*; what goes back is read from the files that serve now."""
+    if now.revision == UNKNOWN:
         return WayBack(to, problem="nobody can tell where the database stands after the failed migration")
-    if stands_at is None or folder is None or stands_at == end:
+    if now.revision is None or now.migrations is None or now.revision == end:
         return WayBack(to)
-    if end is None:
-        return WayBack(to, problem=f"no database revision is on record for release {to.name}")
-    if source_digest is None:
-        return WayBack(to, problem="the files of the release that failed are not on record")
+    if end is None or now.source_digest is None:
+        missing = "database revision of" if end is None else "files to go back from to"
+        return WayBack(to, problem=f"no {missing} release {to.name} are on record")
     try:
-        stored = await host.sources.verify(source_digest)
-        path = await path_between(host, run, stored.path, folder, end, stands_at)
+        stored = await host.sources.verify(now.source_digest)
+        path = await MigrationFiles(host, run, stored.path, now.migrations).path(end, now.revision)
     except (StoreError, StepFailed) as error:
         return WayBack(to, problem=str(error))
     stuck = [step.revision for step in path.steps if not step.reversible]
