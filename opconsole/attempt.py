@@ -115,7 +115,7 @@ class Attempt:
 
     def tell(self, name: str, **detail: object) -> None:
         """Carry an event to the next commit."""
-        self._carried.append(self._event(name, **detail))
+        self._carried.append(self._event(name, step=None, state=None, **detail))
 
     def carry(self, *more: Op | AuditOp) -> None:
         """Carry operations to the next commit."""
@@ -226,7 +226,7 @@ class Attempt:
             run=self.run.id,
             step=step,
             state=state,
-            **{"environment": self.run.environment, **detail},
+            detail={"environment": self.run.environment, **detail},
         )
 
     def _echo(self, state: RunState, reason: str) -> dict[str, object]:

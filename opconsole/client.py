@@ -27,6 +27,7 @@ from opconsole.journal.records import RequestKind, RequestRow
 from opconsole.journal.upgrade import open_database
 from opconsole.journal.wake import changes
 from opconsole.journal.writer import write_once
+from opconsole.outbox import Outbox
 from opconsole.reading import Reading
 from opconsole.requests import Answerer
 from opconsole.views import EnvironmentView, RunView, Snapshot
@@ -174,4 +175,5 @@ class Client:
         async with open_host(self.workspace, self.place, operator=self.operator, clock=self._clock) as host:
             await host.journal.commit(ops.insert_request(request))
             reply = await Answerer(host).answer(request)
+            await Outbox(host).deliver()
             return Answer(granted=reply.granted, text=reply.text)

@@ -105,12 +105,6 @@ def _tag_step(attempt: Attempt, source: SourceVersion) -> Step:
 
 def check_of(check: configured.Health) -> HealthCheck:
     """Give the check that the settings describe."""
-    common = {
-        "interval": check.interval,
-        "timeout": check.timeout,
-        "passes": check.passes,
-        "within": check.within,
-    }
     if isinstance(check, configured.HttpCheck):
         return HttpCheck(
             url=check.url,
@@ -118,11 +112,27 @@ def check_of(check: configured.Health) -> HealthCheck:
             body=check.body,
             version_key=check.version_key,
             expect_version=check.expect_version,
-            **common,
+            interval=check.interval,
+            timeout=check.timeout,
+            passes=check.passes,
+            within=check.within,
         )
     if isinstance(check, configured.TcpCheck):
-        return TcpCheck(host=check.host, port=check.port, **common)
-    return CommandCheck(argv=check.argv, **common)
+        return TcpCheck(
+            host=check.host,
+            port=check.port,
+            interval=check.interval,
+            timeout=check.timeout,
+            passes=check.passes,
+            within=check.within,
+        )
+    return CommandCheck(
+        argv=check.argv,
+        interval=check.interval,
+        timeout=check.timeout,
+        passes=check.passes,
+        within=check.within,
+    )
 
 
 async def _wait(context: StepContext, check: HealthCheck, version: str) -> None:

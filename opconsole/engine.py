@@ -15,6 +15,7 @@ from pathlib import Path
 from watchfiles import awatch
 
 from guardrails.environments import GateKind
+from opconsole.answers import FollowUp, Then
 from opconsole.artifacts import ArtifactStore
 from opconsole.attempt import Attempt
 from opconsole.clock import Clock, SystemClock
@@ -31,7 +32,7 @@ from opconsole.journal.writer import JournalWriter
 from opconsole.outbox import Outbox
 from opconsole.pipeline import advance
 from opconsole.recovery import recover
-from opconsole.requests import Answerer, FollowUp, Then
+from opconsole.requests import Answerer
 from opconsole.runs import first_run
 from opconsole.sources import SourceStore
 from opconsole.standing import standing

@@ -53,7 +53,9 @@ class Outbox:
         writes = [ops.end_outbox(row.seq, at, error) for row in group]
         if error is not None and group[0].attempts == 0:
             moment = self._host.clock.now()
-            writes.append(ops.event(moment, "alert", group[0].project, priority="P1", text=error))
+            writes.append(
+                ops.event(moment, "alert", group[0].project, detail={"priority": "P1", "text": error})
+            )
         await self._host.journal.commit(*writes)
 
     def _send(self, group: Sequence[OutboxRow]) -> str | None:

@@ -7,17 +7,17 @@ the journal, so a run that waited for a person may be carried on by another proc
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+import traceback
+from collections.abc import Sequence
+from typing import TypeVar
 
 from guardrails.environments import GateKind
-from guardrails.findings import Severity, Verdict
-from guardrails.gates import Action, GateDecision, GateFacts, OnFailure, decide, on_failure
+from guardrails.gates import Action, OnFailure, on_failure
 from opconsole.attempt import Attempt, Planned
 from opconsole.basis import Basis, derive, seal_plan
 from opconsole.effects import ScopedSteps, deployment_steps, migration_steps
 from opconsole.ending import deployment_entry, ended, success_ops
-from opconsole.ids import new_approval_id
+from opconsole.gating import approval_for, decision_for
 from opconsole.journal import ops
 from opconsole.journal.errors import JournalError, StaleEpochError
 from opconsole.journal.records import Approval, ApprovalState, Phase, Purpose
@@ -32,6 +32,8 @@ from opconsole.targets.base import Release
 from queues.scheduler import Outcome
 from queues.states import RunState
 from queues.tasks import TaskKind
+
+T = TypeVar("T")
 
 COMPARE_LIMIT = 300.0
 """Seconds for deriving a plan again."""
@@ -63,20 +65,25 @@ class Pipeline:
             await self._cancelled()
         except JournalError as error:
             await self._unrecorded(error)
+        except Exception as fault:  # noqa: BLE001 (whatever it was, the run must not stay as if it went on)
+            await self._unforeseen(fault)
         return ended(self._attempt.run)
 
     async def _next_chapter(self) -> None:
         run = self._attempt.run
         if run.state is RunState.PENDING:
-            return await self._prepare()
+            await self._prepare()
+            return
         approval = await self._latest_approval()
         if run.state is not RunState.WAITING or approval is None:
-            return None
+            return
         if approval.state is not ApprovalState.APPROVED:
-            return None
+            return
         if approval.purpose is Purpose.REVERT:
-            return await self._revert(approval)
-        return await self._carry_out()
+            await self._revert(approval)
+            return
+        await self._carry_out()
+        return
 
     # -- before the gate
 
@@ -86,15 +93,19 @@ class Pipeline:
         await attempt.enter(RunState.PREFLIGHT, started_at=attempt.run.started_at or now)
         try:
             if attempt.task.kind is TaskKind.ROLLBACK:
-                return await self._prepare_rollback()
+                await self._prepare_rollback()
+                return
             basis = await Preflight(attempt).run()
         except GuardrailsBlockError as block:
             attempt.tell("alert", priority="P0", text=str(block))
-            return await self._end(RunState.BLOCKED, str(block))
+            await self._end(RunState.BLOCKED, str(block))
+            return
         except StepFailed as failure:
-            return await self._end(RunState.FAILED, failure.reason)
+            await self._end(RunState.FAILED, failure.reason)
+            return
         if basis is None:
-            return await self._end(RunState.SUCCEEDED, "validated")
+            await self._end(RunState.SUCCEEDED, "validated")
+            return
         steps = await self._effects(basis)
         plan = await seal_plan(attempt, basis, [step for _, step in steps])
         await self._gate(plan, steps, irreversible=_irreversible(basis))
@@ -127,47 +138,25 @@ class Pipeline:
         attempt = self._attempt
         await attempt.plan_steps(Phase.EFFECT, [(Scope.TARGET, self._compare_step()), *steps])
         await attempt.save(plan=dict(plan.document), plan_digest=plan.digest)
-        decision = await self._decision(irreversible=irreversible)
+        decision = await decision_for(attempt, irreversible=irreversible)
         if not decision.approval:
-            return await self._carry_out()
-        now = attempt.host.clock.now()
-        expires = attempt.gate.expires_after
-        approval = Approval(
-            id=new_approval_id(),
-            run=attempt.run.id,
-            purpose=Purpose.GO_AHEAD,
-            digest=plan.digest,
-            plan=plan.document,
-            tier=int(decision.tier),
-            why=decision.reasons,
-            state=ApprovalState.WAITING,
-            requested_at=now,
-            requested_by=attempt.run.requested_by,
-            expires_at=_later(now, expires),
-        )
+            await self._carry_out()
+            return
+        approval = approval_for(attempt, plan, decision)
         asked: list[Op | AuditOp] = [
             ops.insert_approval(approval),
-            ops.audit(now, attempt.host.operator, "approval-requested", attempt.run.id, digest=plan.digest),
+            ops.audit(
+                approval.requested_at,
+                attempt.host.operator,
+                "approval-requested",
+                attempt.run.id,
+                digest=plan.digest,
+            ),
         ]
         attempt.tell("approval", digest=plan.digest, tier=approval.tier, why=list(approval.why))
         if attempt.gate.kind is GateKind.PRODUCTION:
             attempt.tell("alert", priority="P1", text=f"{attempt.run.task} waits for approval in production")
-        reason = f"waits for approval: {', '.join(decision.reasons)}"
-        return await attempt.enter(RunState.WAITING, reason, *asked)
-
-    async def _decision(self, *, irreversible: bool) -> GateDecision:
-        attempt = self._attempt
-        run = attempt.run
-        before = await attempt.host.read(
-            attempt.host.reader.succeeded_before, run.project, run.environment, run.kind
-        )
-        facts = GateFacts(
-            succeeded_before=before,
-            requires_approval=attempt.task.requires_approval or attempt.environment.requires_approval,
-            exempted_critical=_exempted_critical(run.report),
-            irreversible=irreversible,
-        )
-        return decide(attempt.gate, Action(run.action), facts)
+        await attempt.enter(RunState.WAITING, f"waits for approval: {', '.join(decision.reasons)}", *asked)
 
     # -- behind the gate
 
@@ -183,13 +172,14 @@ class Pipeline:
                 attempt.host.reader.lock, attempt.run.project, attempt.run.environment
             )
             text = f"{attempt.run.environment} is held by run {holder.run if holder else 'unknown'}"
-            return await self._end(RunState.FAILED, f"{text}; decide that one first")
+            await self._end(RunState.FAILED, f"{text}; decide that one first")
+            return
         if attempt.task.kind is TaskKind.ROLLBACK:
-            return await self._carry_out_rollback()
+            await self._carry_out_rollback()
+            return
         if not await self._compared():
-            return None
-        basis = self._basis
-        assert basis is not None
+            return
+        basis = _present(self._basis)
         steps = await self._effects(basis)
         await attempt.save(
             release=self._release.name if self._release else None,
@@ -198,8 +188,10 @@ class Pipeline:
         )
         failure = await self._perform(await attempt.take_up(Phase.EFFECT, steps))
         if failure is not None:
-            return await self._failed(failure)
-        return await self._succeeded()
+            await self._failed(failure)
+            return
+        await self._succeeded()
+        return
 
     async def _compared(self) -> bool:
         """Derive the plan again under the lock; False when the run does not go on."""
@@ -218,21 +210,23 @@ class Pipeline:
     async def _carry_out_rollback(self) -> None:
         attempt = self._attempt
         if not await self._compared():
-            return None
+            return
         way = await way_to(attempt.host, attempt.run, attempt.run.version)
         steps = await rollback_steps(attempt, way, self._revision_is)
         failure = await self._perform(await attempt.take_up(Phase.EFFECT, steps))
         if failure is not None:
-            return await self._halt(f"the rollback failed: {failure.reason}")
-        assert way.to is not None
+            await self._halt(f"the rollback failed: {failure.reason}")
+            return
+        to = _present(way.to)
         restored = (
             ops.retire_releases(attempt.run.project, attempt.run.environment),
-            ops.restore_release(attempt.run.project, attempt.run.environment, way.to.name),
+            ops.restore_release(attempt.run.project, attempt.run.environment, to.name),
         )
-        text = f"rolled back to {way.to.version}"
+        text = f"rolled back to {to.version}"
         if attempt.gate.kind is GateKind.PRODUCTION:
             text += "; manual verification required"
-        return await self._end(RunState.SUCCEEDED, text, *restored)
+        await self._end(RunState.SUCCEEDED, text, *restored)
+        return
 
     async def _perform(self, planned: Sequence[Planned]) -> StepFailed | None:
         """Let effects happen one after the other; give the failure that ended them, if one did."""
@@ -248,8 +242,7 @@ class Pipeline:
 
     async def _succeeded(self) -> None:
         attempt = self._attempt
-        basis = self._basis
-        assert basis is not None
+        basis = _present(self._basis)
         text = "deployed" if attempt.task.kind is TaskKind.DEPLOYMENT else "migrated"
         if attempt.gate.kind is GateKind.PRODUCTION:
             text += "; manual verification required"
@@ -262,12 +255,15 @@ class Pipeline:
         attempt = self._attempt
         attempt.tell("alert", priority="P0", text=f"{attempt.run.task} failed: {failure.reason}")
         if not self._touched:
-            return await self._end(RunState.FAILED, f"{failure.reason}; nothing was changed")
+            await self._end(RunState.FAILED, f"{failure.reason}; nothing was changed")
+            return
         way = await self._way_back()
         if on_failure(attempt.gate, way_back=not way.problem) is OnFailure.HALT:
             reason = f"{failure.reason}; no way back: {way.problem}" if way.problem else failure.reason
-            return await self._halt(reason)
-        return await self._take_back(way, failure.reason)
+            await self._halt(reason)
+            return
+        await self._take_back(way, failure.reason)
+        return
 
     async def _revert(self, approval: Approval) -> None:
         """Take back what a halted run has changed, as a person decided."""
@@ -276,10 +272,12 @@ class Pipeline:
         plan = rollback_plan(attempt.run, way)
         if way.problem or plan.digest != approval.digest:
             changed = way.problem or "; ".join(differences(approval.plan, plan.document))
-            return await self._halt(f"the plan to go back changed since it was approved: {changed}")
+            await self._halt(f"the plan to go back changed since it was approved: {changed}")
+            return
         reason = attempt.run.reason
         await attempt.enter(RunState.RUNNING, f"reverting: {reason}")
-        return await self._take_back(way, reason)
+        await self._take_back(way, reason)
+        return
 
     async def _take_back(self, way: WayBack, reason: str) -> None:
         attempt = self._attempt
@@ -287,14 +285,17 @@ class Pipeline:
             steps = await rollback_steps(attempt, way, self._revision_is)
             planned = await attempt.plan_steps(Phase.ROLLBACK, steps)
         except StepFailed as failure:
-            return await self._halt(f"{reason}; the rollback failed: {failure.reason}")
+            await self._halt(f"{reason}; the rollback failed: {failure.reason}")
+            return
         failed = await self._perform(planned)
         if failed is not None:
-            return await self._halt(f"{reason}; the rollback failed: {failed.reason}")
-        assert way.to is not None
-        attempt.tell("alert", priority="P1", text=f"{attempt.run.environment} is back at {way.to.version}")
-        back = f"{reason}; rolled back to {way.to.version}"
-        return await self._end(RunState.ROLLED_BACK, back)
+            await self._halt(f"{reason}; the rollback failed: {failed.reason}")
+            return
+        to = _present(way.to)
+        attempt.tell("alert", priority="P1", text=f"{attempt.run.environment} is back at {to.version}")
+        back = f"{reason}; rolled back to {to.version}"
+        await self._end(RunState.ROLLED_BACK, back)
+        return
 
     async def _halt(self, reason: str) -> None:
         await self._attempt.enter(
@@ -323,10 +324,11 @@ class Pipeline:
         attempt = self._attempt
         if attempt.run.state is RunState.RUNNING and self._touched:
             what = ", ".join(sorted(self._touched))
-            return await attempt.enter(RunState.INTERRUPTED, f"cancelled after {what} had begun")
+            await attempt.enter(RunState.INTERRUPTED, f"cancelled after {what} had begun")
+            return
         if attempt.run.state in (RunState.PENDING, RunState.PREFLIGHT, RunState.RUNNING):
             await self._end(RunState.CANCELLED, "cancelled; nothing was changed")
-        return None
+        return
 
     async def _unrecorded(self, error: JournalError) -> None:
         """End a run whose next intent could not be recorded: without a record there is no effect."""
@@ -335,6 +337,17 @@ class Pipeline:
             await attempt.enter(RunState.INTERRUPTED, f"the journal could not be written: {error}")
         else:
             await self._end(RunState.FAILED, f"the journal could not be written: {error}")
+
+    async def _unforeseen(self, fault: Exception) -> None:
+        """End a run that met a fault of ours: interrupted where effects had begun, else failed."""
+        attempt = self._attempt
+        for line in traceback.format_exception(fault):
+            attempt.note(line.rstrip())
+        reason = f"an unforeseen fault: {type(fault).__name__}: {fault}; the log has all of it"
+        if self._touched or attempt.run.state.undecided:
+            await attempt.enter(RunState.INTERRUPTED, reason)
+        else:
+            await attempt.enter(RunState.FAILED, reason)
 
     # -- helpers
 
@@ -425,14 +438,8 @@ def _irreversible(basis: Basis) -> bool:
     return basis.migrations is not None and not basis.migrations.reversible
 
 
-def _exempted_critical(report: Mapping[str, object] | None) -> bool:
-    files = (report or {}).get("files")
-    return isinstance(files, list) and any(
-        finding["verdict"] == Verdict.EXEMPT.value and finding["severity"] == Severity.CRITICAL.value
-        for file in files
-        for finding in file["findings"]
-    )
-
-
-def _later(now: datetime, seconds: float | None) -> datetime | None:
-    return None if seconds is None else now + timedelta(seconds=seconds)
+def _present(value: T | None) -> T:
+    """Give what must be there at this point of the story."""
+    if value is None:
+        raise LookupError("the run lost what its plan rests on")
+    return value

@@ -44,8 +44,7 @@ async def _interrupt(host: Host, run: Run) -> list[Op | AuditOp]:
             task=run.task,
             run=run.id,
             state=RunState.INTERRUPTED.value,
-            reason=reason,
-            environment=run.environment,
+            detail={"reason": reason, "environment": run.environment},
         ),
         ops.send(
             "echo",

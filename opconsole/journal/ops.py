@@ -440,7 +440,7 @@ def event(
     run: str | None = None,
     step: str | None = None,
     state: str | None = None,
-    **detail: object,
+    detail: Mapping[str, object] | None = None,
 ) -> Op:
     """Tell whoever follows along what happened."""
     return Op(
@@ -453,7 +453,7 @@ def event(
             "run": run,
             "step": step,
             "state": state,
-            "detail": detail,
+            "detail": dict(detail or {}),
         },
     )
 
