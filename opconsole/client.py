@@ -29,6 +29,7 @@ from opconsole.journal.wake import changes
 from opconsole.journal.writer import write_once
 from opconsole.outbox import Outbox
 from opconsole.reading import Reading
+from opconsole.recovery import recover
 from opconsole.requests import Answerer
 from opconsole.views import EnvironmentView, RunView, Snapshot
 from opconsole.workspace import Workspace
@@ -173,6 +174,7 @@ class Client:
 
     async def _answer_myself(self, request: RequestRow) -> Answer:
         async with open_host(self.workspace, self.place, operator=self.operator, clock=self._clock) as host:
+            await recover(host)  # what a process left behind is interrupted before anybody decides
             await host.journal.commit(ops.insert_request(request))
             reply = await Answerer(host).answer(request)
             await Outbox(host).deliver()

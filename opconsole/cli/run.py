@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TextIO
@@ -284,12 +285,16 @@ def _document(event: EventRow) -> dict[str, object]:
     return {**document, **{name: value for name, value in event.detail.items() if name not in document}}
 
 
-def _line(event: EventRow) -> str:
+_GLYPHS = {"succeeded": "✓", "failed": "✗", "skipped": "-", "waiting": "⏸", "blocked": "✗", "halted": "✗"}
+
+
+def _line(event: EventRow, glyph: str) -> str:
     at = event.at.astimezone().strftime("%H:%M:%S")
-    what = f"  {event.step}" if event.step else ""
     detail: Callable[[str], object] = event.detail.get
     told = detail("reason") or detail("detail") or detail("text") or detail("title") or ""
-    environment = detail("environment") or ""
-    head = f"{at} {event.task or event.project:<22} {environment:<12}"
-    state = event.state if event.event in {"run", "step", "queue"} else event.event
-    return sanitise(f"{head}{what} {state or ''} {told}".rstrip(), single_line=True)
+    head = f"{at} {glyph} {event.task or event.project:<20} {detail('environment') or '':<12}"
+    word = event.state if event.event in {"run", "step", "queue"} else event.event
+    what = f"{event.step}: {told}" if event.step else f"{(word or '').upper()} {told}"
+    if event.step and word in {"failed", "cancelled", "interrupted", "skipped"}:
+        what = f"{event.step} {word}: {told}"
+    return sanitise(f"{head} {what}".rstrip(), single_line=True)
