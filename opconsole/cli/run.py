@@ -86,7 +86,7 @@ class Teller:
     def say(self, text: str) -> None:
         """Print a line for people; events alone go out as JSON."""
         if not self._as_json:
-            print(text, file=self._out, flush=True)
+            self._print(text)
 
     def _take(self, event: EventRow) -> None:
         if event.event == "idle":
@@ -95,10 +95,21 @@ class Teller:
         if event.run is not None and event.event == "run" and event.state is not None:
             self.runs[event.run] = event.state
         if self._as_json:
-            line = json.dumps(_document(event), ensure_ascii=False, default=str)
+            self._print(json.dumps(_document(event), ensure_ascii=True, default=str))
+        elif event.event == "step" and event.state == "running":
+            self._show_for_now(_line(event, "▸"))
         else:
-            line = _line(event)
-        print(line, file=self._out, flush=True)
+            self._print(_line(event, _GLYPHS.get(event.state or "", " ")))
+
+    def _show_for_now(self, line: str) -> None:
+        """Show what goes on until the next line takes its place; only a terminal can do that."""
+        if self._out.isatty():
+            width = shutil.get_terminal_size().columns
+            print(f"\r\x1b[K{line[: width - 1]}", end="", file=self._out, flush=True)
+
+    def _print(self, line: str) -> None:
+        start = "\r\x1b[K" if self._out.isatty() and not self._as_json else ""
+        print(f"{start}{line}", file=self._out, flush=True)
 
 
 class _Session:
