@@ -74,20 +74,26 @@ async def ask_about(
     run: Run, approval: Approval, ask: AskLine, say: Callable[[str], None]
 ) -> tuple[RequestKind, dict[str, object]]:
     """Ask about one approval and give the request that the answers amount to."""
-    for line in plan_lines(run, approval):
-        say(line)
-    prompt = approval_prompt(run, approval)
-    answer = (await ask(prompt + " ")).strip().lower()
+    answer = (await ask(approval_prompt(run, approval) + " ")).strip().lower()
     while answer not in {"y", "yes", "n", "no"}:
-        answer = (await ask("Please answer Y or N: ")).strip().lower()
+        if answer == "?":
+            _say_plan(run, approval, say)
+        answer = (await ask("Please answer Y or N (? shows the plan): ")).strip().lower()
     if answer.startswith("n"):
         reason = await _until_given(ask, "Reason for rejecting: ")
         return RequestKind.REJECT, {"run": run.id, "reason": reason}
+    # The guide's prompt stands as the guide has it; what we add to it follows.
+    _say_plan(run, approval, say)
     payload: dict[str, object] = {"run": run.id, "plan": approval.digest}
     if approval.tier >= Tier.REASONED:
         payload["reason"] = await _until_given(ask, "Reason: ")
         payload["environment"] = (await ask(f"Type the environment's name ({run.environment}): ")).strip()
     return RequestKind.APPROVE, payload
+
+
+def _say_plan(run: Run, approval: Approval, say: Callable[[str], None]) -> None:
+    for line in plan_lines(run, approval):
+        say(line)
 
 
 async def ask_decision(
