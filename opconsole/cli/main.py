@@ -50,7 +50,7 @@ def run_command(
     """Run one command with these streams. Raises BrokenPipeError when nobody reads *stdout* any more."""
     command = typer.main.get_command(app)
     try:
-        options, rest = hoist(arguments, valued_options(command))
+        options, rest = hoist(arguments, command)
         if options.version:
             text = json_text({"version": __version__}) if options.json else f"opconsole {__version__}"
             print(text, file=stdout)
@@ -79,11 +79,10 @@ class GlobalOptions:
     version: bool = False
 
 
-def hoist(arguments: Sequence[str], valued: frozenset[str]) -> tuple[GlobalOptions, list[str]]:
-    """Take the global options out of the arguments, wherever they stand before a ``--``.
+def hoist(arguments: Sequence[str], command: Any) -> tuple[GlobalOptions, list[str]]:
+    """Take the global options out of the arguments of *command*, wherever they stand before a ``--``.
 
-    *valued* are the options whose next argument is their value, which is left alone whatever it looks like.
-    Raises UsageError for -C without a folder.
+    An option's value is left alone whatever it looks like. Raises UsageError for -C without a folder.
     """
     directory: str | None = None
     found: set[str] = set()
@@ -97,27 +96,22 @@ def hoist(arguments: Sequence[str], valued: frozenset[str]) -> tuple[GlobalOptio
             if not directory:
                 raise UsageError("-C needs the workspace's folder: -C DIR")
         elif argument.startswith("-C"):
-            directory = argument[2:].removeprefix("=")
+            directory = argument[2:]
         elif argument in ("--json", "--version"):
             found.add(argument)
         else:
             rest.append(argument)
-            if argument in valued:
+            if argument in _valued_options(command):
                 rest += [value for value in [next(line, None)] if value is not None]
+            # What an option means depends on the command that it stands behind.
+            command = getattr(command, "commands", {}).get(argument, command)
     return GlobalOptions(directory, "--json" in found, "--version" in found), rest
 
 
-def valued_options(command: Any) -> frozenset[str]:
-    """Give the names of all options of a command and those below it that take a value."""
-    names = {
-        name
-        for parameter in command.params
-        if parameter.param_type_name == "option" and not parameter.is_flag
-        for name in parameter.opts
-    }
-    for below in getattr(command, "commands", {}).values():
-        names |= valued_options(below)
-    return frozenset(names)
+def _valued_options(command: Any) -> set[str]:
+    """Give the names of a command's options that take a value."""
+    options = (one for one in command.params if one.param_type_name == "option" and not one.is_flag)
+    return {name for option in options for name in option.opts}
 
 
 def _show_usage(message: str, stderr: TextIO) -> None:
