@@ -99,7 +99,8 @@ class Teller:
         elif event.event == "step" and event.state == "running":
             self._show_for_now(_line(event, "▸"))
         else:
-            self._print(_line(event, _GLYPHS.get(event.state or "", " ")))
+            known = _GLYPHS if event.event in {"run", "step"} else {}
+            self._print(_line(event, known.get(event.state or "", " ")))
 
     def _show_for_now(self, line: str) -> None:
         """Show what goes on until the next line takes its place; only a terminal can do that."""
