@@ -6,16 +6,23 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from guardrails.cache import Cache
+from guardrails.changed import Changed
 from guardrails.environments import GateKind
-from guardrails.files import TESTS, find_files
-from guardrails.findings import FileReport, Finding, Report, Verdict
+from guardrails.files import TESTS, Found, find_files, printable
+from guardrails.findings import Coverage, FileReport, Finding, Report, Verdict
 from guardrails.judge import plain_finding
 from guardrails.migrations.chain import Chain, ChainError, chain_of
 from guardrails.migrations.model import MigrationFile
 from guardrails.scan import Scan, Scanned, scan_file
+from guardrails.scanning import scan_files
 
 Since = str | Sequence[str] | None
 """The revision, or with several heads the revisions, that a database stands at; None: it is empty."""
+
+
+class SinceError(ValueError):
+    """No chain has the revision that a database is said to stand at; the message says where it was sought."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,31 +56,50 @@ def check_paths(
     exclude: Sequence[str] = (),
     downgrade_required: bool = True,
     tests: Sequence[str] = TESTS,
+    changed: Changed | None = None,
+    cache: Cache | None = None,
+    jobs: int = 1,
 ) -> Report:
-    """Check files and folders: SQL, migrations, and S3 in Python, JavaScript, TypeScript and shell.
+    """Check files and folders: SQL, migrations, and S3 in whatever language has a reader.
 
     *exclude* and *tests* hold patterns of names and of paths below the folder that is walked; a file that is
-    named itself is always checked. Migrations that *since_revision* holds already are reported
-    and do not block.
+    named itself is always checked. Migrations that *since_revision* holds already are reported and do not
+    block; SinceError where no migration has that revision. With *changed* only changed files are read, and
+    what their chains need. *jobs*: as `scan_files` has it.
     """
     scan = Scan(gate, dialect, downgrade_required)
     named = {path for path in paths if not path.is_dir()}
-    files = find_files(paths, root, exclude, tests)
-    scanned: list[Scanned] = []
+    found = find_files(paths, root, exclude, tests)
+    wanted = [file for file in found if changed is None or changed.holds(file.path)]
+    single: list[Scanned] = []
     folders: dict[Path, list[Scanned]] = {}
-    for file in files:
-        result = scan_file(file, scan)
-        if result is None:
-            continue
-        if result.migration is not None and file.path not in named:
-            folders.setdefault(file.path.parent, []).append(result)
+    for file, result in scan_files(wanted, scan, cache=cache, jobs=jobs):
+        if result.migration is None or (file.path in named and since_revision is None):
+            single.append(result)
         else:
-            scanned.append(result)
-    reports = [result.report for result in scanned]
-    for results in folders.values():
-        chain = chain_of(result.migration for result in results if result.migration)
-        reports += _with_chain(results, chain, gate, since_revision)[0]
-    return Report(environment, _sorted(reports))
+            folders.setdefault(file.path.parent, []).append(result)
+    if changed is not None:
+        for file in found:
+            if file.path.parent not in folders and changed.touches(file.path.parent):
+                folders[file.path.parent] = []  # a migration may have been taken out of it
+    reports = [result.report for result in single]
+    notes = [] if downgrade_required else ["a missing or empty downgrade() does not block here, by a setting"]
+    strangers = []
+    for folder, results in folders.items():
+        beside = _beside(folder, found, wanted, named, complete=changed is None)
+        others = [other for _, other in scan_files(beside, scan, cache=cache) if other.migration is not None]
+        chain = chain_of(result.migration for result in [*results, *others] if result.migration)
+        read, unapplied = _with_chain([*results, *others], chain, gate, since_revision)
+        reports += _reported(read, results, faults={fault.path for fault in chain.faults()}, named=named)
+        if unapplied is None and since_revision is not None:
+            strangers.append(printable(folder, root))
+    if since_revision is not None and folders and len(strangers) == len(folders):
+        raise SinceError(f"no migration in {', '.join(strangers)} has the revision {since_revision!a}")
+    notes += [
+        f"{folder}: no migration there has the revision {since_revision!a}, so that all of them decide"
+        for folder in strangers
+    ]
+    return Report(environment, _sorted(reports), tuple(notes))
 
 
 def check_migrations(
@@ -131,6 +157,40 @@ def check_sources(
             kept = tuple(finding for finding in result.report.findings if finding.rule in s3)
             reports.append(replace(result.report, findings=kept))
     return Report(environment, _sorted(reports))
+
+
+def _beside(
+    folder: Path, found: Sequence[Found], wanted: Sequence[Found], named: set[Path], *, complete: bool
+) -> list[Found]:
+    """Give the migrations of a folder that are not asked for, but whose place in the chain is needed."""
+    known = {file.path for file in wanted}
+    if any(path.parent == folder for path in named):
+        found = find_files([folder], None, (), tests=())
+    elif complete:
+        return []
+    return [
+        file
+        for file in found
+        if file.path.parent == folder and file.path.suffix == ".py" and file.path not in known
+    ]
+
+
+def _reported(
+    read: Iterable[FileReport], results: Sequence[Scanned], *, faults: set[str], named: set[Path]
+) -> list[FileReport]:
+    """Leave what is reported: all of the files that were asked for, of others the faults of their chain."""
+    asked = {result.report.path for result in results}
+    reports = []
+    for report in read:
+        if report.path in asked:
+            reports.append(report)
+        elif report.path in faults and not named:
+            chained = tuple(f for f in report.findings if f.rule in _CHAIN_RULES)
+            reports.append(replace(report, findings=chained, coverage=Coverage()))
+    return reports
+
+
+_CHAIN_RULES = frozenset({"several-heads", "missing-parent", "duplicate-revision", "revision-cycle"})
 
 
 def _with_chain(

@@ -63,6 +63,8 @@ class Finding:
     """Why it is exempt, in the words of the exemption."""
     code: str = ""
     """The statement as the guide's report prints it; empty: as *statement* has it."""
+    digest: str = ""
+    """Names the whole statement where *statement* shows only its beginning."""
 
     def to_json(self) -> dict[str, object]:
         """Give the finding as the command line's contract has it (without the path)."""
@@ -118,6 +120,8 @@ class Report:
 
     environment: str
     files: tuple[FileReport, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What a reader must know of how the check was made: settings that loosen it, stale baseline entries."""
 
     @property
     def verdict(self) -> Verdict:

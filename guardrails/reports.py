@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from guardrails.baseline import REASON
 from guardrails.check import MigrationReport, RequiredElements
 from guardrails.findings import Finding, Report, Severity, Verdict
 from guardrails.rules import rules_by_name
@@ -66,18 +67,26 @@ def migration_failure(result: MigrationReport) -> str | None:
 
 
 def check_report(report: Report) -> str:
-    """Give the text of ``check``: what blocks, as the guide prints it; what is only said; the verdict."""
+    """Give the text of ``check``: what blocks, as the guide prints it, and the fixes; the rest; the sum."""
     blocks = []
     if any(finding.verdict is Verdict.BLOCK for finding in report.findings):
-        blocks.append(violations_report(report.findings))
-    said = [finding for finding in report.findings if finding.verdict is not Verdict.BLOCK]
+        blocks += [violations_report(report.findings), _fixes(report.findings)]
+    old = [finding for finding in report.findings if _is_old(finding)]
+    said = [f for f in report.findings if f.verdict is not Verdict.BLOCK and not _is_old(f)]
     if said:
         blocks.append("\n".join(_remark(finding) for finding in said))
+    notes = [f"note: {one_line(note)}" for note in report.notes]
+    if old:
+        count, files = _counted(len(old), "finding"), _counted(len({f.path for f in old}), "file")
+        notes.insert(0, f"note: {count} of the baseline in {files} (--format json lists them)")
+    if notes:
+        blocks.append("\n".join(notes))
     statements = sum(file.coverage.statements for file in report.files)
     analysed = sum(file.coverage.analysed for file in report.files)
     blocks.append(
-        f"{report.verdict.value.upper()} for {report.environment}: {len(report.files)} files, "
-        f"{analysed} of {statements} statements analysed, {len(report.findings)} findings"
+        f"{report.verdict.value.upper()} for {report.environment}: {_counted(len(report.files), 'file')}, "
+        f"{analysed} of {_counted(statements, 'statement')} analysed, "
+        f"{_counted(len(report.findings), 'finding')}"
     )
     return "\n\n".join(blocks)
 
@@ -85,6 +94,20 @@ def check_report(report: Report) -> str:
 def one_line(text: str) -> str:
     """Give text from outside so that it can neither break a line nor command a terminal."""
     return sanitise(text, single_line=True)
+
+
+def _fixes(findings: Iterable[Finding]) -> str:
+    fixes = {finding.rule: finding.fix for finding in findings if finding.verdict is Verdict.BLOCK}
+    lines = ["The safe way (more: opconsole check --explain RULE):"]
+    return "\n".join([*lines, *(f"  {rule}: {one_line(fix)}" for rule, fix in sorted(fixes.items()))])
+
+
+def _is_old(finding: Finding) -> bool:
+    return finding.verdict is Verdict.EXEMPT and finding.reason == REASON
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def _violation(finding: Finding) -> list[str]:

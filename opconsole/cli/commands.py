@@ -136,20 +136,25 @@ def worker(
     return run_worker(_context(ctx), stop=stop)
 
 
-@app.command()
+@app.command(
+    add_help_option=False,  # it reads its own options, for before every commit it runs without this module
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
 def check(
     ctx: typer.Context,
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...")],
-    environment: Annotated[str, typer.Option("--environment", "-e", metavar="E")] = "production",
-    dialect: Annotated[str, typer.Option("--dialect", metavar="D", help="The SQL's dialect.")] = "postgres",
-    form: Annotated[str | None, typer.Option("--format", metavar="text|json")] = None,
+    arguments: Annotated[list[str] | None, typer.Argument(metavar="PATH... [OPTIONS]")] = None,
 ) -> int:
     """Check files and folders by the guardrails alone; no workspace is needed."""
-    from opconsole.cli.check import run_check
+    from opconsole.cli.check import check_command
 
     context = _context(ctx)
-    chosen = form or ("json" if context.json else "text")
-    return run_check(paths, environment, dialect, chosen, context.stdout, context.stderr)
+    return check_command(
+        arguments or [],
+        stdout=context.stdout,
+        stderr=context.stderr,
+        environ=context.environ,
+        as_json=context.json,
+    )
 
 
 @app.command()
