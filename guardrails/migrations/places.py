@@ -1,4 +1,4 @@
-"""Says where in a migration file the SQL of a call stands."""
+"""Says what a call calls, with which arguments, and where in a migration file its SQL stands."""
 
 from __future__ import annotations
 
@@ -12,6 +12,24 @@ def called(node: ast.expr) -> str:
     if not isinstance(node, ast.Call):
         return ""
     return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+
+
+def arguments(node: ast.Call) -> dict[str, ast.expr]:
+    """Give a call's arguments by keyword."""
+    return {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg}
+
+
+def autocommit_block(statement: ast.With | ast.AsyncWith) -> ast.expr | None:
+    """Give the expression that makes a ``with`` run outside of the migration's transaction."""
+    return next(
+        (i.context_expr for i in statement.items if called(i.context_expr) == "autocommit_block"), None
+    )
+
+
+def is_autocommit(node: ast.Call) -> bool:
+    """Say whether execution options take a connection out of its transaction."""
+    level = arguments(node).get("isolation_level")
+    return isinstance(level, ast.Constant) and level.value == "AUTOCOMMIT"
 
 
 def literal_of(node: ast.expr) -> ast.expr | None:

@@ -134,5 +134,10 @@ def _revisions(module: Module, name: str) -> tuple[str, ...]:
 
 
 def _in_order(walks: Sequence[Walked]) -> tuple[Operation, ...]:
-    found = dict.fromkeys(operation for walked in walks for operation in walked.operations)
+    found = dict.fromkeys(
+        operation
+        for walked in walks
+        for operation in walked.operations
+        if operation.thing is not Thing.TRANSACTION
+    )
     return tuple(sorted(found, key=lambda o: (o.place.line, o.place.column, o.direction or "")))

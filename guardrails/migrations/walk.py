@@ -7,24 +7,27 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from guardrails.context import in_context
 from guardrails.findings import Direction
 from guardrails.migrations.core import Built, built, chain
 from guardrails.migrations.module import Function, Module, note_imports
-from guardrails.migrations.places import called, literal_of, place_in
+from guardrails.migrations.ops import op_acts, tables_of
+from guardrails.migrations.places import (
+    arguments,
+    autocommit_block,
+    called,
+    is_autocommit,
+    literal_of,
+    place_in,
+)
 from guardrails.migrations.strings import Names, elements, mentions, replaced, texts
 from guardrails.operations import Comment, Condition, Operation, Place, Thing, Verb
 from guardrails.sql.read import read_sql
-from guardrails.sql.words import HOLE
+from guardrails.sql.words import HOLE, Act
 
 _DEEPEST = 8
 """How far helpers that call helpers are followed."""
 _EXECUTES = frozenset({"execute", "exec_driver_sql", "scalar", "scalars", "executescript", "executemany"})
-_HARMLESS_OPS = frozenset(
-    """add_column alter_column batch_alter_table bulk_insert drop_check drop_constraint drop_index
-    drop_table_comment get_bind get_context invoke_for_target f implementation_for register_operation
-    rename_table drop_sequence drop_foreign_key drop_unique drop_primary_key inline_literal""".split()  # noqa: SIM905
-)
-_HARMLESS_BEGINNINGS = ("create_", "add_", "alter_", "replace_", "sync_", "rename_")
 _KNOWN_PACKAGES = frozenset(
     {"alembic", "sqlalchemy", "sqlmodel", "geoalchemy2", "pgvector", "sqlalchemy_utils"}
 )
@@ -44,7 +47,7 @@ class Walked:
 class _Scope:
     names: Names
     ops: set[str]
-    batches: dict[str, str] = field(default_factory=dict)
+    batches: dict[str, tuple[str, ...]] = field(default_factory=dict)
     calls: tuple[str, ...] = ()
 
     def inner(self, function: str) -> _Scope:
@@ -59,6 +62,7 @@ def walk(module: Module, function: Function | None, direction: Direction, dialec
         walker.body([s for s in module.tree.body if not isinstance(s, ast.ClassDef)], scope)
     else:
         walker.enter(function, scope.inner(function.name), op_first=True)
+    walker.walked.operations = in_context(walker.walked.operations, transactional=True)
     return walker.walked
 
 
@@ -100,10 +104,15 @@ class _Walker:
             elif isinstance(child, ast.withitem):
                 self._expression(child.context_expr, scope)
         branches = not isinstance(statement, ast.With | ast.AsyncWith)
+        alone = autocommit_block(statement) if isinstance(statement, ast.With | ast.AsyncWith) else None
+        if alone is not None:
+            self._turn(alone, Verb.END)
         self.branches += branches
         for inner in _bodies(statement):
             self.body(inner, scope)
         self.branches -= branches
+        if alone is not None:
+            self._turn(alone, Verb.BEGIN)
 
     def _bind(self, statement: ast.stmt, scope: _Scope) -> None:
         if isinstance(statement, ast.Assign):
@@ -126,8 +135,7 @@ class _Walker:
             if self._is_op(value, scope):
                 scope.ops.add(target.id)
             elif isinstance(value, ast.Call) and called(value) == "batch_alter_table":
-                table = texts(value.args[0], scope.names) if value.args else []
-                scope.batches[target.id] = table[0].lower() if table else ""
+                scope.batches[target.id] = tables_of(value, scope.names)
             before = scope.names.of(target.id) or []
             if before and mentions(value, target.id):
                 # It grows: what it was before is a part of it, and outside of branches it is nothing else any more.  # noqa: E501
@@ -163,8 +171,8 @@ class _Walker:
         elif isinstance(function, ast.Attribute):
             if self._is_op(function.value, scope):
                 self._op(node, function.attr, scope)
-            elif isinstance(function.value, ast.Name) and function.value.id in scope.batches:
-                self._batch(node, function.attr, scope.batches[function.value.id], scope)
+            elif (table := _batch_of(function.value, scope)) is not None:
+                self._batch(node, function.attr, table, scope)
             else:
                 self._method(node, function, scope, alone=alone)
         elif isinstance(function, ast.Call) and called(function) == "getattr" and len(function.args) > 1:
@@ -232,55 +240,44 @@ class _Walker:
             self._unknown(node, "a helper of another module may do anything")
 
     def _op(self, node: ast.Call, method: str, scope: _Scope) -> None:
-        arguments = _arguments(node)
         if method == "execute":
-            self._sql(node, arguments.get("sqltext"), scope)
-        elif method == "drop_table":
-            self._add(node, Verb.DROP, Thing.TABLE, self._qualified(node, arguments, scope))
-        elif method == "drop_column":
-            table, column = (_lower(texts(a, scope.names)) for a in [*node.args, *([ast.Name("")] * 2)][:2])
-            self._add(node, Verb.DROP, Thing.COLUMN, f"{table}.{column}")
-        elif method == "create_table":
-            self._add(node, Verb.CREATE, Thing.TABLE, self._qualified(node, arguments, scope))
-        elif method == "add_column" and len(node.args) > 1:
-            self._add(
-                node,
-                Verb.CREATE,
-                Thing.COLUMN,
-                f"{_lower(texts(node.args[0], scope.names))}.{_column(node.args[1], scope)}",
-            )
+            self._sql(node, arguments(node).get("sqltext"), scope)
         elif method == "run_async" and node.args and isinstance(node.args[0], ast.Name):
             self._named(node, node.args[0].id, scope, alone=True, depth=0)
-        elif method in _HARMLESS_OPS or method.startswith(_HARMLESS_BEGINNINGS):
-            self._count(known=True)
         else:
-            self._unknown(node, "an operation that the reader does not know")
+            self._acts(node, op_acts(node, method, scope.names))
 
-    def _batch(self, node: ast.Call, method: str, table: str, scope: _Scope) -> None:
-        if method == "drop_column" and node.args:
-            self._add(node, Verb.DROP, Thing.COLUMN, f"{table}.{_lower(texts(node.args[0], scope.names))}")
-        elif method == "add_column" and node.args:
-            self._add(node, Verb.CREATE, Thing.COLUMN, f"{table}.{_column(node.args[0], scope)}")
-        elif method == "execute":
+    def _batch(self, node: ast.Call, method: str, table: tuple[str, ...], scope: _Scope) -> None:
+        if method == "execute":
             self._sql(node, node.args[0] if node.args else None, scope)
         else:
-            self._count(known=True)
+            self._acts(node, op_acts(node, method, scope.names, table))
+
+    def _acts(self, node: ast.Call, acts: list[Act] | None) -> None:
+        if acts is None:
+            self._unknown(node, "an operation that the reader does not know")
+            return
+        for act in acts:
+            self._add(node, act)
+        self._count(known=True)
 
     def _method(self, node: ast.Call, function: ast.Attribute, scope: _Scope, *, alone: bool) -> None:
         method = function.attr
         steps = chain(function.value)
-        if method in _EXECUTES:
-            argument = node.args[0] if node.args else _arguments(node).get("statement")
+        if method == "execution_options" and is_autocommit(node):
+            self._turn(node, Verb.END)
+        elif method in _EXECUTES:
+            argument = node.args[0] if node.args else arguments(node).get("statement")
             if argument is not None:
                 self._sql(node, argument, scope)
         elif method == "delete" and "query" in steps:
             limited = bool({"filter", "filter_by", "where"} & set(steps))
-            self._add(node, Verb.DELETE, Thing.ROWS, "", Condition.SOME if limited else Condition.NONE)
+            self._acts(node, [Act(Verb.DELETE, Thing.ROWS, condition=_limit(limited))])
         elif method == "update" and "query" in steps:
             limited = bool({"filter", "filter_by", "where"} & set(steps))
-            self._add(node, Verb.UPDATE, Thing.ROWS, "", Condition.SOME if limited else Condition.NONE)
+            self._acts(node, [Act(Verb.UPDATE, Thing.ROWS, condition=_limit(limited))])
         elif method == "drop_all" or (method == "drop" and self._is_table(function.value, scope)):
-            self._add(node, Verb.DROP, Thing.TABLE, "")
+            self._acts(node, [Act(Verb.DROP, Thing.TABLE)])
         elif method in self.module.methods:
             self._helper(node, self.module.methods[method], scope)
         elif alone and isinstance(function.value, ast.Name) and function.value.id in self.module.imported:
@@ -299,13 +296,6 @@ class _Walker:
         if isinstance(node, ast.Name):
             return node.id in scope.ops
         return isinstance(node, ast.Attribute) and node.attr == "op"
-
-    def _qualified(self, node: ast.Call, arguments: dict[str, ast.expr], scope: _Scope) -> str:
-        first = node.args[0] if node.args else arguments.get("table_name")
-        name = _lower(texts(first, scope.names)) if first is not None else ""
-        schema = arguments.get("schema")
-        prefix = _lower(texts(schema, scope.names)) if schema is not None else ""
-        return f"{prefix}.{name}" if prefix and name else name
 
     def _sql(self, node: ast.Call, argument: ast.expr | None, scope: _Scope) -> None:
         if argument is None and node.args:
@@ -326,11 +316,11 @@ class _Walker:
                 else:
                     self._count(known=True)
             else:
-                self._add(node, result.verb, result.thing, "", result.condition)
+                self._acts(node, [result])
 
     def _text(self, node: ast.Call, argument: ast.expr, text: str) -> None:
         literal = literal_of(argument)
-        reading = read_sql(text, self.dialect)
+        reading = read_sql(text, self.dialect, part=True)
         self.walked.statements += reading.statements
         self.walked.analysed += reading.analysed
         for operation in reading.operations:
@@ -343,15 +333,27 @@ class _Walker:
             place = place_in(node, literal, Place(comment.line))
             self.walked.comments.append(replace(comment, line=place.line))
 
-    def _add(
-        self, node: ast.Call, verb: Verb, thing: Thing, name: str, condition: Condition = Condition.SOME
-    ) -> None:
-        names = (name,) if name and HOLE not in name else ()
+    def _add(self, node: ast.Call, act: Act) -> None:
         place = Place(node.lineno, node.col_offset + 1, node.end_lineno or 0)
         self.walked.operations.append(
-            Operation(verb, thing, place, ast.unparse(node), names, condition, direction=self.direction)
+            Operation(
+                act.verb,
+                act.thing,
+                place,
+                ast.unparse(node),
+                act.names,
+                act.condition,
+                tables=act.tables,
+                traits=act.traits,
+                dialect=self.dialect,
+                direction=self.direction,
+            )
         )
-        self._count(known=True)
+
+    def _turn(self, node: ast.expr, verb: Verb) -> None:
+        """Note that a transaction begins or ends, which is no statement of its own."""
+        place = Place(node.lineno, node.col_offset + 1)
+        self.walked.operations.append(Operation(verb, Thing.TRANSACTION, place, "", direction=self.direction))
 
     def _unknown(self, node: ast.Call, note: str) -> None:
         place = Place(node.lineno, node.col_offset + 1, node.end_lineno or 0)
@@ -378,8 +380,10 @@ def _bodies(statement: ast.stmt) -> Iterator[list[ast.stmt]]:
         yield case.body
 
 
-def _arguments(node: ast.Call) -> dict[str, ast.expr]:
-    return {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg}
+def _batch_of(node: ast.expr, scope: _Scope) -> tuple[str, ...] | None:
+    if isinstance(node, ast.Call) and called(node) == "batch_alter_table":
+        return tables_of(node, scope.names)
+    return scope.batches.get(node.id) if isinstance(node, ast.Name) else None
 
 
 def _is_connection(node: ast.expr, scope: _Scope) -> bool:
@@ -389,9 +393,5 @@ def _is_connection(node: ast.expr, scope: _Scope) -> bool:
     return called(node) == "get_bind"
 
 
-def _lower(found: list[str]) -> str:
-    return found[0].lower() if len(found) == 1 else ""
-
-
-def _column(node: ast.expr, scope: _Scope) -> str:
-    return _lower(texts(node.args[0], scope.names)) if isinstance(node, ast.Call) and node.args else ""
+def _limit(limited: bool) -> Condition:
+    return Condition.SOME if limited else Condition.NONE

@@ -9,7 +9,7 @@ from enum import StrEnum
 from guardrails.environments import GateKind
 from guardrails.findings import Direction, Severity, Verdict
 from guardrails.migrations.model import MigrationFile
-from guardrails.operations import Operation
+from guardrails.operations import Operation, Trait
 
 
 class Blocks(StrEnum):
@@ -69,6 +69,16 @@ class Rule:
             self.blocks is Blocks.PRODUCTION and gate is GateKind.PRODUCTION
         )
         return Verdict.BLOCK if blocks else Verdict.WARN
+
+
+def is_forward(operation: Operation) -> bool:
+    """Say whether a deployment runs it: what only a downgrade runs is another day's worry."""
+    return operation.direction is not Direction.DOWNGRADE
+
+
+def on_live_table(operation: Operation) -> bool:
+    """Say whether a deployment locks a Postgres table with it that others use: none that is just made."""
+    return is_forward(operation) and operation.dialect == "postgres" and not operation.has(Trait.FRESH)
 
 
 def sql(*codes: str, dialect: str = "postgres") -> tuple[Example, ...]:

@@ -6,21 +6,32 @@ sqlglot is loaded only when a statement holds a word that could matter: harmless
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
-from guardrails.operations import Comment, Condition, Operation, Place, Reading, Thing, Verb
+from guardrails.context import in_context
+from guardrails.operations import Comment, Condition, Operation, Place, Reading, Thing, Trait, Verb
+from guardrails.sql.ddl import ddl_acts
 from guardrails.sql.lexer import Kind, Lines, Token, lex
 from guardrails.sql.plpgsql import Dynamic, body_statements, skeleton
+from guardrails.sql.postgres import from_postgres, stricter
+from guardrails.sql.shape import shape_of
 from guardrails.sql.split import Piece, PieceKind, split
-from guardrails.sql.words import HOLE, created_columns, created_tables, from_words, is_loose, is_quiet, known
+from guardrails.sql.words import HOLE, Act, from_words, is_loose, is_quiet, known
 
 _DEEPEST = 8
 """How far code in code (DO in EXECUTE in DO …) is followed."""
 
 
-def read_sql(text: str, dialect: str = "postgres") -> Reading:
-    """Read a script. Comments and strings never count as code; what is not understood is Verb.UNKNOWN."""
-    return _Script(text, dialect).read()
+def read_sql(text: str, dialect: str = "postgres", *, part: bool = False) -> Reading:
+    """Read a script. Comments and strings never count as code; what is not understood is Verb.UNKNOWN.
+
+    *part*: it is a part of something larger, which puts the operations into their context itself.
+    """
+    reading = _Script(text, dialect).read()
+    if part:
+        return reading
+    return replace(reading, operations=tuple(in_context(reading.operations, transactional=False)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,25 +129,65 @@ def understand(code: _Code) -> Iterator[Operation]:
 
 
 def _plain(code: _Code, words: tuple[str, ...]) -> Iterator[Operation]:
-    for name in created_tables(code.tokens):
-        yield Operation(Verb.CREATE, Thing.TABLE, code.place, code.shown, (name,), sql=True)
-    for name in created_columns(code.tokens):
-        yield Operation(Verb.CREATE, Thing.COLUMN, code.place, code.shown, (name,), sql=True)
-    if words[:3] == ("CREATE", "OR", "REPLACE") and "TABLE" in words[3:5]:
-        yield Operation(Verb.DROP, Thing.TABLE, code.place, code.shown, sql=True)
-    if is_quiet(words):
+    quiet = is_quiet(words)
+    if quiet and words[0] not in _SHAPES_SCHEMA:
         return
+    if len(words) <= _LONGEST_SHAPE:
+        acts = _acts_of_shape(shape_of(code.tokens), code.dialect)
+    else:
+        acts = _acts(code.text, code.tokens, words, code.dialect)
+    if acts is None:
+        yield code.unknown("this is no statement that the reader knows")
+        return
+    inside = frozenset({Trait.IN_TRANSACTION}) if code.depth else frozenset()
+    for act in acts:
+        yield Operation(
+            act.verb,
+            act.thing,
+            code.place,
+            code.shown,
+            act.names,
+            act.condition,
+            sql=True,
+            tables=act.tables,
+            traits=act.traits | inside,
+            dialect=code.dialect,
+        )
+
+
+_SHAPES_SCHEMA = frozenset(
+    "CREATE ALTER DROP RENAME REINDEX SET SELECT BEGIN START COMMIT END ROLLBACK ABORT".split()  # noqa: SIM905
+)
+_LONGEST_SHAPE = 200
+
+
+@lru_cache(maxsize=4096)
+def _acts_of_shape(shape: str, dialect: str) -> tuple[Act, ...] | None:
+    """Understand each shape of a statement once: scripts repeat themselves with other values."""
+    tokens = tuple(token for token in lex(shape, dialect) if token.kind is not Kind.SPACE)
+    return _acts(shape, tokens, tuple(token.upper for token in tokens), dialect)
+
+
+def _acts(
+    text: str, tokens: tuple[Token, ...], words: tuple[str, ...], dialect: str
+) -> tuple[Act, ...] | None:
+    """Give what a statement does; None where nobody understands it."""
+    acts = list(ddl_acts(tokens, words, dialect))
+    if words[:3] == ("CREATE", "OR", "REPLACE") and "TABLE" in words[3:5]:
+        acts.append(Act(Verb.DROP, Thing.TABLE))
+    if is_quiet(words):
+        return tuple(acts)
     from guardrails.sql.tree import from_tree  # noqa: PLC0415 (loads sqlglot, which costs 0.15 s)
 
-    by_words = len(words) > 4000 or words[0] == "COPY" or code.dialect in {"tsql", "fabric"}
-    found = None if by_words else from_tree(code.text, code.dialect)
+    by_words = len(words) > 4000 or words[0] == "COPY" or dialect in {"tsql", "fabric"}
+    found = None if by_words else from_tree(text, dialect)
+    if dialect == "postgres" and len(words) <= 4000:
+        found = stricter(found, from_postgres(text))
     if found is None:
-        if not known(words[0], code.dialect):
-            yield code.unknown("this is no statement that the reader knows")
-            return
-        found = from_words(code.tokens, code.dialect)
-    for act in found:
-        yield Operation(act.verb, act.thing, code.place, code.shown, act.names, act.condition, sql=True)
+        if not known(words[0], dialect):
+            return None
+        found = from_words(tokens, dialect)
+    return (*acts, *found)
 
 
 def _client_command(code: _Code) -> Iterator[Operation]:

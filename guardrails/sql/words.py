@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from guardrails.operations import Condition, Thing, Verb
+from guardrails.operations import Condition, Thing, Trait, Verb
 from guardrails.sql.lexer import Kind, Token
 
 HOLE = "opconsole_unknown_part"
@@ -21,6 +21,8 @@ class Act:
     thing: Thing
     names: tuple[str, ...] = ()
     condition: Condition = Condition.SOME
+    tables: tuple[str, ...] = ()
+    traits: frozenset[Trait] = frozenset()
 
 
 _KNOWN = frozenset(
@@ -92,53 +94,6 @@ def is_loose(tokens: Sequence[Token]) -> bool:
         if before.kind in {Kind.QUOTED, Kind.STRING, Kind.NUMBER} or before.text == ")":
             return True
     return False
-
-
-def created_tables(tokens: Sequence[Token]) -> Iterator[str]:
-    """Give the name of the table that a CREATE TABLE makes."""
-    if not tokens or tokens[0].upper != "CREATE":
-        return
-    for index, token in enumerate(tokens[1:7], start=1):
-        if token.upper == "TABLE":
-            name = table_name(tokens[index + 1 :])
-            if name:
-                yield name
-            return
-        if token.upper not in {
-            "TEMP",
-            "TEMPORARY",
-            "UNLOGGED",
-            "GLOBAL",
-            "LOCAL",
-            "FOREIGN",
-            "EXTERNAL",
-            "OR",
-            "REPLACE",
-        }:
-            return
-
-
-def created_columns(tokens: Sequence[Token]) -> Iterator[str]:
-    """Give the columns, as ``table.column``, that an ALTER TABLE … ADD makes."""
-    if len(tokens) < 3 or tokens[0].upper != "ALTER" or tokens[1].upper != "TABLE":
-        return
-    table = table_name(tokens[2:])
-    for index, token in enumerate(tokens):
-        if token.upper == "ADD":
-            following = tokens[index + 1 :]
-            name = table_name(following[following[:1] != () and following[0].upper == "COLUMN" :])
-            if name.upper() not in {
-                "",
-                "CONSTRAINT",
-                "PRIMARY",
-                "FOREIGN",
-                "UNIQUE",
-                "CHECK",
-                "INDEX",
-                "KEY",
-                "VALUE",
-            }:
-                yield f"{table}.{name}"
 
 
 def table_name(tokens: Sequence[Token]) -> str:
