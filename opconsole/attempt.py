@@ -7,6 +7,7 @@ and an outcome travels in the same submission as the next intent.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -74,8 +75,9 @@ class Attempt:
         return self.host.run_folder(self.run.id)
 
     def note(self, text: str) -> None:
-        """Write a line of our own into the run's log."""
-        append_note(self.host.log(self.run.id), text)
+        """Write a line of our own into the run's log; on a full disk the line is lost, and nothing else."""
+        with contextlib.suppress(OSError):  # the journal holds the truth, the log only tells of it
+            append_note(self.host.log(self.run.id), text)
 
     # -- the record
 
@@ -94,7 +96,18 @@ class Attempt:
 
     async def save(self, *more: Op | AuditOp, reserve: bool = False, **fields: object) -> None:
         """Change fields of the run, in the journal and here."""
-        await self.commit(ops.update_run(self.run.id, self.run.epoch, **fields), *more, reserve=reserve)
+        change = ops.update_run(self.run.id, self.run.epoch, **fields)
+        committing = asyncio.ensure_future(self.commit(change, *more, reserve=reserve))
+        try:
+            await asyncio.shield(committing)
+        except asyncio.CancelledError:
+            # It is carried out all the same: a cancelled run must not say less than its record.
+            await committing
+            self._take_over(fields)
+            raise
+        self._take_over(fields)
+
+    def _take_over(self, fields: Mapping[str, object]) -> None:
         self.run = replace(self.run, **fields)  # type: ignore[arg-type]  # the names are the record's own
 
     async def enter(self, state: RunState, reason: str = "", *more: Op | AuditOp, **fields: object) -> None:

@@ -41,7 +41,7 @@ async def resolve(attempt: Attempt) -> SourceVersion:
     """Pin the run's version to a commit, by the rules of its environment."""
     run, project = attempt.run, attempt.project
     development = attempt.gate.kind is GateKind.DEVELOPMENT
-    version = run.version
+    version = attempt.task.version  # the run's own would be the one that was found for it before
     if attempt.task.kind is TaskKind.MIGRATION and version is None:
         current = await attempt.host.read(attempt.host.reader.current_release, run.project, run.environment)
         version = current.version if current else None
@@ -60,12 +60,12 @@ async def resolve(attempt: Attempt) -> SourceVersion:
 
 async def _refuse_other_commit(attempt: Attempt, source: SourceVersion) -> None:
     """Hold staging and production to the commit that a version is on record with."""
-    if attempt.gate.kind is GateKind.DEVELOPMENT or attempt.run.version is None:
+    if attempt.gate.kind is GateKind.DEVELOPMENT:
         return
-    known = await attempt.host.read(attempt.host.reader.artifacts, attempt.run.project, attempt.run.version)
+    known = await attempt.host.read(attempt.host.reader.artifacts, attempt.run.project, source.version)
     if known and all(artifact.commit_id != source.commit for artifact in known):
         raise StepFailed(
-            f"version {attempt.run.version} is on record with commit {known[-1].commit_id[:19]}, "
+            f"version {source.version} is on record with commit {known[-1].commit_id[:19]}, "
             f"but now names {source.commit[:19]}; deploy the new commit under a new version"
         )
 
@@ -116,7 +116,9 @@ async def seal_plan(attempt: Attempt, basis: Basis, steps: Sequence[Step]) -> Pl
         name: getattr(environment.limits, name) or getattr(settings.policy, f"{name}_limit")
         for name in ("deployment", "migration", "rollback")
     }
-    programs = await asyncio.to_thread(_programs, attempt.host.workspace.root, steps)
+    checks = checks_of(attempt)
+    argvs = [step.argv or () for step in steps] + [_words(one) for group in checks.values() for one in group]
+    programs = await asyncio.to_thread(_programs, attempt.host.workspace.root, argvs)
     target = await target_for(attempt) if attempt.task.kind is TaskKind.DEPLOYMENT else None
     return seal(
         {
@@ -136,6 +138,7 @@ async def seal_plan(attempt: Attempt, basis: Basis, steps: Sequence[Step]) -> Pl
             "migrations": basis.migrations.to_json() if basis.migrations else None,
             "findings": _findings(run.report),
             "steps": [{"name": step.name, "kind": step.kind.value, "argv": _argv(step)} for step in steps],
+            "checks": checks,
             "programs": programs,
             "policy": {
                 "gate": attempt.gate.kind.value,
@@ -183,14 +186,28 @@ def _argv(step: Step) -> list[str] | None:
     return list(step.argv) if step.argv is not None else None
 
 
-def _programs(workspace: Path, steps: Sequence[Step]) -> dict[str, str]:
-    """Hash the programs of the steps that are files of the workspace or named by an absolute path.
+def checks_of(attempt: Attempt) -> dict[str, list[object]]:
+    """Give what decides whether a release is good: its health checks and smoke programs; no durations."""
+    durations = {"interval", "timeout", "within"}
+    return {
+        "health": [check.model_dump(mode="json", exclude=durations) for check in attempt.environment.health],
+        "smoke": [list(argv) for argv in attempt.project.smoke],
+    }
+
+
+def _words(check: object) -> Sequence[str]:
+    argv = check.get("argv", ()) if isinstance(check, Mapping) else check
+    return argv if isinstance(argv, Sequence) else ()
+
+
+def _programs(workspace: Path, argvs: Sequence[Sequence[str]]) -> dict[str, str]:
+    """Hash the programs that are files of the workspace or named by an absolute path.
 
     What belongs to a release or to the sources is covered by the artifact's and the source's digest.
     """
     found: dict[str, str] = {}
-    for step in steps:
-        for word in step.argv or ():
+    for argv in argvs:
+        for word in argv:
             if "{" in word or "/" not in word:
                 continue
             path = workspace / word

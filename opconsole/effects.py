@@ -9,6 +9,7 @@ import asyncio
 import time
 from pathlib import Path
 
+from opconsole.artifacts import StoreError
 from opconsole.attempt import Attempt
 from opconsole.basis import Basis, migrate_first, migration_limit
 from opconsole.git import GitError
@@ -20,6 +21,7 @@ from opconsole.sources import SourceError, SourceVersion, create_tag
 from opconsole.steps import Step, StepContext, StepFailed, StepKind, describe_result
 from opconsole.surroundings import Scope
 from opconsole.targets.base import Release, Target
+from opconsole.trees import remove_tree
 
 TAG_LIMIT = 60.0
 """Seconds for creating a tag."""
@@ -75,15 +77,31 @@ def smoke_steps(attempt: Attempt) -> ScopedSteps:
         return []
 
     async def act(context: StepContext) -> str:
-        for argv in commands:
-            result = await context.program(argv, cwd=attempt.host.workspace.project_path(attempt.run.project))
-            if not result.ok:
-                raise StepFailed(f"smoke failed: {' '.join(argv)}: {describe_result(result)}")
+        # A copy of what was approved: the checkout may have moved on since.
+        copy = await working_copy(attempt, "smoke")
+        try:
+            for argv in commands:
+                result = await context.program(argv, cwd=copy)
+                if not result.ok:
+                    raise StepFailed(f"smoke failed: {' '.join(argv)}: {describe_result(result)}")
+        finally:
+            await asyncio.to_thread(remove_tree, copy)
         return "smoke tests passed"
 
     limit = attempt.host.workspace.settings.policy.smoke_limit
     step = Step("smoke", StepKind.REPEATABLE, "Run the smoke tests", commands[0], limit, act)
     return [(Scope.ENVIRONMENT, step)]
+
+
+async def working_copy(attempt: Attempt, name: str) -> Path:
+    """Make a fresh copy of the run's export, for programs that may write into it. Raises StepFailed."""
+    folder = attempt.folder / "work" / name
+    await asyncio.to_thread(remove_tree, folder)
+    await asyncio.to_thread(folder.parent.mkdir, parents=True, exist_ok=True)
+    try:
+        return await attempt.host.sources.working_copy(attempt.run.source_digest or "", folder)
+    except StoreError as error:
+        raise StepFailed(str(error)) from error
 
 
 def _scoped(scope: Scope, steps: list[Step]) -> ScopedSteps:

@@ -25,6 +25,7 @@ from opconsole.journal.writer import AuditOp, Op
 from opconsole.plans import Plan, differences
 from opconsole.preflight import GuardrailsBlockError, Preflight
 from opconsole.rollback import WayBack, rollback_plan, rollback_steps, way_back_from, way_to
+from opconsole.runs import asked_of
 from opconsole.steps import Step, StepContext, StepFailed, StepKind
 from opconsole.surroundings import Scope
 from opconsole.targeting import target_for
@@ -38,7 +39,7 @@ T = TypeVar("T")
 COMPARE_LIMIT = 300.0
 """Seconds for deriving a plan again."""
 
-TOUCHING = frozenset({"switch", "deploy", "restart", "migrate", "stop"})
+TOUCHING = frozenset({"switch", "deploy", "restart", "migrate", "stop", "migrate-back", "rollback"})
 """Steps from whose beginning on an environment is no longer what it was."""
 
 
@@ -90,7 +91,10 @@ class Pipeline:
     async def _prepare(self) -> None:
         attempt = self._attempt
         now = attempt.host.clock.now()
-        await attempt.enter(RunState.PREFLIGHT, started_at=attempt.run.started_at or now)
+        # The task as it stands now: its entry may have been edited since the run was made.
+        await attempt.enter(
+            RunState.PREFLIGHT, started_at=attempt.run.started_at or now, **asked_of(attempt.task)
+        )
         try:
             if attempt.task.kind is TaskKind.ROLLBACK:
                 await self._prepare_rollback()
@@ -275,6 +279,7 @@ class Pipeline:
             await self._halt(f"the plan to go back changed since it was approved: {changed}")
             return
         reason = attempt.run.reason
+        self._touched.add("the run")  # or there would be nothing to take back
         await attempt.enter(RunState.RUNNING, f"reverting: {reason}")
         await self._take_back(way, reason)
         return

@@ -12,12 +12,17 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import cast
 
 from queues.tasks import Task
 
 ECHO_FIELDS = frozenset({"status", "error", "attempts", "last_attempt", "completed_at"})
 """Fields of a queue file that opconsole itself writes; they are no part of what was asked."""
+
+
+SHOWN = 80
+"""Characters of a value that a difference shows at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +68,28 @@ def _differences(place: str, old: object, new: object) -> Iterator[str]:
         before, after = cast("Mapping[str, object]", old), cast("Mapping[str, object]", new)
         for name in sorted({*before, *after}):
             yield from _differences(f"{place}.{name}" if place else name, before.get(name), after.get(name))
-    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        for index, (before_item, after_item) in enumerate(zip(old, new, strict=True)):
+    elif isinstance(old, list) and isinstance(new, list):
+        for index, (before_item, after_item) in enumerate(zip_longest(old, new)):
             yield from _differences(f"{place}[{index}]", before_item, after_item)
     elif old != new:
-        yield f"{place}: was {_shown(old)}, is now {_shown(new)}"
+        was, now = _text(old), _text(new)
+        # What both begin with tells nothing, and would push the difference out of a long text.
+        same = _alike(was, now) if max(len(was), len(now)) > SHOWN else 0
+        yield f"{place}: was {_shown(was, same)}, is now {_shown(now, same)}"
 
 
-def _shown(value: object) -> str:
-    text = "nothing" if value is None else canonical(value)
-    return text if len(text) <= 80 else text[:77] + "…"
+def _text(value: object) -> str:
+    return "nothing" if value is None else canonical(value)
+
+
+def _alike(one: str, other: str) -> int:
+    """Count the characters that two texts both begin with."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((index for index, (a, b) in pairs if a != b), min(len(one), len(other)))
+
+
+def _shown(text: str, same: int) -> str:
+    """Give the part of a text with the difference in it, which begins after the first *same* characters."""
+    begin = max(0, same - SHOWN // 4)
+    part = ("…" if begin else "") + text[begin:]
+    return part if len(part) <= SHOWN else part[: SHOWN - 1] + "…"

@@ -17,6 +17,7 @@ from opconsole.alembic_program import BASE
 from opconsole.artifacts import StoreError
 from opconsole.attempt import Attempt, Planned
 from opconsole.basis import Basis, derive, migration_limit, read_migrations, resolve, wants_migrations
+from opconsole.effects import working_copy
 from opconsole.git import GitError
 from opconsole.journal import ops
 from opconsole.journal.records import ArtifactRow, Phase
@@ -262,13 +263,7 @@ class Preflight:
         self, context: StepContext, name: str, commands: Sequence[Sequence[str]]
     ) -> Path:
         """Run programs in a fresh copy of the export; what they write there harms nobody."""
-        folder = self._attempt.folder / "work" / name
-        await asyncio.to_thread(remove_tree, folder)
-        await asyncio.to_thread(folder.parent.mkdir, parents=True, exist_ok=True)
-        try:
-            copy = await self._attempt.host.sources.working_copy(self._stored().digest, folder)
-        except StoreError as error:
-            raise StepFailed(str(error)) from error
+        copy = await working_copy(self._attempt, name)
         for argv in commands:
             result = await context.program(argv, cwd=copy)
             if not result.ok:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from guardrails.gates import Action
 from opconsole.host import Host
@@ -48,6 +49,16 @@ def first_run(host: Host, task: Task, *, attempt: int) -> Run:
         created_at=host.clock.now(),
         executor=host.executor,
     )
+
+
+def asked_of(task: Task) -> dict[str, Any]:
+    """Give the fields of a run that say what its task asks for."""
+    return {
+        "kind": task.kind.value,
+        "action": action_of(task).value,
+        "environment": task.environment or "",
+        "version": task.version,
+    }
 
 
 def new_run(host: Host, before: Run, *, attempt: int, by: str) -> Run:

@@ -1,0 +1,309 @@
+"""Cancelling a run, and processes that die: what may have changed is never called unchanged."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from opconsole.journal.records import RequestKind
+from opconsole.runs import steps_still_running
+
+SLEEPER = "{python} -c 'import time; time.sleep(120)' {mark}\n"
+
+
+@pytest.fixture
+def sleeper(project):
+    """Give a line of a shell script that sleeps under a name by which it can be found."""
+
+    def line(mark: str) -> str:
+        mark = f"{mark}-{project.root.parent.name}"
+        return SLEEPER.format(python=sys.executable, mark=mark)
+
+    return line
+
+
+async def _cancel_in(driver, step, until):
+    """Start the queue, wait until a step's program runs, and cancel its run."""
+    await driver.engine.start("app", None)
+    going = asyncio.ensure_future(driver.engine.until_idle())
+
+    def runs() -> bool:
+        rows = [event for event in driver.events("step") if (event.step, event.state) == (step, "running")]
+        return bool(rows)
+
+    await until(runs)
+    return going
+
+
+async def test_cancelled_in_preflight_nothing_is_left_running(project, deploy, sleeper, alive, until):
+    project.write("test.sh", f"(setsid {sleeper('grandchild').strip()} &)\n" + sleeper("asleep"))
+    project.queue(deploy("D", "development"))
+    mark = f"asleep-{project.root.parent.name}"
+    async with project.hosted() as driver:
+        going = await _cancel_in(driver, "test", until)
+        await until(lambda: alive(mark))
+        assert (await driver.ask(RequestKind.CANCEL, run=driver.run("D").id)).granted
+        await going
+        assert driver.state("D") == "cancelled"
+        assert driver.run("D").reason == "cancelled; nothing was changed"
+        assert alive(mark) == []
+        assert alive(f"grandchild-{project.root.parent.name}") == []
+        assert driver.step("D", "test").state == "cancelled"
+        assert not (driver.place.runs / driver.run("D").id / "work").exists()
+        assert not (await driver.ask(RequestKind.CANCEL, run=driver.run("D").id)).granted
+    assert project.entry("D")["status"] == "blocked"
+    assert not project.target("development").exists()
+
+
+async def test_cancelled_after_the_switch_it_is_interrupted_and_a_person_decides(
+    project, deploy, sleeper, alive, until
+):
+    project.queue(deploy("ONE", "development"))
+    mark = f"asleep-{project.root.parent.name}"
+    async with project.hosted() as driver:
+        await driver.go()
+        restart = project.bin / "restart.sh"
+        good = restart.read_text()
+        restart.write_text(sleeper("asleep"))
+        project.write("app.txt", "second\n")
+        project.queue(deploy("TWO", "development", "1.1.0"))
+        await driver.engine.reload()
+        going = await _cancel_in(driver, "restart", until)
+        await until(lambda: alive(mark))
+        await driver.ask(RequestKind.CANCEL, run=driver.run("TWO").id)
+        await going
+        run = driver.run("TWO")
+        assert run.state == "interrupted"
+        assert "switch" in run.reason
+        assert alive(mark) == []
+        assert project.current("development") == "1.1.0-1"
+        assert driver.reader.lock("app", "development").run == run.id
+        restart.write_text(good)
+        assert (await driver.decide("TWO", "revert")).granted
+        assert driver.state("TWO") == "rolled_back"
+    assert project.current("development") == "1.0.0-1"
+
+
+async def test_cancelled_while_it_waits_the_request_is_void(project, deploy):
+    project.queue(deploy("PROD", "production"))
+    async with project.hosted() as driver:
+        await driver.go()
+        approval = driver.approval("PROD")
+        assert (await driver.ask(RequestKind.CANCEL, run=driver.run("PROD").id)).granted
+        assert driver.state("PROD") == "cancelled"
+        assert driver.reader.approval(approval.id).state == "void"
+        late = await driver.ask(
+            RequestKind.APPROVE,
+            run=driver.run("PROD").id,
+            plan=approval.digest,
+            reason="x",
+            environment="production",
+        )
+        assert not late.granted
+        assert (await driver.retry("PROD")).granted
+        assert (driver.state("PROD"), driver.run("PROD").attempt) == ("waiting", 2)
+
+
+async def test_a_rollback_that_waits_can_be_cancelled(project, deploy):
+    project.queue(deploy("ONE", "production"), deploy("TWO", "production", "1.1.0", depends_on=["ONE"]))
+    async with project.hosted() as driver:
+        await driver.go()
+        await driver.approve("ONE")
+        await driver.approve("TWO")
+        project.queue({"id": "BACK", "agent_type": "rollback", "environment": "production"})
+        await driver.engine.reload()
+        await driver.idle()
+        assert driver.state("BACK") == "waiting"
+        assert (await driver.ask(RequestKind.CANCEL, run=driver.run("BACK").id)).granted
+        assert driver.state("BACK") == "cancelled"
+
+
+async def test_cancelled_while_it_is_taken_back_it_is_never_called_unchanged(
+    project, deploy, sleeper, alive, until
+):
+    project.queue(deploy("ONE", "production"))
+    mark = f"asleep-{project.root.parent.name}"
+    async with project.hosted() as driver:
+        await driver.go()
+        await driver.approve("ONE")
+        project.write("app.txt", "stubborn\n")
+        project.queue(deploy("TWO", "production", "1.1.0"))
+        await driver.engine.reload()
+        await driver.idle()
+        await driver.approve("TWO")
+        assert driver.state("TWO") == "halted"
+        (project.bin / "restart.sh").write_text(sleeper("asleep"))
+        await driver.decide("TWO", "revert")
+        run, approval = driver.run("TWO"), driver.approval("TWO")
+        await driver.ask(
+            RequestKind.APPROVE, run=run.id, plan=approval.digest, reason="x", environment="production"
+        )
+        going = asyncio.ensure_future(driver.engine.until_idle())
+        await until(lambda: alive(mark))
+        await driver.ask(RequestKind.CANCEL, run=run.id)
+        await going
+        assert driver.state("TWO") == "interrupted"
+        assert driver.reader.lock("app", "production").run == run.id
+
+
+# -- processes that die --------------------------------------------------------------------------------
+
+HOSTING = """
+import asyncio, os, sys
+from pathlib import Path
+from opconsole.engine import Engine, open_host
+from opconsole.journal.hosting import HostLock
+from opconsole.journal.location import locate
+from opconsole.workspace import Workspace
+import opconsole.attempt as attempt
+
+root, step, when = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+perform, act = attempt.Attempt.perform, attempt.Attempt._act
+
+async def performing(self, planned):
+    if (planned.step.name, when) == (step, "before"):
+        os._exit(9)
+    told = await perform(self, planned)
+    if (planned.step.name, when) == (step, "after"):
+        os._exit(9)
+    return told
+
+async def acting(self, planned, runner):
+    told = await act(self, planned, runner)
+    if (planned.name, when) == (step, "within"):
+        os._exit(9)
+    return told
+
+attempt.Attempt.perform, attempt.Attempt._act = performing, acting
+
+async def main():
+    workspace = Workspace.open(root, environ={})
+    place = locate(workspace.root, create=True)
+    lock = HostLock.try_acquire(place)
+    with lock:
+        async with open_host(workspace, place, operator="ana", environ={}) as host:
+            engine = Engine(host, lock)
+            await engine.prepare()
+            print("hosting", flush=True)
+            await engine.start("app", None)
+            await engine.until_idle()
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+def dying(project):
+    """Host the engine in a process of its own."""
+    started = []
+
+    def start(step="", when=""):
+        argv = [sys.executable, "-c", HOSTING, str(project.root), step, when]
+        process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env=dict(os.environ))
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+BOUNDARIES = [
+    ("test", "within", "in step test"),
+    ("build", "after", "in step build"),
+    ("compare", "before", "between two steps"),
+    ("place", "within", "in step place"),
+    ("switch", "before", "in step place"),
+    ("switch", "within", "in step switch"),
+    ("restart", "within", "in step restart"),
+    ("health", "after", "in step health"),
+]
+
+
+@pytest.mark.parametrize(("step", "when", "where"), BOUNDARIES)
+async def test_a_run_whose_process_died_is_interrupted_and_never_running(  # noqa: PLR0917 - fixtures
+    project, deploy, dying, step, when, where
+):
+    project.queue(deploy("D", "development"))
+    process = dying(step, when)
+    assert await asyncio.to_thread(process.wait, 20) == 9
+    async with project.hosted() as driver:
+        run = driver.run("D")
+        assert run.state == "interrupted"
+        assert run.reason.startswith(f"the process that worked on it ended {where}")
+        assert all(row.state != "running" for row in driver.steps("D"))
+        assert driver.engine.scheduler.state("app:D") == "held"
+        await driver.go()
+        assert driver.run("D") == run  # nothing is run again by itself
+        assert (await driver.decide("D", "abort")).granted
+        assert driver.state("D") == "failed"
+        assert (await driver.retry("D")).granted
+        run = driver.run("D")
+        assert (run.state, run.attempt, run.reason) == ("succeeded", 2, "deployed")
+    assert project.entry("D")["status"] == "complete"
+    assert project.entry("D")["attempts"] == 2
+
+
+async def test_killed_with_a_program_running_nobody_decides_before_that_has_ended(  # noqa: PLR0917 - fixtures
+    project, deploy, dying, sleeper, alive, until
+):
+    (project.bin / "restart.sh").write_text(sleeper("asleep"))
+    project.queue(deploy("D", "development"))
+    mark = f"asleep-{project.root.parent.name}"
+    process = dying()
+    await until(lambda: alive(mark))
+    process.kill()
+    process.wait()
+    async with project.hosted() as driver:
+        run = driver.run("D")
+        assert run.state == "interrupted"
+        assert "step restart still runs" in run.reason
+        refused = await driver.decide("D", "abort")
+        assert not refused.granted
+        assert "still runs" in refused.text
+        for pid in alive(mark):
+            os.kill(pid, signal.SIGKILL)
+        await until(lambda: steps_still_running(driver.host, driver.run("D")) is None)
+        assert (await driver.decide("D", "abort")).granted
+        assert driver.state("D") == "failed"
+
+
+async def test_a_run_that_waits_outlives_its_process_and_goes_on_in_another(project, deploy, dying):
+    project.queue(deploy("PROD", "production"))
+    process = dying()
+    assert await asyncio.to_thread(process.wait, 20) == 0
+    async with project.hosted(user="ben") as driver:
+        assert driver.state("PROD") == "waiting"
+        await driver.go()
+        assert driver.state("PROD") == "waiting"
+        await driver.approve("PROD")
+        assert driver.state("PROD") == "succeeded"
+        assert driver.run("PROD").epoch > 1
+
+
+async def test_an_approval_given_while_nobody_hosted_is_acted_on_at_the_next_start(project, deploy):
+    project.queue(deploy("PROD", "production"))
+    async with project.hosted() as driver:
+        await driver.go()
+        run, approval = driver.run("PROD"), driver.approval("PROD")
+    async with project.hosted() as driver:
+        # As a client without an engine does: the follow-up is dropped.
+        driver.engine.follow = _nothing
+        await driver.ask(
+            RequestKind.APPROVE, run=run.id, plan=approval.digest, reason="x", environment="production"
+        )
+        assert driver.state("PROD") == "waiting"
+    async with project.hosted() as driver:
+        await driver.go()
+        assert driver.state("PROD") == "succeeded"
+
+
+async def _nothing(_follow_up) -> None:
+    return None
