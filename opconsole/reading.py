@@ -20,9 +20,10 @@ from opconsole.journal.location import JournalPlace, locate
 from opconsole.journal.reader import JournalReader
 from opconsole.journal.records import Approval, Phase, QueueRow, Run
 from opconsole.journal.upgrade import open_database
-from opconsole.task_views import Facts, seen, task_views
+from opconsole.task_views import Facts, graph_of, seen, task_views
 from opconsole.views import EnvironmentView, QueueView, RunView, Snapshot, TaskView
 from opconsole.workspace import Workspace
+from queues.graph import Graph
 from queues.queue_file import QueueFile, read_queue
 from queues.states import RunState
 from queues.tasks import Task
@@ -71,6 +72,7 @@ class Reading:
         self._lock = threading.Lock()
         self._files: dict[Path, tuple[tuple[int, ...] | None, QueueFile]] = {}
         self._known: _Known | None = None
+        self._graph: tuple[tuple[tuple[int, ...] | None, ...], Graph] | None = None
 
     def close(self) -> None:
         """Give the journal back, where `open_reading` opened it."""
@@ -216,7 +218,9 @@ class Reading:
             worker_alive=alive,
         )
         queues = tuple(_queue_view(project, file, rows, self.workspace) for project, file in files.items())
-        self._known = _Known(moment, tuple(latest.values()), task_views(facts), queues)
+        if self._graph is None or self._graph[0] != stamps or None in stamps:
+            self._graph = stamps, graph_of(files)
+        self._known = _Known(moment, tuple(latest.values()), task_views(facts, self._graph[1]), queues)
         return self._known
 
     def _read_files(self) -> tuple[dict[str, QueueFile], tuple[tuple[int, ...] | None, ...]]:
@@ -239,7 +243,8 @@ class Reading:
         if self.place is None or self.reader is None:
             return ()
         log = self.place.database.with_name(self.place.database.name + "-wal")
-        return _stamp(self.place.database), _stamp(log), self.reader.last_event()
+        newest = self.reader.last_event()  # first: asking may make the log's file
+        return newest, _stamp(self.place.database), _stamp(log)
 
     # -- helpers
 

@@ -5,6 +5,7 @@ Pure: it takes what was read and gives values.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -47,13 +48,23 @@ def seen(run: Run, *, worker_alive: bool) -> Run:
     return replace(run, state=RunState.INTERRUPTED, reason=LEFT_BEHIND)
 
 
-def task_views(facts: Facts) -> tuple[TaskView, ...]:
-    """Give a view of every task, in the order of the projects and their files.
+def task_views(facts: Facts, graph: Graph) -> tuple[TaskView, ...]:
+    """Give a view of every task, in the order of the projects and their files; *graph* is of all of them.
 
     Entries that cannot be used come behind a file's tasks, and open runs whose entry is gone behind those.
     """
-    graph = Graph(task for file in facts.files.values() for task in file.tasks)
-    return _Viewer(facts, graph).views()
+    running = gc.isenabled()
+    gc.disable()  # looking through a hundred thousand growing views again and again doubles the time
+    try:
+        return _Viewer(facts, graph).views()
+    finally:
+        if running:
+            gc.enable()
+
+
+def graph_of(files: Mapping[str, QueueFile]) -> Graph:
+    """Give the graph of all tasks of these files."""
+    return Graph(task for file in files.values() for task in file.tasks)
 
 
 class _Viewer:
@@ -159,13 +170,9 @@ class _Viewer:
         met = (
             (TaskState.SUCCEEDED, TaskState.CLAIMED) if self._accepts_claim(task) else (TaskState.SUCCEEDED,)
         )
-        names = [
-            short_name(key, task.project)
-            for key in task.depends_on
-            if key in nodes and nodes[key].state not in met
-        ]
-        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-        return ", ".join(names[:_SHOWN]) + more
+        unmet = [key for key in task.depends_on if key in nodes and nodes[key].state not in met]
+        names = ", ".join([short_name(key, task.project) for key in unmet[:_SHOWN]])
+        return f"{names} and {len(unmet) - _SHOWN} more" if len(unmet) > _SHOWN else names
 
     def _start(self, task: Task) -> str:
         """Say what a task waits for that could start as far as its dependencies go."""

@@ -145,14 +145,16 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]], width: int | N
     Cells are shown as they are, so text from outside goes through `plain` first.
     """
     lines = [list(headings), *(list(row) for row in rows)]
-    widths = [max(cells(line[column]) for line in lines) for column in range(len(headings))]
-    if width is not None:
-        least = [min(cells(heading), wide) for heading, wide in zip(headings, widths, strict=True)]
-        while sum(widths) + _GAP * (len(widths) - 1) > width:
-            widest = max(range(len(widths)), key=lambda column: widths[column] - least[column])
-            if widths[widest] <= max(least[widest], _NARROWEST):
-                break
-            widths[widest] -= 1
+    widths = _widths(lines)
+    if width is not None and _total(widths) > width:
+        # First goes what says nothing, then what can be cut without touching the headings, then anything.
+        said = [any(line[column] not in ("", "-") for line in lines[1:]) for column in range(len(headings))]
+        lines = [[cell for cell, kept in zip(line, said, strict=True) if kept] for line in lines]
+        widths = _widths(lines)
+        _shrink(
+            widths, [min(cells(heading), wide) for heading, wide in zip(lines[0], widths, strict=True)], width
+        )
+        _shrink(widths, [min(_NARROWEST, wide) for wide in widths], width)
     return "\n".join(
         (" " * _GAP).join(_fit(cell, wide) for cell, wide in zip(line, widths, strict=True)).rstrip()
         for line in lines
@@ -198,6 +200,23 @@ def silence(stream: TextIO) -> None:
         os.dup2(nowhere, target)
     finally:
         os.close(nowhere)
+
+
+def _widths(lines: Sequence[Sequence[str]]) -> list[int]:
+    return [max(cells(line[column]) for line in lines) for column in range(len(lines[0]))]
+
+
+def _total(widths: Sequence[int]) -> int:
+    return sum(widths) + _GAP * (len(widths) - 1)
+
+
+def _shrink(widths: list[int], least: Sequence[int], width: int) -> None:
+    """Take from the widest columns, one by one, until all fit or none can give any more."""
+    while _total(widths) > width:
+        givers = [column for column in range(len(widths)) if widths[column] > least[column]]
+        if not givers:
+            return
+        widths[max(givers, key=widths.__getitem__)] -= 1
 
 
 def _fit(cell: str, wide: int) -> str:
@@ -267,5 +286,5 @@ _COLOURS = {
     "interrupted": "1;31",
 }
 _GAP = 2
-_NARROWEST = 8
+_NARROWEST = 3
 _SGR = re.compile(r"\x1b\[[0-9;]*m")

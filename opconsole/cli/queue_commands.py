@@ -51,7 +51,7 @@ def list_tasks(context: CommandContext, project: str | None) -> int:
                 plain(view.kind),
                 plain(view.environment or "-"),
                 plain(view.version or "-"),
-                plain(view.gate or "-"),
+                plain(view.gate or "-") if view.gate != view.environment else "-",
                 duration_text(seconds_between(view.started_at, view.finished_at)) or "-",
                 plain(view.waits_for or view.reason, 200) or "-",
             )
@@ -66,7 +66,7 @@ def list_tasks(context: CommandContext, project: str | None) -> int:
             "VERSION",
             "GATE",
             "TOOK",
-            "WAITS FOR, OR WHY",
+            "WAITS FOR",
         )
         context.say(table(headings, rows, context.width))
     else:

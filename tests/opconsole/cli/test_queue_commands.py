@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from opconsole.cli.output import cells
 from queues.states import RunState
 
 
@@ -217,3 +222,30 @@ def test_exit_statuses_reach_the_shell(desk: Any, tmp_path: Path) -> None:
         2,
         2,
     ]
+
+
+@pytest.mark.parametrize(
+    ("variable", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)]
+)
+def test_colours_are_for_terminals_that_want_them_and_lines_fit_the_terminal(
+    desk: Any, variable: dict[str, str], coloured: bool
+) -> None:
+    desk.queue(desk.entry("DEPLOY-DEV", "dev", depends_on=["DEPLOY-" + "X" * 90]), desk.entry("READY", "dev"))
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    kept = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS", "LINES")}
+    environ = {**kept, "TERM": "xterm-256color", "PYTHONPATH": str(Path(__file__).parents[3]), **variable}
+    program = [sys.executable, "-m", "opconsole", "-C", str(desk.root), "queue", "list"]
+    with subprocess.Popen(
+        program, stdin=theirs, stdout=theirs, stderr=subprocess.DEVNULL, env=environ
+    ) as shown:
+        os.close(theirs)
+        parts: list[bytes] = []
+        with contextlib.suppress(OSError):  # EIO: the other side is closed
+            while part := os.read(ours, 65536):
+                parts.append(part)
+        assert shown.wait(timeout=30) == 0
+    os.close(ours)
+    text = b"".join(parts).decode()
+    assert ("\x1b[36mready" in text) is coloured
+    assert max(cells(line) for line in text.replace("\r", "").split("\n")) <= 80
