@@ -1,0 +1,159 @@
+"""From an action to its request: each opens its dialog, and only what the dialog gives is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
+
+from textual.content import Content
+from textual.screen import Screen
+
+from opconsole.journal.records import RequestKind
+from opconsole.views import RunView
+from screens.actions import Situation
+from screens.desk import Desk, describe
+from screens.dialogs.approval import ApprovalDialog, Approved, PlanChanged, WantsReject
+from screens.dialogs.decide import DecideDialog
+from screens.dialogs.simple import ConfirmDialog, NoticeDialog, ReasonDialog
+from screens.look import Role
+from screens.words import content, lines
+
+Outcome = TypeVar("Outcome")
+
+
+class Deciding:
+    """Opens dialogs over a screen. `perform` runs in a worker, for it waits for the person."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._stories: Mapping[str, Callable[[Situation], Awaitable[None]]] = {
+            "approve": self._approve,
+            "reject": self._reject,
+            "decide": self._decide,
+            "verify": self._verify,
+            "retry": self._retry,
+            "cancel": self._cancel,
+            "start-queue": self._start,
+            "pause-queue": self._pause,
+        }
+
+    async def perform(self, name: str, situation: Situation) -> None:
+        """Carry an action of the registry out, as far as the person goes along."""
+        if self._desk.refuse():
+            return
+        try:
+            await self._stories[name](situation)
+        except Exception as error:  # noqa: BLE001 (a fault of the console must not end the screen)
+            self._desk.tell(f"{describe(error)}. Nothing was asked; try again.", wrong=True)
+
+    async def _approve(self, situation: Situation) -> None:
+        run = await self._fresh(situation)
+        approval = run.waiting if run else None
+        if run is None or approval is None:
+            self._desk.tell("Nothing waits for approval here any more.", wrong=True)
+            return
+        run_id, desk = run.run.id, self._desk
+        dialog = ApprovalDialog(
+            desk.waits,
+            desk.clock,
+            run,
+            approval,
+            operator=desk.console.operator,
+            reload=lambda: desk.console.run(run_id),
+        )
+        outcome = await self._show(dialog)
+        if isinstance(outcome, Approved):
+            payload = {"run": run_id, "plan": outcome.digest, "reason": outcome.reason}
+            desk.ask(RequestKind.APPROVE, {**payload, "environment": outcome.environment})
+        elif isinstance(outcome, WantsReject):
+            await self._reject(Situation(situation.task, run, situation.queue))
+        elif isinstance(outcome, PlanChanged):
+            text = lines([*(content("– ", line) for line in outcome.what)])
+            await self._show(NoticeDialog(desk.waits, "Not any more what was shown: look at it again", text))
+
+    async def _reject(self, situation: Situation) -> None:
+        run = situation.run
+        if run is None:
+            return
+        text = content("The run ends as rejected; what depends on it stays blocked.")
+        title = f"Reject {run.run.task} for {run.run.environment}"
+        reason = await self._show(ReasonDialog(self._desk.waits, title, text, "Reject"))
+        if reason:
+            self._desk.ask(RequestKind.REJECT, {"run": run.run.id, "reason": reason})
+
+    async def _decide(self, situation: Situation) -> None:
+        run = await self._fresh(situation)
+        if run is None or not run.run.state.undecided:
+            self._desk.tell("There is nothing to decide here any more.", wrong=True)
+            return
+        outcome = await self._show(DecideDialog(self._desk.waits, self._desk.clock, run))
+        if outcome is not None:
+            payload = {"run": run.run.id, "verb": outcome.verb, "reason": outcome.reason}
+            self._desk.ask(RequestKind.DECIDE, payload)
+
+    async def _verify(self, situation: Situation) -> None:
+        task = situation.task
+        if task is None or task.run is None:
+            return
+        text = content(
+            f"You say that {task.environment or 'production'} was looked at and does what it should."
+        )
+        title = f"Record the verification of {task.task}"
+        dialog = ReasonDialog(self._desk.waits, title, text, "Record", example="what you looked at")
+        reason = await self._show(dialog)
+        if reason:
+            self._desk.ask(RequestKind.VERIFY, {"run": task.run, "reason": reason})
+
+    async def _retry(self, situation: Situation) -> None:
+        task = situation.task
+        if task is None or task.run is None:
+            return
+        text = lines(
+            [
+                content((task.reason, Role.MUTED)),
+                content(
+                    "A new attempt is a new run with its own plan and, where the gate wants one, approval."
+                ),
+            ]
+        )
+        title = f"Run {task.task} again in {task.environment or 'its environment'}"
+        if await self._confirmed(title, text, "Run again"):
+            self._desk.ask(RequestKind.RETRY, {"run": task.run})
+
+    async def _cancel(self, situation: Situation) -> None:
+        task = situation.task
+        if task is None or task.run is None:
+            return
+        text = content(
+            "Its program is stopped. What it has changed so far stays; the log says how far it came."
+        )
+        title = f"Cancel {task.task} in {task.environment or 'its environment'}"
+        if await self._confirmed(title, text, "Cancel the run"):
+            self._desk.ask(RequestKind.CANCEL, {"run": task.run})
+
+    async def _start(self, situation: Situation) -> None:
+        if situation.queue is None:
+            return
+        project = situation.queue.project
+        text = content("The worker runs what is ready, as far as nobody has to decide. Gates ask as ever.")
+        if await self._confirmed(f"Start the queue of {project}", text, "Start"):
+            self._desk.ask(RequestKind.START, {"project": project})
+
+    async def _pause(self, situation: Situation) -> None:
+        if situation.queue is None:
+            return
+        project = situation.queue.project
+        text = content("What runs goes on to its end; nothing new begins.")
+        if await self._confirmed(f"Pause the queue of {project}", text, "Pause"):
+            self._desk.ask(RequestKind.PAUSE, {"project": project})
+
+    async def _confirmed(self, title: str, text: Content, button: str) -> bool:
+        return await self._show(ConfirmDialog(self._desk.waits, title, text, button)) is True
+
+    async def _fresh(self, situation: Situation) -> RunView | None:
+        if situation.task is None or situation.task.run is None:
+            return None
+        return await self._desk.console.run(situation.task.run)
+
+    async def _show(self, dialog: Screen[Outcome]) -> Outcome | None:
+        return await self._desk.app.push_screen_wait(dialog)

@@ -1,0 +1,86 @@
+"""The desk that every screen works at: the console it reads and asks, the clock, and the tiers' waits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from textual.app import App
+
+from guardrails.sanitise import sanitise
+from opconsole.clock import Clock, SystemClock
+from opconsole.console import Console
+from opconsole.journal.records import RequestKind
+
+SHOWN = 400
+"""Characters of a message from elsewhere that a notification shows at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """How long a dialog holds back, in seconds, and the clock it goes by."""
+
+    guard: float = 0.5
+    """Keys of so many seconds after opening are dropped: they were meant for something else."""
+    countdown: float = 3.0
+    """A decision of the third tier can be taken back for so long."""
+    monotonic: Callable[[], float] = time.monotonic
+
+
+@dataclass(slots=True)
+class Desk:
+    """What screens share."""
+
+    app: App[Any]
+    console: Console
+    clock: Clock = field(default_factory=SystemClock)
+    waits: Waits = field(default_factory=Waits)
+    locked: bool = False
+    """The person has made this console read-only for now."""
+
+    @property
+    def read_only(self) -> bool:
+        """Whether changes are refused here."""
+        return self.locked or self.console.read_only
+
+    def tell(self, text: str, *, wrong: bool = False, title: str = "") -> None:
+        """Show a message for a while."""
+        self.app.notify(
+            sanitise(text, limit=SHOWN),
+            title=title,
+            severity="warning" if wrong else "information",
+            timeout=10 if wrong else 6,
+            markup=False,
+        )
+
+    def refuse(self) -> bool:
+        """Say why nothing can be changed, and give True, where the console is read-only."""
+        if self.console.read_only:
+            self.tell("This console was opened read-only: nothing can be changed here.", wrong=True)
+        elif self.locked:
+            self.tell("The console is read-only: ctrl+o allows changes again.", wrong=True)
+        return self.read_only
+
+    def ask(self, kind: RequestKind, payload: Mapping[str, object]) -> None:
+        """Ask for a change and tell the answer when it comes. The screen can be used meanwhile."""
+        if not self.refuse():
+            self.app.run_worker(self._ask(kind, payload), group="asking", exit_on_error=False)
+
+    async def _ask(self, kind: RequestKind, payload: Mapping[str, object]) -> None:
+        try:
+            answer = await self.console.ask(kind, payload)
+        except Exception as error:  # noqa: BLE001 (whatever it is, the person must hear of it and go on)
+            self.tell(
+                f"{describe(error)}. Nothing is known to have changed: look at the task, then ask again.",
+                wrong=True,
+                title=f"Could not ask to {kind.value}",
+            )
+        else:
+            self.tell(answer.text, wrong=not answer.granted, title="" if answer.granted else "Refused")
+
+
+def describe(error: BaseException) -> str:
+    """Say what went wrong in one line."""
+    return f"{type(error).__name__}: {error}".rstrip(": .")

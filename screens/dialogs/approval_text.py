@@ -1,0 +1,174 @@
+"""What an approval dialog says, in the order in which a person needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from textual.content import Content
+
+from guardrails.environments import GateKind
+from guardrails.gates import Action, Tier
+from opconsole.journal.records import Approval, Phase, Purpose, StepState
+from opconsole.prompts import DeploymentPrompt, Preflight, RollbackPrompt, deployment_prompt, rollback_prompt
+from opconsole.views import RunView
+from screens.look import Role
+from screens.plan_facts import PlanFacts, plan_facts
+from screens.widgets.violations import findings_of
+from screens.words import block, clip, content, lines, moment, safe
+
+FINDINGS = 40
+"""Findings that are listed; the violations tab and the command line have them all."""
+
+
+def approval_text(run: RunView, approval: Approval, operator: str, now: datetime, width: int) -> Content:
+    """Give the dialog's body."""
+    facts = plan_facts(approval.plan)
+    return lines(
+        [
+            *_what(run, facts),
+            *_steps(run, approval, facts, width),
+            *_migrations(facts, approval),
+            *_findings(run, facts),
+            *_preflight(run),
+            *_who(approval, operator, now),
+            *_prompt(run, approval, facts),
+        ]
+    )
+
+
+def _what(run: RunView, facts: PlanFacts) -> Iterator[Content]:
+    record = run.run
+    before = facts.version_from or record.previous_version or "nothing"
+    yield _row("Project", facts.project or record.project)
+    yield _row("Task", f"{record.task}, attempt {record.attempt}")
+    yield content(
+        _label("Version"),
+        (safe(before), Role.MUTED),
+        " → ",
+        (facts.version_to or record.version or "–", Role.STRONG),
+    )
+    if facts.commit:
+        yield _row("Commit", facts.commit[:19])
+    if facts.target:
+        yield _row("Target", facts.target)
+
+
+def _steps(run: RunView, approval: Approval, facts: PlanFacts, width: int) -> Iterator[Content]:
+    wanted = Phase.ROLLBACK if approval.purpose is Purpose.REVERT else Phase.EFFECT
+    titles = {step.name: step.title for step in run.steps if step.phase is wanted}
+    planned = [(titles.get(step.name, step.name), step.program) for step in facts.steps]
+    if not planned:
+        planned = [
+            (step.title, " ".join(step.argv or ()))
+            for step in run.steps
+            if step.phase is wanted and step.state is StepState.PENDING
+        ]
+    if not planned:
+        return
+    yield from _title("What will run")
+    room = min(34, max(len(safe(title)) for title, _ in planned))
+    for number, (title, program) in enumerate(planned, 1):
+        shown = clip(title, room).ljust(room)
+        command = clip(program, max(10, width - room - 8))
+        yield content((f"{number:>3}  ", Role.MUTED), shown, (f"  {command}" if command else "", Role.MUTED))
+
+
+def _migrations(facts: PlanFacts, approval: Approval) -> Iterator[Content]:
+    if facts.migrations_path is None:
+        return
+    back = approval.purpose is Purpose.REVERT or facts.action == Action.ROLLBACK
+    yield from _title("Migrations taken back" if back else "Migrations")
+    yield _row("Path", facts.migrations_path)
+    if facts.database:
+        yield _row("Database", facts.database)
+    yield _row("Revision", f"{facts.revision_from or '–'} → {facts.revision_to or '–'}")
+    if not facts.migrations:
+        yield content(("  none to run: the database stands there already", Role.MUTED))
+    for one in facts.migrations:
+        sign = ("  ↔ ", Role.GOOD) if one.reversible else ("  ✗ ", Role.BAD)
+        note = "" if one.reversible else "  not reversible"
+        about = f"  {one.description}" if one.description else ""
+        yield content(sign, one.path or one.revision, (about, Role.MUTED), (note, Role.BAD))
+
+
+def _findings(run: RunView, facts: PlanFacts) -> Iterator[Content]:
+    if not facts.findings:
+        return
+    statements = {(one.path, str(one.line), one.rule): one.statement for one in findings_of(run.run.report)}
+    yield from _title("Findings and exemptions")
+    for one in facts.findings[:FINDINGS]:
+        exempt = one.verdict == "exempt"
+        look = ("  ○ exempt ", Role.ASKS) if exempt else ("  ▲ ", Role.WARN)
+        yield content(look, f" {one.path}:{one.line}  {one.rule}")
+        if statement := statements.get((one.path, one.line, one.rule)):
+            yield content("      ", (safe(statement, limit=300), Role.STRONG))
+        if one.reason:
+            yield content("      ", (f"reason: {one.reason}", Role.MUTED))
+    if len(facts.findings) > FINDINGS:
+        yield content((f"  … {len(facts.findings) - FINDINGS} more in the violations tab", Role.WARN))
+
+
+def _preflight(run: RunView) -> Iterator[Content]:
+    if not run.run.preflight:
+        return
+    yield from _title("Pre-flight validation")
+    for passed, text in run.run.preflight:
+        yield content(("  ✓ ", Role.GOOD) if passed else ("  ✗ ", Role.BAD), text)
+
+
+def _who(approval: Approval, operator: str, now: datetime) -> Iterator[Content]:
+    yield from _title("Asked")
+    yield _row("By", f"{approval.requested_by}, {moment(approval.requested_at, now)}")
+    if approval.why:
+        yield _row("Because", ", ".join(approval.why))
+    yield _row("Expires", moment(approval.expires_at, now) if approval.expires_at else "never")
+    yield _row("You are", f"{operator} (a name, not a proof)")
+    if approval.tier >= Tier.SECOND_PERSON and operator == approval.requested_by:
+        text = "A second person has to approve this; alone, it takes a break-glass reason and a wait."
+        yield content((text, Role.ASKS))
+    short = approval.digest.removeprefix("sha256:")[:12]
+    yield content(_label("Plan"), (short, Role.STRONG))
+    yield content(_label(""), (approval.digest, Role.MUTED))
+
+
+def _prompt(run: RunView, approval: Approval, facts: PlanFacts) -> Iterator[Content]:
+    """Give the guide's own words for the same decision."""
+    record = run.run
+    if approval.purpose is Purpose.REVERT or record.action == Action.ROLLBACK:
+        text = rollback_prompt(
+            RollbackPrompt(
+                environment=record.environment,
+                target_version=facts.version_to or None,
+                steps_back=len(facts.migrations),
+                revision=facts.revision_to or None,
+            )
+        )
+    elif record.action == Action.DEPLOY:
+        text = deployment_prompt(
+            DeploymentPrompt(
+                environment=record.environment,
+                version=facts.version_to or record.version or "",
+                project=record.project,
+                migrations_path=facts.migrations_path,
+                production=facts.gate == GateKind.PRODUCTION,
+                preflight=tuple(Preflight(passed, line) for passed, line in record.preflight),
+            )
+        )
+    else:
+        return
+    yield from _title("As the guide asks it")
+    yield block(text.rsplit("\n", 1)[0].rstrip())
+
+
+def _title(text: str) -> Iterator[Content]:
+    yield content("")
+    yield content((text, Role.MUTED))
+
+
+def _row(label: str, value: str) -> Content:
+    return content(_label(label), value)
+
+
+def _label(text: str) -> tuple[str, Role]:
+    return f"  {text:<10}", Role.MUTED

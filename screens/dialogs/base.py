@@ -1,0 +1,191 @@
+"""The rules that every dialog keeps: Cancel has the focus, and keys that came too early are dropped."""
+
+from __future__ import annotations
+
+from typing import ClassVar, TypeVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Button, Input, Static
+
+from screens.desk import Waits
+from screens.look import Role
+from screens.words import content
+
+Outcome = TypeVar("Outcome")
+
+SHORT = 30
+"""Rows of a terminal below which a dialog saves room."""
+
+
+class Dialog(ModalScreen[Outcome]):
+    """A dialog: a title, a body that scrolls, fields, one line that says what is missing, and buttons.
+
+    Dismissing it with None means that nothing was decided.
+    """
+
+    DEFAULT_CSS = """
+    Dialog {
+        align: center middle;
+        background: $background 65%;
+        & > #box {
+            width: 92;
+            max-width: 100%;
+            height: auto;
+            max-height: 100%;
+            background: $surface;
+            border-left: outer $primary;
+        }
+        &.-grave > #box { border-left: outer $error; }
+        &.-careful > #box { border-left: outer $warning; }
+        & #title { padding: 1 2 0 2; text-style: bold; }
+        & #foot { height: auto; }
+        & #body { height: auto; padding: 1 2 0 2; scrollbar-size-vertical: 1; }
+        & #body > Static { height: auto; }
+        & #fields { height: auto; padding: 1 2 0 2; }
+        & .field { height: 1; }
+        & .field > .label { width: 20; color: $foreground-muted; }
+        & .field > Input { width: 1fr; background: $panel; }
+        & .field > Input:focus { background: $primary 30%; }
+        & #missing { height: auto; padding: 0 2; color: $text-warning; }
+        & #buttons { height: 1; margin: 1 2; }
+        & #buttons > Button { margin-right: 2; min-width: 12; }
+        & #buttons > Button:focus { background: $foreground; color: $background; text-style: bold; }
+    }
+    Dialog.-short #title { padding: 0 2; }
+    Dialog.-short #body, Dialog.-short #fields { padding: 0 2; }
+    Dialog.-short #buttons { margin: 0 2; }
+    """
+    AUTO_FOCUS = "#cancel"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "cancel", "Cancel"),
+        Binding("down,j", "scroll_body(1)", "Scroll", show=False),
+        Binding("up,k", "scroll_body(-1)", "Scroll", show=False),
+        Binding("pagedown", "scroll_body(10)", "Scroll", show=False),
+        Binding("pageup", "scroll_body(-10)", "Scroll", show=False),
+        Binding("left", "app.focus_previous", show=False),
+        Binding("right", "app.focus_next", show=False),
+    ]
+
+    def __init__(self, waits: Waits) -> None:
+        super().__init__()
+        self.waits = waits
+        self._opened_at = waits.monotonic()
+
+    # -- what a dialog is made of
+
+    def title_text(self) -> Content:
+        """Give the title: what would be done, and where."""
+        raise NotImplementedError
+
+    def body(self, width: int) -> Content:
+        """Give what a person has to know, for a width in cells."""
+        del width
+        return Content("")
+
+    def fields(self) -> ComposeResult:
+        """Give what has to be filled in."""
+        yield from ()
+
+    def buttons(self) -> ComposeResult:
+        """Give the buttons besides Cancel."""
+        yield from ()
+
+    def compose(self) -> ComposeResult:
+        """Put title, body, fields and buttons under each other."""
+        with Vertical(id="box"):
+            yield Static(self.title_text(), id="title")
+            with VerticalScroll(id="body", can_focus=False):
+                yield Static(id="text")
+            with Vertical(id="foot"):
+                with Vertical(id="fields"):
+                    yield from self.fields()
+                yield Static(id="missing")
+                with Horizontal(id="buttons"):
+                    yield Button("Cancel", id="cancel", compact=True)
+                    yield from self.buttons()
+
+    def on_mount(self) -> None:
+        """Start the guard's time when the dialog can be seen."""
+        self._opened_at = self.waits.monotonic()
+        self.redraw()
+
+    def on_resize(self) -> None:
+        """Draw for the new size."""
+        self.set_class(self.app.size.height < SHORT, "-short")
+        self.redraw()
+
+    def redraw(self) -> None:
+        """Show the body as it is now."""
+        width = self.query_one("#body").scrollable_content_region.width or 80
+        self.query_one("#text", Static).update(self.body(max(30, width)))
+        self.call_after_refresh(self._leave_room)
+
+    def _leave_room(self) -> None:
+        """Let the body scroll rather than push the fields and the buttons off the screen."""
+        rows = self.app.size.height
+        margin = 0 if rows < SHORT else 4
+        taken = sum(self.query_one(part).outer_size.height for part in ("#title", "#foot"))
+        self.query_one("#body").styles.max_height = max(3, rows - margin - taken)
+
+    # -- the rules
+
+    def drops_keys(self) -> bool:
+        """Say whether a key now was meant for something else: the dialog has only just opened."""
+        return self.waits.monotonic() - self._opened_at < self.waits.guard
+
+    def say_missing(self, text: str) -> None:
+        """Say what is still wanted before it can go on."""
+        self.query_one("#missing", Static).update(content((text, Role.WARN)))
+        self.call_after_refresh(self._leave_room)
+
+    def action_cancel(self) -> None:
+        """Close it; nothing is decided."""
+        self.dismiss(None)
+
+    def action_scroll_body(self, rows: int) -> None:
+        """Scroll the body."""
+        self.query_one("#body", VerticalScroll).scroll_relative(y=rows, animate=False)
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        """Cancel, or do what the button says. Buttons take no key before the guard's time is over."""
+        event.stop()
+        if event.button.id == "cancel":
+            self.action_cancel()
+        elif not self.drops_keys():
+            self.pressed(event.button.id or "")
+
+    def pressed(self, button: str) -> None:
+        """Do what a button says."""
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Go on to the next field: enter in a field decides nothing."""
+        event.stop()
+        self.query_one(f"#{self.after_field(event.input.id or '')}").focus()
+
+    def after_field(self, field: str) -> str:
+        """Name what has the focus after a field."""
+        del field
+        return "cancel"
+
+
+class Field(Horizontal):
+    """A label and a line to fill in."""
+
+    def __init__(self, name: str, label: str, placeholder: str = "") -> None:
+        super().__init__(classes="field")
+        self._input = Input(placeholder=placeholder, id=name, compact=True, max_length=2000)
+        self._label = Static(Content(label), classes="label")
+
+    def compose(self) -> ComposeResult:
+        """Put the label before the line."""
+        yield self._label
+        yield self._input
+
+
+def typed(dialog: Dialog[Outcome], field: str) -> str:
+    """Give what was typed into a field, without blanks around it."""
+    return dialog.query_one(f"#{field}", Input).value.strip()

@@ -1,0 +1,145 @@
+"""Revert, override or abort: a person says how a stuck run ends, with what is known in view."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.widgets import Button, RadioButton, RadioSet
+
+from opconsole.clock import Clock
+from opconsole.journal.records import StepState
+from opconsole.logs import LogLine, tail
+from opconsole.views import RunView
+from screens.desk import Waits
+from screens.dialogs.base import Dialog, Field, typed
+from screens.look import STEP_MARKS, Role, run_mark
+from screens.words import content, lines, mark, moment, safe
+
+Verb = Literal["revert", "override", "abort"]
+VERBS: tuple[Verb, ...] = ("revert", "override", "abort")
+MEANING: dict[Verb, str] = {
+    "revert": "Revert: ask for the rollback; it waits for an approval of its own",
+    "override": "Override: record it as succeeded; nothing more is run",
+    "abort": "Abort: leave things as they are, failed",
+}
+LOG_LINES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """How the run ends, and why."""
+
+    verb: Verb
+    reason: str
+
+
+class DecideDialog(Dialog[Decided]):
+    """Shows why a run is stuck and gives the decision. No key decides by itself."""
+
+    DEFAULT_CSS = """
+    DecideDialog #title { color: $text-warning; }
+    DecideDialog RadioSet {
+        height: auto; width: 1fr; border: none; background: transparent; padding: 0; margin-bottom: 1;
+    }
+    DecideDialog RadioSet RadioButton { background: transparent; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("r", "choose('revert')", "Revert", show=False),
+        Binding("o", "choose('override')", "Override", show=False),
+        Binding("a", "choose('abort')", "Abort", show=False),
+    ]
+
+    def __init__(self, waits: Waits, clock: Clock, run: RunView) -> None:
+        super().__init__(waits)
+        self._clock = clock
+        self._run = run
+        self._log: list[LogLine] = []
+        self.add_class("-careful")
+
+    def on_mount(self) -> None:
+        """Read the log's end while the dialog shows what is known already."""
+        self._read_log()
+
+    @work(exit_on_error=False)
+    async def _read_log(self) -> None:
+        self._log = await asyncio.to_thread(tail, self._run.log, LOG_LINES)
+        self.redraw()
+
+    def title_text(self) -> Content:
+        """Name the task and the environment."""
+        run = self._run.run
+        return content(f"Decide: {run.task} in ", safe(run.environment).upper())
+
+    def body(self, width: int) -> Content:
+        """Show what is known of the run."""
+        del width
+        return lines(self._known())
+
+    def fields(self) -> ComposeResult:
+        """Ask which way, and why."""
+        with RadioSet(id="verb"):
+            for verb in VERBS:
+                yield RadioButton(Content(f"{MEANING[verb]} ({verb[0]})"), id=verb)
+        yield Field("reason", "Reason", "what you saw, and why this is right")
+
+    def buttons(self) -> ComposeResult:
+        """Offer to decide."""
+        yield Button("Decide", id="decide", variant="warning", compact=True)
+
+    def action_choose(self, verb: str) -> None:
+        """Choose by letter; the decision still needs a reason and the button."""
+        self.query_one(f"#{verb}", RadioButton).value = True
+
+    def on_radio_set_changed(self, event: RadioSet.Changed) -> None:
+        """Name the choice on the button: a dot's colour tells nothing to some."""
+        self.query_one("#decide", Button).label = Content(f"Decide: {VERBS[event.index]}")
+
+    def pressed(self, button: str) -> None:
+        """Give the decision where it is whole."""
+        del button
+        chosen = self.query_one(RadioSet).pressed_index
+        if chosen < 0:
+            self.say_missing("Choose one: revert, override or abort.")
+            self.query_one(RadioSet).focus()
+        elif not (reason := typed(self, "reason")):
+            self.say_missing("A reason is needed: it goes into the record.")
+            self.query_one("#reason").focus()
+        else:
+            self.dismiss(Decided(VERBS[chosen], reason))
+
+    def _known(self) -> Iterator[Content]:
+        run, now = self._run.run, self._clock.now()
+        yield content(mark(run_mark(run.state)), f"  {run.project}  attempt {run.attempt}")
+        if run.reason:
+            yield content((run.reason, Role.ASKS))
+        yield content("")
+        yield _pair("Release", run.previous_release, run.release)
+        yield _pair("Version", run.previous_version, run.version)
+        yield _pair("Database", run.revision_before, run.revision_after)
+        if run.started_at:
+            yield content(
+                ("  Started   ", Role.MUTED), f"{moment(run.started_at, now)} by {run.requested_by}"
+            )
+        stuck = [step for step in self._run.steps if step.state in (StepState.FAILED, StepState.INTERRUPTED)]
+        for step in stuck:
+            look = STEP_MARKS[step.state]
+            yield content((f"  {look}  ", look.role), step.title, (f"  {step.detail}", Role.MUTED))
+        if self._log:
+            yield content("")
+            yield content(("The log's end", Role.MUTED))
+            for line in self._log:
+                role = Role.WARN if line.stream == "e" else Role.PLAIN
+                yield content("  ", (line.display(limit=300), role))
+
+
+def _pair(label: str, before: str | None, after: str | None) -> Content:
+    return content(
+        (f"  {label:<10}", Role.MUTED), before or "nothing", (" → ", Role.MUTED), after or "nothing"
+    )

@@ -1,0 +1,84 @@
+"""The actions menu: what can be done with the selected task now. Choosing one opens its dialog."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+from screens.actions import Action
+from screens.look import Role
+from screens.words import content
+
+
+class ActionsMenu(ModalScreen[str]):
+    """Lists actions; gives the chosen one's name, or None."""
+
+    DEFAULT_CSS = """
+    ActionsMenu {
+        align: center middle;
+        background: $background 65%;
+        & > Vertical {
+            width: 84; max-width: 100%; height: auto; max-height: 90%;
+            background: $surface; border-left: outer $primary; padding: 1 2;
+        }
+        & OptionList {
+            height: auto; max-height: 16; border: none; background: transparent; padding: 0; margin-top: 1;
+        }
+        & OptionList:focus { border: none; }
+        & OptionList:focus > .option-list--option-highlighted { background: $primary 45%; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q", "dismiss(None)", "Back"),
+        Binding("j", "down", show=False),
+        Binding("k", "up", show=False),
+    ]
+
+    def __init__(self, title: str, choices: Sequence[Action], *, empty: str = "") -> None:
+        super().__init__()
+        self._title = title
+        self._choices = tuple(choices)
+        self._empty = empty
+
+    def compose(self) -> ComposeResult:
+        """List the actions with their letters."""
+        with Vertical():
+            yield Static(content((self._title, Role.STRONG)))
+            if not self._choices:
+                yield Static(content((self._empty, Role.MUTED)))
+            yield OptionList(
+                *(Option(_line(action), id=action.name) for action in self._choices), markup=False
+            )
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Give the chosen action."""
+        event.stop()
+        self.dismiss(event.option.id)
+
+    def on_key(self, event: events.Key) -> None:
+        """Choose by letter: it only opens the action's dialog."""
+        for action in self._choices:
+            if event.key in action.keys:
+                event.stop()
+                self.dismiss(action.name)
+
+    def action_down(self) -> None:
+        """Mark the next action."""
+        self.query_one(OptionList).action_cursor_down()
+
+    def action_up(self) -> None:
+        """Mark the action before."""
+        self.query_one(OptionList).action_cursor_up()
+
+
+def _line(action: Action) -> Content:
+    return content((f"{action.keys[0]}  ", Role.BUSY), action.title.ljust(28), (action.help, Role.MUTED))

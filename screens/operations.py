@@ -1,0 +1,444 @@
+"""The operations screen: the queue, the selected run's pipeline, its log and what the guardrails found."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import ContentSwitcher, Footer, Input, Static
+
+from opconsole.views import QueueView, RunView, Snapshot, TaskView
+from queues.states import RunState
+from screens.actions import Action, Scope, Situation, actions, bindings, task_actions
+from screens.deciding import Deciding
+from screens.desk import Desk, describe
+from screens.dialogs.menu import ActionsMenu
+from screens.latest import Latest
+from screens.look import Role
+from screens.queue_table import matches, queue_columns
+from screens.widgets.heading import Heading
+from screens.widgets.log_pane import LogPane
+from screens.widgets.pipeline import PipelineView
+from screens.widgets.strip import StatusStrip
+from screens.widgets.violations import ViolationsView, findings_of
+from screens.widgets.virtual_table import VirtualTable
+from screens.words import content, lines, safe
+
+PANES = ("queue", "pipeline", "detail")
+WIDE = 110
+"""Columns of a terminal from which on all panes are shown at once."""
+FAULTS = 3
+"""Faults of queue files that are shown at once."""
+
+
+class OperationsScreen(Screen[None]):
+    """What runs, what waits, and what to do about it."""
+
+    DEFAULT_CSS = """
+    OperationsScreen {
+        & #panes { height: 1fr; }
+        & #queue { width: 58%; }
+        & #right { width: 1fr; border-left: vkey $panel; }
+        & #pipeline { height: 55%; }
+        & #detail { height: 1fr; }
+        & ContentSwitcher { height: 1fr; }
+        & #queue-empty { display: none; height: 1fr; padding: 1 2; color: $foreground-muted; }
+        & #queue.-empty VirtualTable { display: none; }
+        & #queue.-empty #queue-empty { display: block; }
+        & VirtualTable { padding: 0 1; }
+        & #filter { display: none; background: $panel; padding: 0 1; }
+        & #queue.-filtering #filter { display: block; }
+        & #faults { display: none; height: auto; max-height: 6; padding: 0 1; color: $text-error; }
+        & #queue.-faulty #faults { display: block; }
+        & #search { background: $panel; }
+        & .-active > Heading { background: $primary 35%; }
+        & Footer { background: $panel; }
+    }
+    OperationsScreen.-single {
+        & #right { border-left: none; }
+        & #queue, & #pipeline, & #detail { display: none; width: 1fr; height: 1fr; }
+        & #right { display: none; }
+        &.-at-queue #queue { display: block; }
+        &.-at-pipeline #right, &.-at-pipeline #pipeline { display: block; }
+        &.-at-detail #right, &.-at-detail #detail { display: block; }
+    }
+    """
+    AUTO_FOCUS = "#queue-table"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.OPERATIONS)]
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__()
+        self._desk = desk
+        self._deciding = Deciding(desk)
+        self._snapshot: Snapshot | None = None
+        self._run: RunView | None = None
+        self._chosen_for: tuple[str, bool] | None = None
+        self._pane = "queue"
+        self._zoomed = False
+        self._loading = Latest(self._load_run)
+
+    def compose(self) -> ComposeResult:
+        """Put the strip over the panes, and the keys under them."""
+        yield StatusStrip()
+        with Horizontal(id="panes"):
+            with Vertical(id="queue"):
+                yield Heading(queue="Queue")
+                yield VirtualTable(
+                    queue_columns(self._desk.clock), lambda task: task.key, matches, id="queue-table"
+                )
+                yield Static(id="queue-empty")
+                yield Static(id="faults")
+                yield Input(
+                    placeholder="show only tasks with these words; esc shows all", id="filter", compact=True
+                )
+            with Vertical(id="right"):
+                with Vertical(id="pipeline"):
+                    yield Heading(pipeline="Pipeline")
+                    yield PipelineView(self._desk.clock, id="pipeline-view")
+                with Vertical(id="detail"):
+                    yield Heading(log="Log", violations="Violations")
+                    with ContentSwitcher(initial="log-pane"):
+                        yield LogPane(id="log-pane")
+                        yield ViolationsView(id="violations-pane")
+        yield Footer(compact=True, show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Begin with what is known already."""
+        self._arrange()
+        if self._snapshot is not None:
+            self.table.show_rows(self._snapshot.tasks)
+        self._show_all()
+        self._loading.want()
+        self.run_worker(self._loading.run(), group="run")
+        self.set_interval(1, self._tick)
+
+    # -- what is shown
+
+    @property
+    def table(self) -> VirtualTable[TaskView]:
+        """The queue."""
+        return self.query_one("#queue-table", VirtualTable)
+
+    @property
+    def log_pane(self) -> LogPane:
+        """The log."""
+        return self.query_one(LogPane)
+
+    def show_snapshot(self, snapshot: Snapshot) -> None:
+        """Show the workspace as it is now."""
+        self._snapshot = snapshot
+        if self.is_mounted:
+            self.table.show_rows(snapshot.tasks)
+            self._show_all()
+            self._loading.want()
+
+    def situation(self) -> Situation:
+        """Say what is selected, as actions judge it."""
+        task = self.table.selected
+        run = (
+            self._run if task is not None and self._run is not None and self._run.run.id == task.run else None
+        )
+        return Situation(task, run, self._queue_of(task))
+
+    def _queue_of(self, task: TaskView | None) -> QueueView | None:
+        queues = self._snapshot.queues if self._snapshot else ()
+        if task is None:
+            return queues[0] if len(queues) == 1 else None
+        return next((queue for queue in queues if queue.project == task.project), None)
+
+    def _show_all(self) -> None:
+        snapshot = self._snapshot
+        self.query_one(StatusStrip).show(
+            snapshot, self._desk.console.operator, read_only=self._desk.read_only
+        )
+        self._show_queue()
+        self._show_run()
+
+    def show_read_only(self) -> None:
+        """Show whether changes are refused."""
+        self.query_one(StatusStrip).show(
+            self._snapshot, self._desk.console.operator, read_only=self._desk.read_only
+        )
+
+    def _show_queue(self) -> None:
+        pane = self.query_one("#queue")
+        text = self._empty_text()
+        pane.set_class(text is not None, "-empty")
+        if text is not None:
+            self.query_one("#queue-empty", Static).update(text)
+        queues = self._snapshot.queues if self._snapshot else ()
+        faults = [fault for queue in queues for fault in queue.faults]
+        pane.set_class(bool(faults), "-faulty")
+        if faults:
+            self.query_one("#faults", Static).update(_faults(faults))
+        pane.query_one(Heading).note(self._queue_note(queues))
+
+    def _queue_note(self, queues: tuple[QueueView, ...]) -> Content:
+        shown, total = len(self.table.shown), len(self._snapshot.tasks) if self._snapshot else 0
+        count = f"{shown:,} of {total:,}" if shown != total else f"{total:,}"
+        states = [f"{safe(queue.project)} {'started' if queue.started else 'paused'}" for queue in queues[:2]]
+        more = [f"+{len(queues) - 2}"] if len(queues) > 2 else []
+        return content(" · ".join([*states, *more, f"{count} task{'' if total == 1 else 's'}"]))
+
+    def _empty_text(self) -> Content | None:
+        snapshot = self._snapshot
+        if self.table.shown:
+            return None
+        if snapshot is None:
+            return content("Reading the workspace …")
+        if snapshot.tasks:
+            return content("No task matches the filter. Esc shows all of them again.")
+        if not snapshot.queues:
+            return lines(
+                [
+                    content(("There is no work queue yet.", Role.PLAIN)),
+                    content("opconsole init writes an empty one; opconsole demo shows a workspace at work."),
+                ]
+            )
+        rows = [
+            content(("The queue is empty.", Role.PLAIN)),
+            content("Add a task to its file; it shows here at once:"),
+        ]
+        return lines(rows + [content(f"  {queue.file}") for queue in snapshot.queues])
+
+    def _tick(self) -> None:
+        if self._snapshot is not None and self._snapshot.running:
+            self.table.refresh()  # the times of what runs
+
+    # -- the selected run
+
+    @on(VirtualTable.Selected)
+    def _selected(self, event: VirtualTable.Selected) -> None:
+        if not isinstance(event, VirtualTable.Opened):
+            self._show_run()
+            self._loading.want()
+
+    @on(VirtualTable.Opened)
+    def _opened(self) -> None:
+        self._go_to("pipeline")
+
+    async def _load_run(self) -> None:
+        task = self.table.selected
+        if task is None or task.run is None:
+            self._run = None
+        else:
+            try:
+                self._run = await self._desk.console.run(task.run)
+            except Exception as error:  # noqa: BLE001 (the screen goes on; the person hears of it)
+                self._desk.tell(f"{describe(error)}. The run of {task.task} could not be read.", wrong=True)
+        self._show_run()
+
+    def _show_run(self) -> None:
+        situation = self.situation()
+        task, run = situation.task, situation.run
+        self.query_one(PipelineView).show_run(task, run)
+        if run is not None or task is None or task.run is None:
+            report = run.run.report if run else None
+            self.log_pane.show_log(run.log if run else None)
+            self.query_one(ViolationsView).show_report(run.run.id if run else None, report)
+            self._label_tabs(run)
+
+    def _label_tabs(self, run: RunView | None) -> None:
+        found = len(findings_of(run.run.report)) if run else 0
+        heading = self.query_one("#detail Heading", Heading)
+        heading.label("violations", content("Violations", f" {found}" if found else ""))
+        if run is None:
+            self._chosen_for = None
+            self._choose("log")
+            return
+        # A block brings its violations to the front, once: after that the person chooses.
+        now = (run.run.id, run.run.state is RunState.BLOCKED and found > 0)
+        if now != self._chosen_for:
+            self._chosen_for = now
+            self._choose("violations" if now[1] else "log")
+
+    def _choose(self, tab: str) -> None:
+        switcher = self.query_one(ContentSwitcher)
+        if switcher.current == f"{tab}-pane":
+            return
+        focused = self._pane == "detail"
+        switcher.current = f"{tab}-pane"
+        self.query_one("#detail Heading", Heading).choose(tab)
+        if focused and self.is_current:
+            self._focus_pane()
+
+    # -- panes
+
+    def on_resize(self) -> None:
+        """Fold the panes where there is no room for all."""
+        self._arrange()
+
+    def _arrange(self) -> None:
+        self.set_class(self._zoomed or self.app.size.width < WIDE, "-single")
+        for name in PANES:
+            self.query_one(f"#{name}").set_class(name == self._pane, "-active")
+            self.set_class(name == self._pane, f"-at-{name}")
+
+    def _go_to(self, pane: str) -> None:
+        self._pane = pane
+        self._arrange()
+        self._focus_pane()
+
+    def _focus_pane(self) -> None:
+        self._main_widget().focus()
+
+    def _main_widget(self) -> Widget:
+        if self._pane == "queue":
+            return self.table
+        if self._pane == "pipeline":
+            return self.query_one(PipelineView)
+        if self.query_one(ContentSwitcher).current == "log-pane":
+            return self.log_pane.view
+        return self.query_one(ViolationsView)
+
+    def on_descendant_focus(self) -> None:
+        """Follow the focus wherever the mouse took it."""
+        widget = self.focused
+        while widget is not None and widget.id not in PANES:
+            parent = widget.parent
+            widget = parent if isinstance(parent, Widget) else None
+        if widget is not None and widget.id and widget.id != self._pane:
+            self._pane = widget.id
+            self._arrange()
+
+    @on(Heading.Chosen)
+    def _tab_chosen(self, event: Heading.Chosen) -> None:
+        if event.tab in ("log", "violations"):
+            self._choose(event.tab)
+            self._go_to("detail")
+        else:
+            self._go_to(event.tab)
+
+    # -- actions
+
+    def action_next_pane(self) -> None:
+        """Go to the next pane."""
+        self._go_to(PANES[(PANES.index(self._pane) + 1) % len(PANES)])
+
+    def action_previous_pane(self) -> None:
+        """Go to the pane before."""
+        self._go_to(PANES[PANES.index(self._pane) - 1])
+
+    def action_zoom(self) -> None:
+        """Show this pane alone, or all."""
+        self._zoomed = not self._zoomed
+        self._arrange()
+        self._focus_pane()
+
+    def action_log(self) -> None:
+        """Go to the log."""
+        self._choose("log")
+        self._go_to("detail")
+
+    def action_violations(self) -> None:
+        """Go to what the guardrails found."""
+        self._choose("violations")
+        self._go_to("detail")
+
+    def action_back(self) -> None:
+        """End a search, a filter or a zoom, one at a time; else go back to the queue."""
+        if self._pane == "detail" and self.log_pane.end_search():
+            return
+        if self.query_one("#queue").has_class("-filtering"):
+            self._end_filter()
+        elif self._zoomed and self._pane == "queue":
+            self.action_zoom()
+        else:
+            self._go_to("queue")
+
+    def action_filter(self) -> None:
+        """Ask which tasks to show."""
+        self._go_to("queue")
+        self.query_one("#queue").add_class("-filtering")
+        self.query_one("#filter").focus()
+
+    @on(Input.Changed, "#filter")
+    def _filter(self, event: Input.Changed) -> None:
+        self.table.filter(event.value.strip())
+        self._show_queue()
+
+    @on(Input.Submitted, "#filter")
+    def _keep_filter(self) -> None:
+        if self.query_one("#filter", Input).value.strip():
+            self.table.focus()
+        else:
+            self._end_filter()
+
+    def _end_filter(self) -> None:
+        self.query_one("#filter", Input).value = ""
+        self.query_one("#queue").remove_class("-filtering")
+        self.table.filter("")
+        self._show_queue()
+        self.table.focus()
+
+    def action_search(self) -> None:
+        """Ask what to search the log for."""
+        self.action_log()
+        self.log_pane.begin_search()
+
+    def action_next_hit(self) -> None:
+        """Go to the next hit."""
+        self.log_pane.view.step(1)
+
+    def action_previous_hit(self) -> None:
+        """Go to the hit before."""
+        self.log_pane.view.step(-1)
+
+    def action_copy(self) -> None:
+        """Copy what is in front: the log's lines in view, or the task's name and run."""
+        task = self.table.selected
+        if self._pane == "detail" and self.query_one(ContentSwitcher).current == "log-pane":
+            text, what = self.log_pane.view.text_in_view(), "the lines in view"
+        elif task is not None:
+            text, what = " ".join(safe(part) for part in (task.key, task.run) if part), "the task's name"
+        else:
+            return
+        self.app.copy_to_clipboard(text)
+        self._desk.tell(f"Copied {what}.")
+
+    def action_actions(self) -> None:
+        """Show what can be done now."""
+        self.run_worker(self._menu(), group="deciding", exit_on_error=False)
+
+    async def _menu(self) -> None:
+        if self._desk.refuse():
+            return
+        await self._load_run()
+        situation = self.situation()
+        subject = situation.task.task if situation.task else "the queue"
+        empty = "Nothing can be done with it now. Esc goes back."
+        name = await self.app.push_screen_wait(
+            ActionsMenu(f"Actions for {subject}", task_actions(situation), empty=empty)
+        )
+        if name is not None:
+            await self._deciding.perform(name, situation)
+
+    def perform(self, action: Action) -> None:
+        """Carry out an action that was chosen by its name, as in the palette."""
+        if action.scope is Scope.TASK:
+            work = self._deciding.perform(action.name, self.situation())
+            self.run_worker(work, group="deciding", exit_on_error=False)
+            return
+        for target in (self.focused, self.log_pane.view, self.table, self, self.app):
+            handler = getattr(target, f"action_{action.handler}", None)
+            if handler is not None:
+                handler()
+                return
+
+    def palette(self) -> list[Action]:
+        """Give the actions that are valid now, for the palette."""
+        situation = self.situation()
+        return [action for action in actions() if action.scope is not Scope.MOVE and action.valid(situation)]
+
+
+def _faults(faults: list[str]) -> Content:
+    rows = [content(("✗ ", Role.BAD), safe(fault, limit=300)) for fault in faults[:FAULTS]]
+    if len(faults) > FAULTS:
+        rows.append(content((f"… {len(faults) - FAULTS} more: opconsole queue validate", Role.MUTED)))
+    return lines(rows)

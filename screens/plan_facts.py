@@ -1,0 +1,116 @@
+"""Reads a sealed plan for the dialogs: the facts a person decides on, whatever else the document holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from opconsole.journal.records import JsonMap
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    """A step that the plan names."""
+
+    name: str
+    program: str
+    """The program with its arguments; empty where opconsole does it by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedMigration:
+    """A migration file on the way."""
+
+    revision: str
+    path: str
+    description: str
+    reversible: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedFinding:
+    """What the guardrails said, as the plan records it."""
+
+    path: str
+    line: str
+    rule: str
+    verdict: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlanFacts:
+    """What a plan says that a person has to know."""
+
+    action: str
+    project: str
+    environment: str
+    version_from: str
+    version_to: str
+    gate: str
+    commit: str
+    artifact: str
+    target: str
+    steps: tuple[PlannedStep, ...]
+    migrations: tuple[PlannedMigration, ...]
+    migrations_path: str | None
+    database: str
+    revision_from: str
+    revision_to: str
+    findings: tuple[PlannedFinding, ...]
+
+
+def plan_facts(plan: JsonMap) -> PlanFacts:
+    """Read a plan. What is missing or of another shape is left empty, never guessed."""
+    version, migrations, target = _map(plan, "version"), _map(plan, "migrations"), _map(plan, "target")
+    return PlanFacts(
+        action=_text(plan, "action"),
+        project=_text(plan, "project"),
+        environment=_text(plan, "environment"),
+        version_from=_text(version, "from"),
+        version_to=_text(version, "to"),
+        gate=_text(_map(plan, "policy"), "gate"),
+        commit=_text(plan, "commit"),
+        artifact=_text(plan, "artifact"),
+        target=_text(target, "identity") or _text(target, "note"),
+        steps=tuple(
+            PlannedStep(_text(step, "name"), " ".join(str(word) for word in _list(step, "argv")))
+            for step in _maps(plan, "steps")
+        ),
+        migrations=tuple(
+            PlannedMigration(
+                _text(file, "revision"),
+                _text(file, "path"),
+                _text(file, "description"),
+                file.get("reversible") is True,
+            )
+            for file in _maps(migrations, "files")
+        ),
+        migrations_path=_text(migrations, "path") or None,
+        database=_text(migrations, "database"),
+        revision_from=_text(migrations, "from"),
+        revision_to=_text(migrations, "to"),
+        findings=tuple(
+            PlannedFinding(*(_text(finding, name) for name in ("path", "line", "rule", "verdict", "reason")))
+            for finding in _maps(plan, "findings")
+        ),
+    )
+
+
+def _text(of: JsonMap, name: str) -> str:
+    value = of.get(name)
+    return "" if value is None or isinstance(value, (Mapping, list)) else str(value)
+
+
+def _list(of: JsonMap, name: str) -> list[object]:
+    value = of.get(name)
+    return list(value) if isinstance(value, (list, tuple)) else []
+
+
+def _map(of: JsonMap, name: str) -> JsonMap:
+    value = of.get(name)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _maps(of: JsonMap, name: str) -> list[JsonMap]:
+    return [item for item in _list(of, name) if isinstance(item, Mapping)]

@@ -1,0 +1,1 @@
+"""Parts of screens: tables, logs, pipelines, violations; each shows values and asks nobody."""

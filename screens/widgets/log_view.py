@@ -1,0 +1,457 @@
+"""Shows a log as it grows: the tail first, followed until the reader scrolls up, searched in the whole file.
+
+Following never fights the reader: scrolling up stops it and counts what is new; at the end it goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
+from typing import ClassVar
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from rich.text import Text
+from textual import work
+from textual.binding import BindingType
+from textual.geometry import Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from opconsole.logs import LogLine, follow, parse_line
+from screens.actions import Scope, bindings
+from screens.look import ROLE_CLASSES, ROLE_CSS, Role
+from screens.widgets.log_file import LogFile
+
+LONGEST = 4000
+"""Characters of one line that are shown at most."""
+HITS = 100_000
+"""Hits that a search counts at most."""
+ERRORS = re.compile(
+    rb"^.{24}[eE] |\b(?:error|errors|failed|failure|fatal|critical|traceback|exception)\b", re.IGNORECASE
+)
+
+
+class LogView(ScrollView, can_focus=True):
+    """The lines of one log. `show_log` opens another; posts `Changed` when its status line has to change."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"log--hit", "log--place", *ROLE_CLASSES}
+    DEFAULT_CSS = f"""
+    LogView {{
+        height: 1fr;
+        scrollbar-size: 1 1;
+        & > .log--hit {{ background: $warning 30%; }}
+        & > .log--place {{ background: $warning; color: auto; text-style: bold; }}
+        {ROLE_CSS}
+    }}
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.LOG, Scope.MOVE)]
+
+    class Changed(Message):
+        """What the status line tells has changed."""
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 (Textual's word for it)
+        super().__init__(id=id)
+        self.following = True
+        self.unseen = 0
+        """Lines that came while the reader was elsewhere."""
+        self.wraps = False
+        self.timed = False
+        self.pattern = ""
+        self.hits: list[int] = []
+        self.searching = False
+        self._place: int | None = None  # the line that a jump went to
+        self._searched_to = 0
+        self._log: LogFile | None = None
+        self._path: Path | None = None
+        self._widest = 0
+        self._whole = asyncio.Event()  # the index has reached the beginning
+
+    @property
+    def path(self) -> Path | None:
+        """The log that is shown."""
+        return self._path
+
+    @property
+    def count(self) -> int:
+        """How many lines are known."""
+        return self._log.count if self._log else 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether all lines are counted."""
+        return self._log is None or self._log.indexed
+
+    @property
+    def place(self) -> int | None:
+        """The line that a jump went to."""
+        return self._place
+
+    # -- the log
+
+    def show_log(self, path: Path | None) -> None:
+        """Show another log from its end on; None: none."""
+        if path == self._path:
+            return
+        self._path, self._log = path, None
+        self._whole = asyncio.Event()
+        self._forget()
+        self.workers.cancel_group(self, "log")
+        self._resize()
+        if path is not None:
+            self._tend(path)
+
+    @work(group="log", exclusive=True, exit_on_error=False)
+    async def _tend(self, path: Path) -> None:
+        log = LogFile(path)
+        await asyncio.to_thread(log.open)
+        if path != self._path:
+            return
+        self._log = log
+        self._grown(0)
+        while not log.indexed:
+            added = await asyncio.to_thread(log.index_more)
+            self._put_before(added)
+        self._whole.set()
+        batches = follow(path, from_end=True)
+        late = asyncio.create_task(self._late(log))
+        try:
+            async for _ in batches:
+                await self._extend(log)
+        finally:
+            late.cancel()
+            if isinstance(batches, AsyncGenerator):  # lets go of the system's watch
+                await batches.aclose()
+
+    async def _late(self, log: LogFile) -> None:
+        """Take in what came between opening the log and following it, and cuts that leave nothing new."""
+        while True:
+            await self._extend(log)
+            await asyncio.sleep(1)
+
+    async def _extend(self, log: LogFile) -> None:
+        before = log.count
+        if await asyncio.to_thread(log.extend):
+            self._forget()
+            while not log.indexed:
+                await asyncio.to_thread(log.index_more)
+            before = 0
+        if log is self._log and log.count != before:
+            self._grown(log.count - before)
+
+    def _forget(self) -> None:
+        self.following, self.unseen = True, 0
+        self.pattern, self.hits, self._place, self._searched_to, self._widest = "", [], None, 0, 0
+
+    def _grown(self, new: int) -> None:
+        self._resize()
+        if self.following:
+            self._to_end()
+        else:
+            self.unseen += max(0, new)
+        self._tell()
+
+    def _put_before(self, added: int) -> None:
+        self._resize()
+        if self.following:
+            self._to_end()
+        else:
+            self.scroll_to(y=self.scroll_y + added, animate=False)
+        if self._place is not None:
+            self._place += added
+        self._tell()
+
+    # -- moving
+
+    def action_move_down(self) -> None:
+        """Scroll down a line."""
+        self._scroll(1)
+
+    def action_move_up(self) -> None:
+        """Scroll up a line."""
+        self._scroll(-1)
+
+    def action_page_forward(self) -> None:
+        """Scroll down a page."""
+        self._scroll(max(1, self.size.height - 1))
+
+    def action_page_back(self) -> None:
+        """Scroll up a page."""
+        self._scroll(-max(1, self.size.height - 1))
+
+    def action_first(self) -> None:
+        """Go to the beginning."""
+        self._scroll(-self.count)
+
+    def action_last(self) -> None:
+        """Go to the end and follow it."""
+        self._follow(on=True)
+
+    def action_follow(self) -> None:
+        """Follow the end, or stop."""
+        self._follow(on=not self.following)
+
+    def action_wrap(self) -> None:
+        """Wrap long lines, or cut them."""
+        self.wraps = not self.wraps
+        self.scroll_to(x=0, animate=False)
+        self._resize()
+        if self.following:
+            self._to_end()
+        self._tell()
+
+    def action_times(self) -> None:
+        """Show when each line was written, or do not."""
+        self.timed = not self.timed
+        self._tell()
+
+    def action_next_error(self) -> None:
+        """Go to the next error."""
+        self._jump(ERRORS.search, 1)
+
+    def action_previous_error(self) -> None:
+        """Go to the error before."""
+        self._jump(ERRORS.search, -1)
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Stop following when the reader scrolls up; go on at the end."""
+        super().watch_scroll_y(old_value, new_value)
+        if round(new_value) < round(old_value) and new_value < self._end():
+            self._set_following(on=False)
+        elif new_value >= self._end() and not self.wraps:
+            self._set_following(on=True)
+
+    def _scroll(self, lines: int) -> None:
+        top = self._top() if self.following else round(self.scroll_y)
+        self.scroll_to(y=max(0, min(top + lines, self._end())), animate=False)
+        if lines < 0:
+            self._set_following(on=self._end() <= 0)
+        elif self.wraps and top + lines >= self._end():
+            self._set_following(on=True)
+
+    def _follow(self, *, on: bool) -> None:
+        if on:
+            self._to_end()
+        else:
+            self.scroll_to(y=self._top(), animate=False)
+        self._set_following(on=on)
+
+    def _set_following(self, *, on: bool) -> None:
+        if on != self.following or (on and self.unseen):
+            self.following = on
+            self.unseen = 0
+            self._tell()
+
+    def _to_end(self) -> None:
+        self.scroll_to(y=self._end(), animate=False)
+
+    def _end(self) -> int:
+        return max(0, self.virtual_size.height - self._page())
+
+    def _page(self) -> int:
+        return max(1, self.scrollable_content_region.height)
+
+    def _resize(self) -> None:
+        # Wrapped, the last line may be scrolled to the top: lines are the unit, whatever room each takes.
+        height = self.count + (self._page() - 1 if self.wraps and self.count else 0)
+        width = self.size.width if self.wraps else max(self.size.width, self._widest)
+        self.virtual_size = Size(width, height)
+        self.refresh()
+
+    def on_resize(self) -> None:
+        """Keep the end in view when the size changes."""
+        self._resize()
+        if self.following:
+            self._to_end()
+
+    # -- searching
+
+    @work(group="search", exclusive=True, exit_on_error=False)
+    async def search(self, text: str) -> None:
+        """Find every line with a text, whatever its case, and go to the last one at or above the view."""
+        self.pattern, self.hits, self._searched_to = text, [], 0
+        if not text:
+            self._place = None
+            self._tell()
+            return
+        await self._find_hits()
+        if self.hits and self.pattern == text:
+            bottom = self._top() + self._page()
+            self._go(self.hits[max(0, bisect_right(self.hits, bottom) - 1)])
+
+    @work(group="search", exclusive=True, exit_on_error=False)
+    async def step(self, direction: int) -> None:
+        """Go to the next hit (1) or the one before (-1), round the ends."""
+        await self._find_hits()
+        if not self.hits:
+            return
+        here = self._top() if self._place is None else self._place
+        at = bisect_right(self.hits, here) if direction > 0 else bisect_left(self.hits, here) - 1
+        self._go(self.hits[at % len(self.hits)])
+
+    async def _find_hits(self) -> None:
+        log, text = self._log, self.pattern
+        if log is None or not text:
+            return
+        self.searching = True
+        self._tell()
+        try:
+            await self._whole.wait()  # numbers are only final once the beginning is known
+            until = log.count
+            found = await asyncio.to_thread(_search, log, self._searched_to, text)
+            if log is self._log and text == self.pattern:
+                self.hits = [*self.hits, *found][:HITS]
+                self._searched_to = until
+        finally:
+            self.searching = False
+            self._tell()
+
+    @work(group="search", exclusive=True, exit_on_error=False)
+    async def _jump(self, wanted: Callable[[bytes], object], direction: int) -> None:
+        log = self._log
+        if log is None:
+            return
+        here = self._place if self._place is not None else (self._top() if direction < 0 else self._top() - 1)
+        back = direction < 0
+        found = await asyncio.to_thread(
+            log.find, here + direction, lambda line: bool(wanted(line)), backwards=back
+        )
+        if found is not None:
+            self._go(found)
+        else:
+            self.notify("There is no further error.", markup=False)
+
+    def _go(self, number: int) -> None:
+        self._place = number
+        if not self._top() <= number < self._top() + self._page() or self.wraps:
+            self.scroll_to(y=max(0, min(number - self._page() // 3, self._end())), animate=False)
+        self._set_following(on=False)
+        self._tell()
+
+    def _tell(self) -> None:
+        self.refresh()
+        self.post_message(self.Changed())
+
+    # -- drawing
+
+    def text_in_view(self) -> str:
+        """Give the lines in view as plain text, safe to paste."""
+        last = min(self.count, self._top() + self._page())
+        return "\n".join(self._line(number).display() for number in range(self._top(), last))
+
+    def render_line(self, y: int) -> Strip:
+        """Draw the line at a place of the screen."""
+        width = self.size.width
+        if self.wraps:
+            rows = self._wrapped()
+            return rows[y].extend_cell_length(width, self.rich_style) if y < len(rows) else self._blank()
+        number = round(self.scroll_y) + y
+        if number >= self.count:
+            return self._blank()
+        strip = self._strip(number)
+        if strip.cell_length > self._widest:
+            self._widest = min(strip.cell_length, LONGEST)
+            self.call_later(self._resize)
+        left = round(self.scroll_x)
+        return strip.crop_extend(left, left + width, self._background(number))
+
+    def _blank(self) -> Strip:
+        return Strip.blank(self.size.width, self.rich_style)
+
+    def _top(self) -> int:
+        """Give the number of the first line in view."""
+        if self.wraps and self.following:
+            left, number = self._page(), self.count
+            while number > 0 and left > 0:
+                number -= 1
+                left -= self._rows_of(number)
+            return number if left >= 0 else number + 1
+        return round(self.scroll_y)
+
+    def _rows_of(self, number: int) -> int:
+        return max(1, -(-self._strip(number).cell_length // max(1, self.size.width)))
+
+    def _wrapped(self) -> list[Strip]:
+        width, page = max(1, self.size.width), self._page()
+        rows: list[Strip] = []
+        if self.following:
+            number = self.count
+            while number > 0 and len(rows) < page:
+                number -= 1
+                rows[:0] = self._folded(number, width)
+            return rows[-page:]
+        number = round(self.scroll_y)
+        while number < self.count and len(rows) < page:
+            rows += self._folded(number, width)
+            number += 1
+        return rows
+
+    def _folded(self, number: int, width: int) -> list[Strip]:
+        strip, background = self._strip(number), self._background(number)
+        starts = range(0, max(1, strip.cell_length), width)
+        return [strip.crop(start, start + width).extend_cell_length(width, background) for start in starts]
+
+    def _line(self, number: int) -> LogLine:
+        return self._log.line(number) if self._log else LogLine(None, "?", "")
+
+    def _background(self, number: int) -> Style:
+        at = bisect_left(self.hits, number)
+        if number == self._place:
+            return self.rich_style + self.get_component_rich_style("log--hit")
+        if at < len(self.hits) and self.hits[at] == number:
+            return self.rich_style + self.get_component_rich_style("log--hit")
+        return self.rich_style
+
+    def _strip(self, number: int) -> Strip:
+        line = self._line(number)
+        text = Text.from_ansi(line.display(colours=True, limit=LONGEST), end="")
+        text.expand_tabs(8)
+        if self.pattern:
+            self._highlight(text)
+        if line.stream == "n":
+            text.stylize_before(self._role(Role.BUSY))
+        elif line.stream == "e":
+            text.stylize_before(self._role(Role.WARN))
+        segments = list(text.render(self.app.console))
+        if line.unfinished:
+            segments.append(Segment(" ⏎", self._role(Role.MUTED)))
+        if self.timed:
+            stamp = f"{line.at:%H:%M:%S.%f}"[:12] if line.at else " " * 12
+            segments.insert(0, Segment(f"{stamp}  ", self._role(Role.MUTED)))
+        # The stream is told by a sign as well: colour alone tells nothing to some.
+        sign = {"e": "▏", "n": "›"}.get(line.stream, " ")
+        segments.insert(0, Segment(f"{sign} ", self._role(Role.WARN if sign == "▏" else Role.BUSY)))
+        base = self._background(number)
+        kept = [Segment(s.text, base + s.style if s.style else base) for s in segments if cell_len(s.text)]
+        return Strip(kept)
+
+    def _highlight(self, text: Text) -> None:
+        place = self.get_component_rich_style("log--place")
+        text.highlight_regex(
+            re.compile(re.escape(self.pattern), re.IGNORECASE),
+            Style(color=place.color, bgcolor=place.bgcolor),
+        )
+
+    def _role(self, role: Role) -> Style:
+        style = self.get_component_rich_style(f"role--{role.value}")
+        return Style(color=style.color, bold=style.bold)
+
+
+def _search(log: LogFile, start: int, text: str) -> list[int]:
+    """Find the lines with a text. The raw line decides, except where control sequences may split the text."""
+    folded = text.casefold()
+    raw = folded.encode() if folded.isascii() else None
+    hits = []
+    for number, line in log.lines_from(start):
+        if raw is not None and b"\x1b" not in line and raw not in line.lower():
+            continue
+        if folded in parse_line(line).display().casefold():
+            hits.append(number)
+            if len(hits) >= HITS:
+                break
+    return hits

@@ -1,0 +1,58 @@
+"""The strip on top: what runs, what waits, what failed today, and whether the worker lives."""
+
+from __future__ import annotations
+
+from textual.content import Content
+from textual.widgets import Static
+
+from opconsole.views import Snapshot
+from screens.look import Role
+from screens.words import Piece, content, safe
+
+
+class StatusStrip(Static):
+    """One line that sums the workspace up."""
+
+    DEFAULT_CSS = """
+    StatusStrip { height: 1; padding: 0 1; background: $panel; text-wrap: nowrap; text-overflow: ellipsis; }
+    """
+
+    _state: tuple[Snapshot | None, str, bool] = (None, "", False)
+
+    def show(self, snapshot: Snapshot | None, operator: str, *, read_only: bool) -> None:
+        """Show the present state; None: it is not known yet."""
+        self._state = (snapshot, operator, read_only)
+        self.on_resize()
+
+    def on_resize(self) -> None:
+        """Say it in as many words as there is room for."""
+        snapshot, operator, read_only = self._state
+        full = draw_strip(snapshot, operator, read_only=read_only)
+        room = self.content_size.width
+        self.update(
+            full if full.cell_length <= room else draw_strip(snapshot, "", read_only=read_only, short=True)
+        )
+
+
+def draw_strip(snapshot: Snapshot | None, operator: str, *, read_only: bool, short: bool = False) -> Content:
+    """Draw the strip. What wants a person comes before what only tells."""
+    pieces: list[Piece] = [("opconsole", Role.STRONG)]
+    if snapshot is None:
+        return content(*pieces, ("  reading the workspace …", Role.MUTED))
+    if not short:
+        pieces.append((f"  {safe(snapshot.workspace, limit=24)}  ", Role.MUTED))
+    if read_only:
+        pieces.append(("  read-only", Role.ASKS))
+    counts = (
+        (snapshot.running, "▶", "running", Role.BUSY),
+        (snapshot.waiting, "◆", "waiting" if short else "waiting for you", Role.ASKS),
+        (snapshot.failed_today, "✗", "failed" if short else "failed today", Role.BAD),
+    )
+    for count, glyph, word, role in counts:
+        pieces.append((f"  {glyph} {count} {word}", role if count else Role.MUTED))
+    if snapshot.worker_alive:
+        pieces.append(("   ● worker", Role.GOOD))
+    else:
+        pieces.append(("   ○ no worker", Role.WARN))
+    pieces.append((f"   {safe(operator, limit=20)}", Role.MUTED))
+    return content(*pieces)

@@ -1,0 +1,314 @@
+"""A table of any number of rows: only the rows in view are ever laid out.
+
+The rows are a sequence that belongs to whoever gives them; the table keeps the place by a row's key, so the
+selection stays where it was when rows come, go or change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import BindingType
+from textual.geometry import Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from screens.actions import Scope, bindings
+from screens.look import ROLE_CLASSES, ROLE_CSS, Role
+from screens.words import clip
+
+Row = TypeVar("Row")
+Cell = tuple[str, Role]
+
+GAP = 1
+"""Cells between two columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column(Generic[Row]):
+    """One column: what it shows of a row, how wide, and what it sorts by."""
+
+    title: str
+    width: int
+    """Cells that it needs at least."""
+    cell: Callable[[Row], Cell]
+    """Text from anywhere is fine: the table makes it safe."""
+    sort: Callable[[Row], Any]
+    """The value to sort by; values of one column must be comparable."""
+    grows: int = 0
+    """Its share of the room that is left over."""
+    right: bool = False
+    folds: int = 0
+    """Columns with a higher number go first when there is not enough room; 0: never."""
+
+
+class VirtualTable(ScrollView, Generic[Row], can_focus=True):
+    """Shows rows, one of them selected. Posts `Selected` as the selection moves, `Opened` on enter."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "table--header",
+        "table--cursor",
+        "table--cursor-away",
+        *ROLE_CLASSES,
+    }
+    DEFAULT_CSS = f"""
+    VirtualTable {{
+        height: 1fr;
+        scrollbar-size-vertical: 1;
+        overflow-x: hidden;
+        & > .table--header {{ color: $foreground-muted; text-style: none; }}
+        & > .table--cursor {{ background: $primary 45%; text-style: bold; }}
+        & > .table--cursor-away {{ background: $primary 18%; }}
+        {ROLE_CSS}
+    }}
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.QUEUE, Scope.MOVE)]
+
+    class Selected(Message):
+        """Another row is selected; None: there is none."""
+
+        def __init__(self, table: VirtualTable[Any], key: str | None) -> None:
+            self.table = table
+            self.key = key
+            super().__init__()
+
+        @property
+        def control(self) -> VirtualTable[Any]:
+            """The table."""
+            return self.table
+
+    class Opened(Selected):
+        """A row was opened."""
+
+    def __init__(
+        self,
+        columns: Sequence[Column[Row]],
+        key: Callable[[Row], str],
+        matches: Callable[[Row, str], bool],
+        *,
+        id: str | None = None,  # noqa: A002 (Textual's word for it)
+    ) -> None:
+        super().__init__(id=id)
+        self.columns = tuple(columns)
+        self.sorted_by: int | None = None
+        self.reverse = False
+        self._key = key
+        self._matches = matches
+        self._rows: Sequence[Row] = ()
+        self._shown: Sequence[Row] = ()
+        self._filter = ""
+        self._cursor = 0
+
+    # -- what is shown
+
+    @property
+    def shown(self) -> Sequence[Row]:
+        """The rows that pass the filter, in the order of the screen."""
+        return self._shown
+
+    @property
+    def selected(self) -> Row | None:
+        """The selected row."""
+        return self._shown[self._cursor] if self._cursor < len(self._shown) else None
+
+    @property
+    def selected_key(self) -> str | None:
+        """The selected row's key."""
+        row = self.selected
+        return None if row is None else self._key(row)
+
+    def show_rows(self, rows: Sequence[Row]) -> None:
+        """Show other rows. The selection stays with its key; where that is gone, at its place."""
+        self._rows = rows
+        self._arrange()
+
+    def filter(self, text: str) -> None:
+        """Show only the rows that match; all for an empty text."""
+        if text != self._filter:
+            self._filter = text
+            self._arrange()
+
+    def sort_by(self, column: int | None, *, reverse: bool = False) -> None:
+        """Sort by a column, or by none: in the order that the rows came in."""
+        self.sorted_by, self.reverse = column, reverse
+        self._arrange()
+
+    def select(self, key: str) -> bool:
+        """Select the row with a key; False when it is not shown."""
+        index = self._find(key)
+        if index is not None:
+            self._move_to(index)
+        return index is not None
+
+    def _arrange(self) -> None:
+        before = self.selected_key
+        shown = self._rows
+        if self._filter:
+            shown = [row for row in shown if self._matches(row, self._filter)]
+        if self.sorted_by is not None:
+            shown = sorted(shown, key=self.columns[self.sorted_by].sort, reverse=self.reverse)
+        place = self._cursor
+        self._shown = shown
+        index = self._find(before, near=place) if before is not None else None
+        self._cursor = max(0, min(place, len(shown) - 1)) if index is None else index
+        self._resize()
+        self._keep_in_view()
+        if self.selected_key != before:
+            self.post_message(self.Selected(self, self.selected_key))
+
+    def _find(self, key: str, near: int = 0) -> int | None:
+        if near < len(self._shown) and self._key(self._shown[near]) == key:
+            return near
+        return next((index for index, row in enumerate(self._shown) if self._key(row) == key), None)
+
+    # -- moving
+
+    def action_move_down(self) -> None:
+        """Select the next row."""
+        self._move_to(self._cursor + 1)
+
+    def action_move_up(self) -> None:
+        """Select the row before."""
+        self._move_to(self._cursor - 1)
+
+    def action_page_forward(self) -> None:
+        """Move a page down."""
+        self._move_to(self._cursor + max(1, self.size.height - 2))
+
+    def action_page_back(self) -> None:
+        """Move a page up."""
+        self._move_to(self._cursor - max(1, self.size.height - 2))
+
+    def action_first(self) -> None:
+        """Select the first row."""
+        self._move_to(0)
+
+    def action_last(self) -> None:
+        """Select the last row."""
+        self._move_to(len(self._shown) - 1)
+
+    def action_open(self) -> None:
+        """Open the selected row."""
+        if self.selected_key is not None:
+            self.post_message(self.Opened(self, self.selected_key))
+
+    def action_sort(self) -> None:
+        """Sort by the next column; after the last one by none."""
+        after = 0 if self.sorted_by is None else self.sorted_by + 1
+        self.sort_by(after if after < len(self.columns) else None)
+
+    def on_click(self, event: events.Click) -> None:
+        """Select a row, open it when it is selected; on the heading, sort."""
+        offset = event.get_content_offset(self)
+        if offset is None:
+            return
+        if offset.y == 0:
+            self._sort_at(offset.x)
+            return
+        row = round(self.scroll_y) + offset.y - 1
+        if row < len(self._shown):
+            again = event.chain > 1 and row == self._cursor
+            self._move_to(row)
+            if again:
+                self.action_open()
+
+    def _sort_at(self, x: int) -> None:
+        left = 0
+        for index, width in enumerate(self._widths()):
+            if width and left <= x < left + width + GAP:
+                self.sort_by(index, reverse=self.sorted_by == index and not self.reverse)
+                return
+            left += width + GAP if width else 0
+
+    def _move_to(self, index: int) -> None:
+        index = max(0, min(index, len(self._shown) - 1))
+        if index == self._cursor:
+            return
+        self._cursor = index
+        self._keep_in_view()
+        self.post_message(self.Selected(self, self.selected_key))
+
+    def _keep_in_view(self) -> None:
+        page = max(1, self.size.height - 1)
+        top = round(self.scroll_y)
+        if self._cursor < top:
+            self.scroll_to(y=self._cursor, animate=False)
+        elif self._cursor >= top + page:
+            self.scroll_to(y=self._cursor - page + 1, animate=False)
+        self.refresh()
+
+    def _resize(self) -> None:
+        size = Size(self.size.width, len(self._shown) + 1)
+        if size != self.virtual_size:
+            self.virtual_size = size
+
+    def on_resize(self) -> None:
+        """Lay out again for another size, and keep the selection in view."""
+        self._resize()
+        self._keep_in_view()
+
+    # -- drawing
+
+    def render_line(self, y: int) -> Strip:
+        """Draw the heading or the row at a place of the screen."""
+        width = self.size.width
+        if y == 0:
+            return self._heading(width)
+        index = round(self.scroll_y) + y - 1
+        if index >= len(self._shown):
+            return Strip.blank(width, self.rich_style)
+        background = self.rich_style
+        if index == self._cursor:
+            name = "table--cursor" if self.has_focus else "table--cursor-away"
+            background += self.get_component_rich_style(name)
+        row = self._shown[index]
+        return self._line([column.cell(row) for column in self.columns], width, background)
+
+    def _heading(self, width: int) -> Strip:
+        cells = []
+        for index, column in enumerate(self.columns):
+            arrow = (" ▼" if self.reverse else " ▲") if index == self.sorted_by else ""
+            cells.append((column.title + arrow, Role.STRONG if arrow else Role.MUTED))
+        return self._line(cells, width, self.rich_style)
+
+    def _line(self, cells: Sequence[Cell], width: int, background: Style) -> Strip:
+        segments = []
+        gap = Segment(" " * GAP, background)
+        for (text, role), column, room in zip(cells, self.columns, self._widths(), strict=True):
+            if not room:
+                continue
+            fitted = _fit(clip(text, room), room, right=column.right)
+            segments += [Segment(fitted, background + self._colour(role)), gap]
+        return Strip(segments[:-1]).extend_cell_length(width, background).crop(0, width)
+
+    def _colour(self, role: Role) -> Style:
+        style = self.get_component_rich_style(f"role--{role.value}")
+        return Style(color=style.color, bold=style.bold)
+
+    def _widths(self) -> list[int]:
+        """Give each column's width for the present size; 0: folded away."""
+        room = self.size.width
+        kept = set(range(len(self.columns)))
+        for index in sorted(kept, key=lambda each: -self.columns[each].folds):
+            if sum(self.columns[each].width + GAP for each in kept) - GAP <= room:
+                break
+            if self.columns[index].folds:
+                kept.discard(index)
+        left = max(0, room - sum(self.columns[each].width + GAP for each in kept) + GAP)
+        shares = sum(self.columns[each].grows for each in kept) or 1
+        return [
+            column.width + left * column.grows // shares if index in kept else 0
+            for index, column in enumerate(self.columns)
+        ]
+
+
+def _fit(text: str, room: int, *, right: bool) -> str:
+    length = cell_len(text)
+    return " " * (room - length) + text if right else text + " " * (room - length)

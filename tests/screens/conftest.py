@@ -1,0 +1,425 @@
+"""A console in memory, samples of what it shows, and a desk to test the screens at."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from opconsole.app import OpconsoleApp
+from opconsole.console import Answer
+from opconsole.journal.records import (
+    Approval,
+    ApprovalState,
+    Phase,
+    Purpose,
+    RequestKind,
+    Run,
+    StepRow,
+    StepState,
+)
+from opconsole.views import EnvironmentView, QueueView, RunView, Snapshot, TaskView
+from queues.states import RunState
+from screens.desk import Waits
+
+NOW = datetime(2026, 3, 2, 14, 5, 30, tzinfo=UTC)
+
+
+@dataclass
+class FakeConsole:
+    """Shows what a test puts into it, and remembers what was asked."""
+
+    tasks: tuple[TaskView, ...] = ()
+    queues: tuple[QueueView, ...] = ()
+    runs: dict[str, RunView] = field(default_factory=dict)
+    read_only: bool = False
+    operator: str = "alice"
+    asked: list[tuple[RequestKind, Mapping[str, object]]] = field(default_factory=list)
+    answer: Answer = field(default_factory=lambda: Answer(granted=True, text="done"))
+    fault: Exception | None = None
+    worker_alive: bool = True
+    shown: int = 0
+    workspace: str = "demo"
+
+    def __post_init__(self) -> None:
+        self._changed = asyncio.Event()
+
+    async def snapshot(self) -> Snapshot:
+        self.shown += 1
+        if self.fault:
+            raise self.fault
+        states = [task.state for task in self.tasks]
+        return Snapshot(
+            workspace=self.workspace,
+            tasks=self.tasks,
+            queues=self.queues,
+            running=sum(state in ("running", "preflight") for state in states),
+            waiting=sum(state in ("waiting", "halted", "interrupted") for state in states),
+            failed_today=sum(state in ("failed", "blocked") for state in states),
+            worker_alive=self.worker_alive,
+        )
+
+    async def run(self, run_id: str) -> RunView | None:
+        if self.fault:
+            raise self.fault
+        return self.runs.get(run_id)
+
+    async def environments(self) -> tuple[EnvironmentView, ...]:
+        return ()
+
+    async def changes(self) -> AsyncIterator[None]:
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            yield
+
+    async def ask(self, kind: RequestKind, payload: Mapping[str, object]) -> Answer:
+        if self.fault:
+            raise self.fault
+        self.asked.append((kind, payload))
+        return self.answer
+
+    def change(self) -> None:
+        self._changed.set()
+
+    def put(self, task: TaskView, run: RunView | None = None) -> None:
+        """Add a task with its run, or replace it."""
+        others = tuple(one for one in self.tasks if one.key != task.key)
+        place = next((i for i, one in enumerate(self.tasks) if one.key == task.key), len(others))
+        self.tasks = (*others[:place], task, *others[place:])
+        if run is not None:
+            self.runs[run.run.id] = run
+
+
+class FakeClock:
+    """Stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        self.at = NOW
+        self.seconds = 1000.0
+
+    def now(self) -> datetime:
+        return self.at
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(min(seconds, 0.01))
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+
+@dataclass
+class Samples:
+    """Makes tasks, runs and approvals as they look in a real workspace."""
+
+    folder: Path
+
+    def task(self, name: str = "DEPLOY-PROD-001", **changes: Any) -> TaskView:
+        given: dict[str, Any] = {
+            "project": "credentialmate",
+            "task": name,
+            "kind": "deployment",
+            "description": "Deploy v2.1.0 to production with migrations",
+            "environment": "production",
+            "version": "2.1.0",
+            "state": "pending",
+            "reason": "",
+            "waits_for": "",
+            "gate": "production",
+            "depends_on": (),
+            "priority": 2,
+            "run": None,
+            "attempt": 0,
+            "unverified": False,
+            "started_at": None,
+            "finished_at": None,
+        }
+        return TaskView(**{**given, **changes})
+
+    def run(self, task: TaskView, state: RunState, **changes: Any) -> tuple[TaskView, RunView]:
+        number = f"run-{task.task.lower()}"
+        given: dict[str, Any] = {
+            "id": number,
+            "project": task.project,
+            "task": task.task,
+            "kind": task.kind,
+            "action": "deploy",
+            "environment": task.environment or "",
+            "version": task.version,
+            "attempt": 1,
+            "state": state,
+            "epoch": 1,
+            "requested_by": "alice",
+            "created_at": NOW - timedelta(seconds=95),
+            "started_at": NOW - timedelta(seconds=90),
+            "commit_id": "9f2c41d07be55a3c1e8890abf3127cd04d5e6f70",
+            "previous_version": "2.0.0",
+            "preflight": (
+                (True, "All tests passed"),
+                (True, "Migrations validated (reversible)"),
+                (True, "No SQL safety violations"),
+                (True, "No S3 safety violations"),
+                (True, "Build successful"),
+            ),
+        }
+        view = {
+            name: changes.pop(name) for name in ("steps", "approvals", "usual_seconds") if name in changes
+        }
+        run = Run(**{**given, **changes})
+        task = replace(
+            task,
+            state=state.value,
+            run=number,
+            attempt=1,
+            reason=run.reason,
+            started_at=run.started_at,
+            finished_at=run.finished_at,
+        )
+        log = self.folder / f"{number}.log"
+        return task, RunView(
+            run=run,
+            steps=view.get("steps", self.steps(number)),
+            approvals=view.get("approvals", ()),
+            log=log,
+            usual_seconds=view.get("usual_seconds", 100.0),
+        )
+
+    def steps(self, run: str, *, at: int = 5) -> tuple[StepRow, ...]:
+        """Give the steps of a deployment, of which the one at a place runs and those before are done."""
+        rows = (
+            (Phase.PREFLIGHT, "export", "Take a clean export", "v2.1.0 9f2c41d07be55a3c1e8", 0.4),
+            (Phase.PREFLIGHT, "validate", "Validate migrations", "2 to apply", 1.2),
+            (Phase.PREFLIGHT, "scan", "Scan for SQL and S3 calls", "118 files read", 0.9),
+            (Phase.PREFLIGHT, "test", "Run the tests", "all tests passed", 21.3),
+            (Phase.PREFLIGHT, "build", "Build", "built sha256:41aa09be2c7", 8.0),
+            (Phase.EFFECT, "place", "Place the release", "2.1.0-1", 2.1),
+            (Phase.EFFECT, "switch", "Switch to the release", "", 0.1),
+            (Phase.EFFECT, "migrate", "Run migrations", "", 3.0),
+            (Phase.EFFECT, "health", "Wait for health", "", 2.0),
+        )
+        steps = []
+        for place, (phase, name, title, detail, seconds) in enumerate(rows):
+            state = (
+                StepState.SUCCEEDED if place < at else StepState.RUNNING if place == at else StepState.PENDING
+            )
+            start = NOW - timedelta(seconds=60 - 5 * place)
+            steps.append(
+                StepRow(
+                    run=run,
+                    position=place,
+                    phase=phase,
+                    name=name,
+                    title=title,
+                    kind="repeatable",
+                    state=state,
+                    started_at=start if place <= at else None,
+                    finished_at=start + timedelta(seconds=seconds) if place < at else None,
+                    detail=detail if place < at else "",
+                )
+            )
+        return tuple(steps)
+
+    def plan(self, **changes: Any) -> dict[str, object]:
+        return {
+            "project": "credentialmate",
+            "environment": "production",
+            "action": "deploy",
+            "version": {"from": "2.0.0", "to": "2.1.0"},
+            "commit": "9f2c41d07be55a3c1e8890abf3127cd04d5e6f70",
+            "target": {"identity": "releases at deploy/production", "probed": True},
+            "migrations": {
+                "path": "backend/alembic/versions",
+                "database": "sqlite:data/production.db",
+                "from": "4be1",
+                "to": "77c0",
+                "files": [
+                    {
+                        "revision": "6a02",
+                        "path": "backend/alembic/versions/6a02_add_email.py",
+                        "description": "add email to users",
+                        "reversible": True,
+                    },
+                    {
+                        "revision": "77c0",
+                        "path": "backend/alembic/versions/77c0_index_email.py",
+                        "description": "index users by email",
+                        "reversible": True,
+                    },
+                ],
+            },
+            "findings": [
+                {
+                    "path": "backend/jobs/clean.py",
+                    "rule": "delete-where",
+                    "verdict": "warn",
+                    "line": 31,
+                    "reason": None,
+                }
+            ],
+            "steps": [
+                {"name": "place", "kind": "repeatable", "argv": None},
+                {"name": "switch", "kind": "probe", "argv": ["bin/restart", "{release_dir}"]},
+                {"name": "migrate", "kind": "probe", "argv": ["alembic", "upgrade", "77c0"]},
+                {"name": "health", "kind": "repeatable", "argv": None},
+            ],
+            "policy": {"gate": "production", "approval": "always"},
+            **changes,
+        }
+
+    def approval(self, run: str = "run-deploy-prod-001", **changes: Any) -> Approval:
+        given: dict[str, Any] = {
+            "id": "approval-1",
+            "run": run,
+            "purpose": Purpose.GO_AHEAD,
+            "digest": "sha256:3c5e0d1f" + "ab" * 28,
+            "plan": self.plan(),
+            "tier": 2,
+            "why": ("production always needs approval",),
+            "state": ApprovalState.WAITING,
+            "requested_at": NOW - timedelta(seconds=30),
+            "requested_by": "alice",
+        }
+        return Approval(**{**given, **changes})
+
+    def waiting(self, tier: int = 2, **changes: Any) -> tuple[TaskView, RunView]:
+        """Give a task that waits for approval of a tier."""
+        environment = {1: "development", 2: "production", 3: "production"}[tier]
+        task = self.task(environment=environment, gate=environment, waits_for="approval", **changes)
+        approval = self.approval(tier=tier, plan=self.plan(environment=environment))
+        return self.run(
+            task,
+            RunState.WAITING,
+            reason="waits for approval: production always needs approval",
+            approvals=(approval,),
+            steps=self.steps(f"run-{task.task.lower()}", at=4)[:5]
+            + tuple(replace(s, state=StepState.PENDING) for s in self.steps("x", at=-1)[5:]),
+        )
+
+    def blocked(self) -> tuple[TaskView, RunView]:
+        """Give a task that the guardrails stopped."""
+        finding = {
+            "rule": "drop-table",
+            "severity": "critical",
+            "verdict": "block",
+            "line": 15,
+            "column": 5,
+            "direction": "upgrade",
+            "layer": "source",
+            "statement": "DROP TABLE old_users",
+            "message": "DROP TABLE causes irreversible data loss",
+            "fix": "rename the table now, drop it in a later release",
+            "reason": None,
+        }
+        milder = {
+            **finding,
+            "rule": "delete-where",
+            "severity": "medium",
+            "verdict": "warn",
+            "line": 22,
+            "statement": "DELETE FROM sessions WHERE created_at < now() - interval '30 days'",
+            "message": "deletes rows",
+            "fix": "check the condition on a copy first",
+        }
+        report = {
+            "verdict": "block",
+            "environment": "production",
+            "files": [
+                {
+                    "path": "backend/alembic/versions/migration_001.py",
+                    "verdict": "block",
+                    "coverage": {"statements": 2, "analysed": 2},
+                    "findings": [milder, finding],
+                }
+            ],
+        }
+        reason = (
+            "blocked by guardrails: migration_001.py:15: drop-table: DROP TABLE causes irreversible data loss"
+        )
+        task = self.task("DEPLOY-PROD-002", version="2.2.0")
+        return self.run(task, RunState.BLOCKED, reason=reason, report=report, finished_at=NOW)
+
+    def queue(self, **changes: Any) -> QueueView:
+        given: dict[str, Any] = {
+            "project": "credentialmate",
+            "started": True,
+            "file": Path("tasks/work_queue_credentialmate.json"),
+            "faults": (),
+        }
+        return QueueView(**{**given, **changes})
+
+    def log(self, run: RunView, lines: list[str]) -> None:
+        """Write a run's log in the shim's format; a line begins with its stream."""
+        stamp = "2026-03-02T14:05:{:02d}.120Z"
+        text = "".join(f"{stamp.format(place % 60)} {line}\n" for place, line in enumerate(lines))
+        run.log.write_text(text)
+
+
+@pytest.fixture
+def samples(tmp_path: Path) -> Samples:
+    return Samples(tmp_path)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def console(samples: Samples) -> FakeConsole:
+    """Give a console that shows the guide's cascade in the middle of its way."""
+    console = FakeConsole(queues=(samples.queue(),))
+    done = samples.task("DEPLOY-DEV-001", environment="development", gate="development")
+    console.put(*samples.run(done, RunState.SUCCEEDED, finished_at=NOW - timedelta(seconds=50)))
+    staging = samples.task("DEPLOY-STAGING-001", environment="staging", gate="staging")
+    console.put(*samples.run(staging, RunState.RUNNING))
+    console.put(*samples.waiting())
+    console.put(*samples.blocked())
+    other = samples.task(
+        "BUG-17", kind="other", environment=None, version=None, gate=None, state="in_progress"
+    )
+    console.put(replace(other, state="in_progress", description="Fix the login page"))
+    for run in console.runs.values():
+        samples.log(
+            run,
+            [
+                "n ── Take a clean export",
+                "o v2.1.0 9f2c41d07be55a3c1e8",
+                "n ── Run the tests",
+                "o \x1b[32m....................................\x1b[0m [100%]",
+                "o 118 passed in 20.81s",
+                "e warning: pool_size is not set, using 5",
+                "n ── Place the release",
+                "o 2.1.0-1: 412 files",
+            ],
+        )
+    return console
+
+
+@pytest.fixture
+def make_app(clock: FakeClock) -> Callable[..., OpconsoleApp]:
+    """Give a maker of apps on a console, with a clock that a test moves; no guard unless asked for."""
+
+    def make(console: FakeConsole, *, guard: float = 0.0, countdown: float = 3.0) -> OpconsoleApp:
+        waits = Waits(guard=guard, countdown=countdown, monotonic=clock.monotonic)
+        return OpconsoleApp(console, clock=clock, waits=waits)
+
+    return make
+
+
+@pytest.fixture
+def until() -> Callable[..., Any]:
+    """Give a waiter: it lets the app go on until a condition holds, and fails after ten seconds."""
+
+    async def wait(pilot: Any, holds: Callable[[], object]) -> None:
+        deadline = time.monotonic() + 10
+        while not holds():
+            assert time.monotonic() < deadline, "the condition never held"
+            await pilot.pause(0.01)
+
+    return wait

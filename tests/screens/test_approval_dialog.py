@@ -1,0 +1,291 @@
+"""What an approval takes: nothing happens by accident, and only to the plan that was shown."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from textual.widgets import Button, Input, Static
+
+from opconsole.journal.records import ApprovalState, Purpose, RequestKind
+from queues.states import RunState
+from screens.dialogs.approval import ApprovalDialog
+from screens.dialogs.simple import NoticeDialog, ReasonDialog
+
+
+class Story:
+    """One waiting task in an app, and the way to its dialog."""
+
+    def __init__(self, console: Any, samples: Any, clock: Any, make_app: Any, until: Any) -> None:
+        self.console, self.samples, self.clock = console, samples, clock
+        self.make_app, self.until = make_app, until
+
+    def only(self, tier: int) -> None:
+        self.console.tasks, self.console.runs = (), {}
+        self.console.put(*self.samples.waiting(tier))
+
+    async def open(self, pilot: Any) -> ApprovalDialog:
+        await self.until(pilot, lambda: pilot.app.operations.situation().run)
+        await pilot.press("a")
+        await self.until(pilot, lambda: type(pilot.app.screen).__name__ == "ActionsMenu")
+        await pilot.press("p")
+        await self.until(pilot, lambda: isinstance(pilot.app.screen, ApprovalDialog))
+        await pilot.pause()
+        dialog = pilot.app.screen
+        assert isinstance(dialog, ApprovalDialog)
+        return dialog
+
+    async def fill(self, pilot: Any, reason: str, environment: str) -> None:
+        pilot.app.screen.query_one("#reason", Input).value = reason
+        pilot.app.screen.query_one("#environment", Input).value = environment
+        await pilot.pause()
+
+    def missing(self, pilot: Any) -> str:
+        return str(pilot.app.screen.query_one("#missing", Static).content)
+
+
+@pytest.fixture
+def story(console: Any, samples: Any, clock: Any, make_app: Any, until: Any) -> Story:
+    return Story(console, samples, clock, make_app, until)
+
+
+@pytest.mark.parametrize("tier", [1, 2, 3])
+async def test_cancel_has_the_focus_and_enter_never_approves_on_opening(story: Story, tier: int) -> None:
+    story.only(tier)
+    async with story.make_app(story.console).run_test(size=(120, 40)) as pilot:
+        dialog = await story.open(pilot)
+        assert dialog.focused is not None
+        assert dialog.focused.id == "cancel"
+        await pilot.press("enter")
+        await story.until(pilot, lambda: pilot.app.screen is pilot.app.operations)
+        assert story.console.asked == []
+
+
+async def test_keys_of_the_first_half_second_are_dropped(story: Story) -> None:
+    story.only(1)
+    async with story.make_app(story.console, guard=0.5).run_test(size=(120, 40)) as pilot:
+        dialog = await story.open(pilot)
+        story.clock.seconds += 0.49
+        await pilot.press("y", "enter", "escape")
+        assert pilot.app.screen is dialog
+        assert story.console.asked == []
+        story.clock.seconds += 0.02
+        await pilot.press("y")
+        await story.until(pilot, lambda: story.console.asked)
+
+
+async def test_the_first_tier_takes_y_and_n(story: Story) -> None:
+    story.only(1)
+    async with story.make_app(story.console).run_test(size=(120, 40)) as pilot:
+        await story.open(pilot)
+        await pilot.press("n")
+        await story.until(pilot, lambda: pilot.app.screen is pilot.app.operations)
+        assert story.console.asked == []
+        await story.open(pilot)
+        await pilot.press("y")
+        await story.until(pilot, lambda: story.console.asked)
+        kind, payload = story.console.asked[0]
+        assert kind is RequestKind.APPROVE
+        assert payload["plan"] == story.samples.approval().digest
+
+
+async def test_y_approves_nothing_in_the_second_tier(story: Story) -> None:
+    story.only(2)
+    async with story.make_app(story.console).run_test(size=(120, 40)) as pilot:
+        dialog = await story.open(pilot)
+        await pilot.press("y")
+        assert pilot.app.screen is dialog
+        assert story.console.asked == []
+
+
+async def test_the_second_tier_wants_a_reason_and_the_environments_exact_name(story: Story) -> None:
+    story.only(2)
+    async with story.make_app(story.console).run_test(size=(120, 40)) as pilot:
+        dialog = await story.open(pilot)
+        await pilot.click("#approve")
+        assert "reason" in story.missing(pilot)
+        for wrong in ("staging", "Production", "prod", "pr\u043eduction"):
+            await story.fill(pilot, "release day", wrong)
+            await pilot.click("#approve")
+            assert "exactly: production" in story.missing(pilot)
+            assert pilot.app.screen is dialog
+        assert story.console.asked == []
+        await story.fill(pilot, "release day", "production")
+        await pilot.click("#approve")
+        await story.until(pilot, lambda: story.console.asked)
+        assert story.console.asked == [
+            (
+                RequestKind.APPROVE,
+                {
+                    "run": "run-deploy-prod-001",
+                    "plan": dialog.approval.digest,
+                    "reason": "release day",
+                    "environment": "production",
+                },
+            )
+        ]
+
+
+async def test_enter_in_a_field_goes_on_and_decides_nothing(story: Story) -> None:
+    story.only(2)
+    async with story.make_app(story.console).run_test(size=(120, 40)) as pilot:
+        dialog = await story.open(pilot)
+        dialog.query_one("#reason").focus()
+        await pilot.press(*"why", "enter", *"production", "enter")
+        assert isinstance(dialog.focused, Button)
+        assert dialog.focused.id == "approve"
+        assert story.console.asked == []
+        await pilot.press("enter")
+        await story.until(pilot, lambda: story.console.asked)
+
+
+async def test_the_third_tier_counts_down_and_can_be_taken_back(story: Story) -> None:
+    story.only(3)
+    async with story.make_app(story.console).run_test(size=(120, 40)) as pilot:
+        dialog = await story.open(pilot)
+        await story.fill(pilot, "agreed with bob", "production")
+        await pilot.click("#approve")
+        await story.until(pilot, lambda: "Sending in 3 s" in story.missing(pilot))
+        story.clock.seconds += 2.9
+        await pilot.press("escape")
+        assert pilot.app.screen is dialog
+        assert "Taken back" in story.missing(pilot)
+        story.clock.seconds += 10
+        await pilot.pause(0.2)
+        assert story.console.asked == []
+        await pilot.click("#approve")
+        await story.until(pilot, lambda: "Sending in" in story.missing(pilot))
+        story.clock.seconds += 3
+        await story.until(pilot, lambda: story.console.asked)
+
+
+async def test_a_plan_that_changes_closes_the_dialog_and_says_what_changed(story: Story) -> None:
+    story.only(2)
+    async with story.make_app(story.console).run_test(size=(120, 40)) as pilot:
+        dialog = await story.open(pilot)
+        run = story.console.runs["run-deploy-prod-001"]
+        plan = story.samples.plan(version={"from": "2.0.0", "to": "2.1.1"})
+        other = replace(dialog.approval, id="approval-2", digest="sha256:" + "0" * 64, plan=plan)
+        void = replace(dialog.approval, state=ApprovalState.VOID)
+        story.console.runs["run-deploy-prod-001"] = replace(run, approvals=(void, other))
+        story.console.change()
+        await story.until(pilot, lambda: isinstance(pilot.app.screen, NoticeDialog))
+        await pilot.pause()
+        text = str(pilot.app.screen.query_one("#text", Static).content)
+        assert 'version.to: was "2.1.0", is now "2.1.1"' in text
+        assert story.console.asked == []
+
+
+async def test_a_decision_made_elsewhere_closes_the_dialog(story: Story) -> None:
+    story.only(2)
+    async with story.make_app(story.console).run_test(size=(120, 40)) as pilot:
+        dialog = await story.open(pilot)
+        run = story.console.runs["run-deploy-prod-001"]
+        decided = replace(dialog.approval, state=ApprovalState.REJECTED, decided_by="bob")
+        story.console.runs["run-deploy-prod-001"] = replace(run, approvals=(decided,))
+        story.console.change()
+        await story.until(pilot, lambda: isinstance(pilot.app.screen, NoticeDialog))
+        await pilot.pause()
+        assert "rejected by bob" in str(pilot.app.screen.query_one("#text", Static).content)
+
+
+async def test_a_change_elsewhere_leaves_the_dialog_and_what_was_typed(story: Story) -> None:
+    story.only(2)
+    async with story.make_app(story.console).run_test(size=(120, 40)) as pilot:
+        dialog = await story.open(pilot)
+        await story.fill(pilot, "half a rea", "")
+        before = story.console.shown
+        story.console.put(story.samples.task("ANOTHER"))
+        story.console.change()
+        await story.until(pilot, lambda: story.console.shown > before)
+        await pilot.pause()
+        assert pilot.app.screen is dialog
+        assert dialog.query_one("#reason", Input).value == "half a rea"
+
+
+async def test_rejecting_wants_a_reason(story: Story) -> None:
+    story.only(2)
+    async with story.make_app(story.console).run_test(size=(120, 40)) as pilot:
+        await story.open(pilot)
+        await pilot.click("#reject")
+        await story.until(pilot, lambda: isinstance(pilot.app.screen, ReasonDialog))
+        await pilot.pause()
+        await pilot.click("#do")
+        assert "reason" in story.missing(pilot)
+        pilot.app.screen.query_one("#reason", Input).value = "not on a Friday"
+        await pilot.click("#do")
+        await story.until(pilot, lambda: story.console.asked)
+        payload = {"run": "run-deploy-prod-001", "reason": "not on a Friday"}
+        assert story.console.asked == [(RequestKind.REJECT, payload)]
+
+
+async def test_the_dialog_says_in_order_what_a_person_needs(story: Story) -> None:
+    story.only(2)
+    async with story.make_app(story.console).run_test(size=(120, 40)) as pilot:
+        dialog = await story.open(pilot)
+        assert "Deploy to PRODUCTION" in str(dialog.query_one("#title", Static).content)
+        text = str(dialog.query_one("#text", Static).content)
+        wanted = [
+            "credentialmate",
+            "2.0.0 → 2.1.0",
+            "What will run",
+            "bin/restart {release_dir}",
+            "6a02_add_email.py",
+            "delete-where",
+            "All tests passed",
+            "alice, 14:05:00 UTC",
+            "never",
+            "3c5e0d1fabab",
+            dialog.approval.digest,
+            "DEPLOYMENT APPROVAL REQUIRED",
+        ]
+        places = [text.find(part) for part in wanted]
+        assert -1 not in places
+        assert places == sorted(places)
+
+
+async def test_taking_back_looks_unlike_going_ahead(story: Story) -> None:
+    story.only(2)
+    run = story.console.runs["run-deploy-prod-001"]
+    revert = replace(run.approvals[0], purpose=Purpose.REVERT)
+    story.console.runs["run-deploy-prod-001"] = replace(run, approvals=(revert,))
+    async with story.make_app(story.console).run_test(size=(80, 24)) as pilot:
+        dialog = await story.open(pilot)
+        assert "Take back PRODUCTION" in str(dialog.query_one("#title", Static).content)
+        assert dialog.has_class("-careful")
+        assert "ROLLBACK APPROVAL REQUIRED" in str(dialog.query_one("#text", Static).content)
+
+
+async def test_fields_and_buttons_are_in_view_on_a_small_terminal(story: Story) -> None:
+    story.only(3)
+    async with story.make_app(story.console).run_test(size=(80, 24)) as pilot:
+        dialog = await story.open(pilot)
+        await pilot.pause(0.05)
+        for part in ("#reason", "#environment", "#cancel", "#approve"):
+            region = dialog.query_one(part).region
+            assert region.height == 1
+            assert region.bottom <= 24
+
+
+async def test_a_refusal_is_told_with_its_reason(story: Story) -> None:
+    story.only(1)
+    story.console.answer = type(story.console.answer)(granted=False, text="alice may not decide [/bold]")
+    async with story.make_app(story.console).run_test(size=(120, 40)) as pilot:
+        await story.open(pilot)
+        await pilot.press("y")
+        await story.until(pilot, lambda: story.console.asked)
+        await pilot.pause()
+        toasts = pilot.app.screen.query("Toast")
+        assert any("may not decide [/bold]" in str(toast.render()) for toast in toasts)
+
+
+async def test_a_run_that_waits_no_more_says_so(story: Story) -> None:
+    story.only(1)
+    async with story.make_app(story.console).run_test(size=(120, 40)) as pilot:
+        dialog = await story.open(pilot)
+        run = story.console.runs[dialog.approval.run]
+        gone = replace(run, approvals=(), run=replace(run.run, state=RunState.CANCELLED))
+        story.console.runs[dialog.approval.run] = gone
+        story.console.change()
+        await story.until(pilot, lambda: isinstance(pilot.app.screen, NoticeDialog))
