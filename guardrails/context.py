@@ -38,6 +38,15 @@ _ALTERS = frozenset(
 """What ALTER TABLE needs an ACCESS EXCLUSIVE lock for."""
 _LOCKS = _ALTERS | {(Verb.DROP, Thing.TABLE), (Verb.TRUNCATE, Thing.TABLE)}
 _WORKS = frozenset({(Verb.UPDATE, Thing.ROWS), (Verb.DELETE, Thing.ROWS), (Verb.VALIDATE, Thing.CONSTRAINT)})
+_LOSES = frozenset(
+    {
+        (Verb.DROP, Thing.TABLE),
+        (Verb.TRUNCATE, Thing.TABLE),
+        (Verb.DELETE, Thing.ROWS),
+        (Verb.UPDATE, Thing.ROWS),
+    }
+)
+"""What does no harm to a temporary table of the same script: it goes with the session."""
 _UNKNOWN = ("",)
 """A table whose name is only known when it runs."""
 
@@ -79,10 +88,8 @@ class _Context:
         traits = set()
         if tables and all(table in self.fresh for table in tables):
             traits.add(Trait.FRESH)
-        if kind == (Verb.DROP, Thing.TABLE) and operation.names:
-            own = {*self.temporary, *(f"pg_temp.{name}" for name in self.temporary)}
-            if all(name in own for name in operation.names):
-                traits.add(Trait.GONE_ANYWAY)
+        if kind in _LOSES and operation.names and all(map(self._is_temporary, operation.names)):
+            traits.add(Trait.GONE_ANYWAY)
         if self.transaction:
             traits.add(Trait.IN_TRANSACTION)
             if self.locked and kind in _WORKS and Trait.FRESH not in traits:
@@ -94,6 +101,9 @@ class _Context:
         if kind in _ALTERS and operation.sql and not self.timeout and Trait.FRESH not in traits:
             traits.add(Trait.NO_TIMEOUT)
         return traits
+
+    def _is_temporary(self, name: str) -> bool:
+        return name in self.temporary or name.startswith("pg_temp.")
 
     def _note(self, operation: Operation, kind: tuple[Verb, Thing], traits: set[Trait]) -> None:
         tables = _tables(operation)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from functools import lru_cache
 
 from guardrails.environments import GateKind
-from guardrails.exemptions import Marks, read_marks
+from guardrails.exemptions import Exemption, Marks, read_marks
 from guardrails.findings import Direction, Finding, Severity, Verdict
 from guardrails.migrations.model import MigrationFile
-from guardrails.operations import Comment, Operation, Place, Verb
+from guardrails.operations import Comment, Operation, Place, Trait, Verb
 from guardrails.rules import Rule, all_rules, rule_named, rules_by_name
 
 _LONGEST = 200
@@ -23,20 +27,24 @@ def judge(
     migration: MigrationFile | None = None,
     *,
     downgrade_required: bool = True,
+    today: date | None = None,
 ) -> list[Finding]:
-    """Give the findings of one file for one gate, in the order of the source."""
-    marks = read_marks(comments, list(rules_by_name()))
+    """Give the findings of one file for one gate, in the order of the source.
+
+    *today* decides which exemptions have expired; None: the day it is (UTC).
+    """
+    marks = _Applied(read_marks(comments, list(rules_by_name())), today or datetime.now(tz=UTC).date())
     found: dict[Finding, None] = {}
     for operation in operations:
-        for rule in all_rules():
-            if rule.operation is not None and rule.operation(operation):
-                found[_of_operation(rule, operation, path, gate, marks)] = None
+        if operation.has(Trait.GONE_ANYWAY):
+            continue
+        for rule in _rules_hit(_decisive(operation)):
+            found[_of_operation(rule, operation, path, gate, marks)] = None
     if migration is not None:
         for finding in _of_migration(migration, path, gate, marks, downgrade_required=downgrade_required):
             found[finding] = None
-    for comment, fault in marks.faulty:
-        finding = plain_finding("bad-exemption", path, gate, line=comment.line, note=fault)
-        found[finding] = None
+    for rule_name, line, note in marks.faults():
+        found[plain_finding(rule_name, path, gate, line=line, note=note)] = None
     return sorted(found, key=lambda finding: (finding.line, finding.column, finding.rule))
 
 
@@ -75,8 +83,51 @@ def forward(migration: MigrationFile) -> list[Operation]:
     ]
 
 
-def _of_operation(rule: Rule, operation: Operation, path: str, gate: GateKind, marks: Marks) -> Finding:
-    verdict, reason = _exempted(rule, operation.place, rule.verdict(gate, operation.direction), marks)
+class _Applied:
+    """The marks of a file on one day, and which of them were about something."""
+
+    def __init__(self, marks: Marks, today: date) -> None:
+        self.marks = marks
+        self.today = today
+        self.used: set[Exemption] = set()
+
+    def exempted(self, rule: Rule, place: Place, verdict: Verdict) -> tuple[Verdict, str | None]:
+        """Give the verdict that the marks leave, and the reason where one exempts."""
+        outcome: tuple[Verdict, str | None] = verdict, None
+        for mark in self.marks.complete:
+            if mark.covers(rule.name, place):
+                self.used.add(mark)
+                if not mark.expired(self.today):
+                    outcome = Verdict.EXEMPT, outcome[1] or mark.reason
+        return outcome
+
+    def faults(self) -> Iterator[tuple[str, int, str]]:
+        """Give what is wrong with marks, under the name of the rule for it: (rule, line, note)."""
+        for comment, fault in self.marks.faulty:
+            yield "bad-exemption", comment.line, fault
+        for mark in self.marks.complete:
+            if mark not in self.used:
+                yield "unused-exemption", mark.line, mark.rule
+            elif mark.expired(self.today):
+                yield "expired-exemption", mark.line, f"{mark.rule}, until {mark.until}"
+
+
+def _decisive(operation: Operation) -> Operation:
+    """Give of an operation what rules decide by: neither its place nor its text."""
+    names = operation.names if operation.verb is Verb.RENAME else ()
+    return replace(operation, place=_NOWHERE, text="", note="", names=names, tables=())
+
+
+_NOWHERE = Place(1)
+
+
+@lru_cache(maxsize=1024)
+def _rules_hit(operation: Operation) -> tuple[Rule, ...]:
+    return tuple(rule for rule in all_rules() if rule.operation is not None and rule.operation(operation))
+
+
+def _of_operation(rule: Rule, operation: Operation, path: str, gate: GateKind, marks: _Applied) -> Finding:
+    verdict, reason = marks.exempted(rule, operation.place, rule.verdict(gate, operation.direction))
     statement = shorten(operation.text)
     return Finding(
         rule=rule.name,
@@ -91,11 +142,12 @@ def _of_operation(rule: Rule, operation: Operation, path: str, gate: GateKind, m
         direction=operation.direction,
         reason=reason,
         code=f"{statement};" if operation.sql else statement,
+        digest=_digest(operation.text),
     )
 
 
 def _of_migration(
-    migration: MigrationFile, path: str, gate: GateKind, marks: Marks, *, downgrade_required: bool
+    migration: MigrationFile, path: str, gate: GateKind, marks: _Applied, *, downgrade_required: bool
 ) -> Iterable[Finding]:
     for rule in all_rules():
         if rule.migration is None or not rule.migration(migration):
@@ -104,7 +156,7 @@ def _of_migration(
         line = migration.downgrade_line if rule.name == "irreversible-downgrade" else migration.upgrade_line
         if rule.name in {"missing-upgrade", "missing-description"}:
             line = 1
-        verdict, reason = _exempted(rule, Place(line), rule.verdict(gate), marks)
+        verdict, reason = marks.exempted(rule, Place(line), rule.verdict(gate))
         waived = about_downgrade and not downgrade_required
         yield Finding(
             rule=rule.name,
@@ -128,11 +180,11 @@ _WAIVED = {
 }
 
 
-def _exempted(rule: Rule, place: Place, verdict: Verdict, marks: Marks) -> tuple[Verdict, str | None]:
-    for mark in marks.complete:
-        if mark.covers(rule.name, place):
-            return Verdict.EXEMPT, mark.reason
-    return verdict, None
+def _digest(text: str) -> str:
+    """Name a statement that a report shows only the beginning of, whatever its white space."""
+    if len(text) <= _LONGEST:
+        return ""
+    return hashlib.sha256(" ".join(text.split()).encode("utf-8", "backslashreplace")).hexdigest()[:16]
 
 
 def shorten(text: str) -> str:
