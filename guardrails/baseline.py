@@ -12,15 +12,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from guardrails.exemptions import NEVER_EXEMPT
-from guardrails.findings import Finding, Report, Verdict
+from guardrails.findings import BASELINE, CheckError, Finding, Report, Verdict
 
 VERSION = 1
 LARGEST = 64 * 1024 * 1024
-REASON = "baseline"
-"""The reason that a finding of the baseline is exempt for."""
 
 
-class BaselineError(Exception):
+class BaselineError(CheckError):
     """A baseline that cannot be read or written; the message says which, why, and what to do."""
 
 
@@ -180,7 +178,7 @@ def _may_be_held(finding: Finding) -> bool:
 def _held(finding: Finding) -> Finding:
     if finding.verdict is Verdict.EXEMPT:
         return finding
-    return replace(finding, verdict=Verdict.EXEMPT, reason=REASON)
+    return replace(finding, verdict=Verdict.EXEMPT, reason=BASELINE)
 
 
 def _gone(entry: Entry, baseline: Baseline, checked: Sequence[Path]) -> bool:

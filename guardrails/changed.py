@@ -9,11 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from guardrails.findings import CheckError
+
 SECONDS = 60
 """How long one question to git may take."""
 
 
-class ChangedError(Exception):
+class ChangedError(CheckError):
     """Git cannot tell what was changed; the message says why and what to do."""
 
 

@@ -5,23 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from guardrails.cache import Cache
-from guardrails.changed import Changed
 from guardrails.environments import GateKind
 from guardrails.files import TESTS, Found, find_files, printable
-from guardrails.findings import Coverage, FileReport, Finding, Report, Verdict
+from guardrails.findings import CheckError, Coverage, FileReport, Finding, Report, Verdict
 from guardrails.judge import plain_finding
 from guardrails.migrations.chain import Chain, ChainError, chain_of
 from guardrails.migrations.model import MigrationFile
 from guardrails.scan import Scan, Scanned, scan_file
 from guardrails.scanning import scan_files
 
+if TYPE_CHECKING:
+    from guardrails.cache import Cache
+    from guardrails.changed import Changed
+
 Since = str | Sequence[str] | None
 """The revision, or with several heads the revisions, that a database stands at; None: it is empty."""
 
 
-class SinceError(ValueError):
+class SinceError(CheckError):
     """No chain has the revision that a database is said to stand at; the message says where it was sought."""
 
 

@@ -6,6 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+BASELINE = "baseline"
+"""The reason that a finding is exempt for which a baseline holds."""
+
+
+class CheckError(ValueError):
+    """A check that cannot be made as it is asked for; the message says why and what to do."""
+
 
 class Severity(StrEnum):
     """How much harm a finding can do, whatever the environment."""

@@ -48,7 +48,7 @@ def _annotation(finding: Finding) -> str:
     }
     shown = ",".join(f"{name}={escape_property(_plain(value))}" for name, value in properties.items())
     said = [_plain(finding.message)]
-    if finding.direction == "downgrade":
+    if finding.direction == "downgrade" and finding.statement:
         said[0] += " (in downgrade())"
     if finding.statement:
         said.append(_plain(finding.statement))

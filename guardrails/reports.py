@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from guardrails.baseline import REASON
-from guardrails.check import MigrationReport, RequiredElements
-from guardrails.findings import Finding, Report, Severity, Verdict
+from guardrails.findings import BASELINE, Finding, Report, Severity, Verdict
 from guardrails.rules import rules_by_name
 from guardrails.sanitise import sanitise
+
+if TYPE_CHECKING:
+    from guardrails.check import MigrationReport, RequiredElements
 
 RULER = "=" * 60
 _MARKS = {
@@ -103,7 +105,7 @@ def _fixes(findings: Iterable[Finding]) -> str:
 
 
 def _is_old(finding: Finding) -> bool:
-    return finding.verdict is Verdict.EXEMPT and finding.reason == REASON
+    return finding.verdict is Verdict.EXEMPT and finding.reason == BASELINE
 
 
 def _counted(number: int, word: str) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote
 
-from guardrails.baseline import REASON, fingerprints
-from guardrails.findings import Finding, Report, Severity, Verdict
+from guardrails.baseline import fingerprints
+from guardrails.findings import BASELINE, Finding, Report, Severity, Verdict
 from guardrails.places import relative_name
 from guardrails.rules import Rule, rules_by_name
 
@@ -95,7 +95,7 @@ def _result(finding: Finding, index: int, fingerprint: str, folder: Path) -> dic
         },
     }
     if finding.verdict is Verdict.EXEMPT:
-        kind = "external" if finding.reason == REASON else "inSource"
+        kind = "external" if finding.reason == BASELINE else "inSource"
         result["suppressions"] = [{"kind": kind, "justification": finding.reason or ""}]
     return result
 

@@ -7,7 +7,6 @@ It runs before every commit, so it reads its own options and loads nothing that 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -16,11 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from guardrails.environments import STANDARD, UnknownEnvironmentError, resolve_environment
-from guardrails.findings import Report, Verdict
+from guardrails.findings import CheckError, Verdict
 from guardrails.sanitise import sanitise
 
 if TYPE_CHECKING:
     from guardrails.cache import Cache
+    from guardrails.findings import Report
 
 DONE = 0
 FAILED = 1
@@ -153,15 +153,11 @@ def run_check(  # noqa: PLR0917 (the command line's own words)
     problem = _problem(paths, dialect, format, modes)
     if problem:
         return _refuse(problem, stderr)
-    from guardrails.baseline import BaselineError
-    from guardrails.changed import ChangedError
-    from guardrails.check import SinceError
-
     try:
         report = _report(paths, resolved, dialect, modes, environ if environ is not None else os.environ)
         if modes.write_baseline is not None:
             return _write(modes.write_baseline, report, stderr)
-    except (BaselineError, ChangedError, SinceError) as error:
+    except CheckError as error:
         return _refuse(str(error), stderr)
     print(_shown(report, format), file=stdout)
     if format == "json":  # whose form has no place for them
@@ -173,14 +169,18 @@ def run_check(  # noqa: PLR0917 (the command line's own words)
 def _report(
     paths: list[Path], environment: str, dialect: str, modes: Modes, environ: Mapping[str, str]
 ) -> Report:
-    from guardrails.baseline import apply_baseline, read_baseline
-    from guardrails.changed import changed_since
     from guardrails.check import check_paths
     from guardrails.scanning import cores
 
-    baseline = read_baseline(modes.baseline) if modes.baseline is not None else None
-    since = modes.changed_since
-    changed = changed_since(since, paths, environ) if since is not None else None
+    baseline = changed = None
+    if modes.baseline is not None:
+        from guardrails.baseline import apply_baseline, read_baseline
+
+        baseline = read_baseline(modes.baseline)
+    if modes.changed_since is not None:
+        from guardrails.changed import changed_since
+
+        changed = changed_since(modes.changed_since, paths, environ)
     revisions = modes.since_revision
     report = check_paths(
         paths,
@@ -212,6 +212,8 @@ def _write(file: Path, report: Report, stderr: TextIO) -> int:
 
 
 def _shown(report: Report, form: str) -> str:
+    import json
+
     if form == "json":
         return json.dumps(report.to_json(), indent=2, ensure_ascii=True)
     if form == "sarif":
@@ -229,6 +231,8 @@ def _shown(report: Report, form: str) -> str:
 
 
 def _about_rules(name: str | None, form: str, stdout: TextIO, stderr: TextIO) -> int:
+    import json
+
     from guardrails.explain import UnknownRuleError, rule_list, rule_objects, rule_page
 
     try:

@@ -1,0 +1,42 @@
+"""The page of a rule is made from the rule: whole, and for every rule there is."""
+
+from __future__ import annotations
+
+import pytest
+
+from guardrails.explain import UnknownRuleError, rule_list, rule_objects, rule_page
+from guardrails.rules import all_rules
+
+
+@pytest.mark.parametrize("rule", all_rules(), ids=lambda rule: rule.name)
+def test_every_rule_has_a_page_that_says_what_why_and_how_else(rule) -> None:  # type: ignore[no-untyped-def]
+    page = rule_page(rule.name)
+    assert page.startswith(f"# {rule.name}\n")
+    for title in ("## What", "## Why", "## The safe way"):
+        assert title in page
+    assert rule.message in page
+    assert rule.fix in page
+    assert ("## It finds" in page) == bool(rule.bad)
+    assert ("## It leaves alone" in page) == bool(rule.good)
+    assert page.count("```") % 2 == 0
+
+
+def test_examples_show_each_language_before_a_second_of_one() -> None:
+    page = rule_page("drop-table")
+    finds = page[page.index("## It finds") : page.index("## It leaves alone")]
+    assert "DROP TABLE old_users;" in finds
+    assert "op.drop_table('a')" in finds
+
+
+def test_an_unknown_rule_names_the_nearest_ones() -> None:
+    with pytest.raises(UnknownRuleError, match="there is no rule 'drop_tabel'; did you mean drop-table"):
+        rule_page("drop_tabel")
+    with pytest.raises(UnknownRuleError, match="--list-rules names them all"):
+        rule_page("\x1b[2J")
+
+
+def test_the_list_holds_every_rule_once() -> None:
+    assert [line.split()[0] for line in rule_list().splitlines()] == [rule.name for rule in all_rules()]
+    assert [entry["rule"] for entry in rule_objects()] == [rule.name for rule in all_rules()]
+    (bucket,) = [entry for entry in rule_objects() if entry["rule"] == "delete-bucket"]
+    assert bucket["blocks"] == ["development", "staging", "production"]
