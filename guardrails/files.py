@@ -39,7 +39,14 @@ class Written(StrEnum):
     SQL = "sql"
     PYTHON = "python"
     JAVASCRIPT = "javascript"
+    TYPESCRIPT = "typescript"
+    TSX = "tsx"
     SHELL = "shell"
+    TERRAFORM = "terraform"
+    DOCKERFILE = "dockerfile"
+    MAKEFILE = "makefile"
+    DATA = "data"
+    """YAML or JSON, of which only CloudFormation templates and pipelines are read."""
 
 
 _BY_SUFFIX = {
@@ -48,8 +55,18 @@ _BY_SUFFIX = {
     ".psql": Written.SQL,
     ".py": Written.PYTHON,
     ".pyw": Written.PYTHON,
-    **dict.fromkeys((".js", ".jsx", ".ts", ".tsx", ".mjs", ".cjs", ".mts", ".cts"), Written.JAVASCRIPT),
+    **dict.fromkeys((".js", ".jsx", ".mjs", ".cjs"), Written.JAVASCRIPT),
+    **dict.fromkeys((".ts", ".mts", ".cts"), Written.TYPESCRIPT),
+    ".tsx": Written.TSX,
     **dict.fromkeys((".sh", ".bash", ".zsh", ".ksh"), Written.SHELL),
+    **dict.fromkeys((".tf", ".tofu"), Written.TERRAFORM),
+    **dict.fromkeys((".yaml", ".yml", ".json", ".template"), Written.DATA),
+    ".dockerfile": Written.DOCKERFILE,
+    ".mk": Written.MAKEFILE,
+}
+_BY_NAME = {
+    **dict.fromkeys(("dockerfile", "containerfile"), Written.DOCKERFILE),
+    **dict.fromkeys(("makefile", "gnumakefile"), Written.MAKEFILE),
 }
 
 
@@ -105,7 +122,7 @@ def read_text(path: Path) -> str:
 
 def written_in(path: Path) -> Written | None:  # noqa: PLR0911 (one line a kind)
     """Tell what a file is written in, by its name or its first line; None: nothing that has a reader."""
-    known = _BY_SUFFIX.get(path.suffix.lower())
+    known = _BY_SUFFIX.get(path.suffix.lower()) or _BY_NAME.get(path.name.lower().split(".", 1)[0])
     if known is not None or path.suffix:
         return known
     try:

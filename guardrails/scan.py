@@ -6,9 +6,12 @@ import ast
 import io
 import tokenize
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
+from guardrails.cloud.cloudformation import looks_like_cloudformation, read_cloudformation
+from guardrails.cloud.terraform import read_terraform
+from guardrails.cloud.yamltree import YamlError
 from guardrails.environments import GateKind
 from guardrails.files import Found, UnreadableError, Written, read_text, written_in
 from guardrails.findings import Coverage, Direction, FileReport
@@ -16,10 +19,15 @@ from guardrails.judge import forward, judge, plain_finding
 from guardrails.migrations.model import MigrationFile
 from guardrails.migrations.read import is_migration, read_migration
 from guardrails.operations import Comment, Operation, Reading
+from guardrails.s3.embedded import holds_pipeline, read_dockerfile, read_makefile, read_pipeline
 from guardrails.s3.javascript import read_javascript
 from guardrails.s3.python import read_s3
 from guardrails.s3.shell import read_shell
+from guardrails.s3.trees import Grammar, TreeError
 from guardrails.sql.read import read_sql
+
+_MOST_FAULTS = 5
+"""Stretches of one file that are reported as unparsable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +50,7 @@ class Scanned:
 def scan_file(file: Found, scan: Scan, *, as_migration: bool = False) -> Scanned | None:
     """Scan a file; None where it is written in nothing that has a reader and nobody named it."""
     if file.fault:
-        relevant = file.path.suffix == "" or written_in(file.path) is not None
+        relevant = file.path.suffix == "" or written_in(file.path) not in {None, Written.DATA}
         return _faulty("unreadable", file.name, scan, file.fault) if relevant else None
     written = written_in(file.path)
     if written is None:
@@ -52,7 +60,11 @@ def scan_file(file: Found, scan: Scan, *, as_migration: bool = False) -> Scanned
     try:
         text = read_text(file.path)
     except UnreadableError as error:
+        if written is Written.DATA and not file.named:
+            return None  # data in a coding of its own is no template
         return _faulty("unreadable", file.name, scan, str(error))
+    if written is Written.DATA and not file.named and not _is_read(text, file.name):
+        return None
     return scan_text(text, written, file.name, scan, as_migration=as_migration)
 
 
@@ -60,13 +72,46 @@ def scan_text(text: str, written: Written, name: str, scan: Scan, *, as_migratio
     """Scan the text of a file. *as_migration* takes any Python for a migration."""
     if written is Written.PYTHON:
         return _python(text, name, scan, as_migration=as_migration)
+    try:
+        reading = _reading(text, written, name, scan)
+    except YamlError as error:
+        return _faulty("unparsable", name, scan, f"line {error.line}: {error}", error.line)
+    except (TreeError, RecursionError, MemoryError) as error:
+        return _faulty("unparsable", name, scan, str(error) or type(error).__name__)
+    report = _report(reading.operations, reading, name, scan)
+    if not reading.faults:
+        return Scanned(report)
+    hidden = [
+        plain_finding("unparsable", name, scan.gate, line=line, note=f"line {line}: {what}")
+        for line, what in dict.fromkeys(reading.faults)
+    ]
+    found = sorted((*report.findings, *hidden[:_MOST_FAULTS]), key=lambda f: (f.line, f.column, f.rule))
+    return Scanned(replace(report, findings=tuple(found)))
+
+
+def _reading(text: str, written: Written, name: str, scan: Scan) -> Reading:
     if written is Written.SQL:
-        reading = read_sql(text, scan.dialect)
-    elif written is Written.JAVASCRIPT:
-        reading = read_javascript(text)
-    else:
-        reading = read_shell(text)
-    return Scanned(_report(reading.operations, reading, name, scan))
+        return read_sql(text, scan.dialect)
+    if written is Written.DATA:
+        if looks_like_cloudformation(text):
+            return read_cloudformation(text)
+        return read_pipeline(text) if holds_pipeline(text, name) else Reading(statements=1, analysed=1)
+    return _READERS[written](text)
+
+
+def _is_read(text: str, name: str) -> bool:
+    return looks_like_cloudformation(text) or holds_pipeline(text, name)
+
+
+_READERS: dict[Written, Callable[[str], Reading]] = {
+    Written.JAVASCRIPT: read_javascript,
+    Written.TYPESCRIPT: lambda text: read_javascript(text, (Grammar.TYPESCRIPT, Grammar.TSX)),
+    Written.TSX: lambda text: read_javascript(text, (Grammar.TSX,)),
+    Written.SHELL: read_shell,
+    Written.TERRAFORM: read_terraform,
+    Written.DOCKERFILE: read_dockerfile,
+    Written.MAKEFILE: read_makefile,
+}
 
 
 def _python(text: str, name: str, scan: Scan, *, as_migration: bool) -> Scanned:
@@ -74,7 +119,7 @@ def _python(text: str, name: str, scan: Scan, *, as_migration: bool) -> Scanned:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the scanned code's own syntax, which is not ours to mend
             tree = ast.parse(text)
-        operations: list[Operation] = list(read_s3(tree))
+        operations: list[Operation] = list(read_s3(tree, text))
         comments = _comments(text)
         if not as_migration and not is_migration(tree):
             reading = Reading(comments=comments, statements=1, analysed=1)

@@ -1,189 +1,224 @@
-"""Finds deletions in S3 in JavaScript and TypeScript, by a tokenizer for comments, strings and regexes."""
+"""Finds deletions in S3 in JavaScript and TypeScript by their trees: both SDKs, aliases, command lines."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
+from guardrails.cloud.lifecycle import expires_everything
+from guardrails.cloud.settings import Risk, setting
 from guardrails.operations import Comment, Operation, Place, Reading, Thing, Verb
-from guardrails.s3.awscli import deletes, is_aws
+from guardrails.s3.awscli import deletes, is_program
+from guardrails.s3.javascript_names import COMMANDS, METHODS, Names, bare
 from guardrails.s3.shell import in_command_line
-from guardrails.sql.lexer import Lines
+from guardrails.s3.trees import Grammar, Source, inside
 
-_COMMANDS = {
-    "DeleteBucketCommand": Thing.BUCKET,
-    "DeleteObjectsCommand": Thing.OBJECTS,
-    "DeleteObjectCommand": Thing.OBJECT,
-}
-_METHODS = {"deleteBucket": Thing.BUCKET, "deleteObjects": Thing.OBJECTS, "deleteObject": Thing.OBJECT}
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+_RELEVANT = re.compile(
+    r"delete-?_?(?:bucket|objects?)\b|Delete(?:Bucket|Objects?)Command|['\"`](?:Bucket|Objects?)['\"`]"
+    r"|\b(?:aws|awslocal|s3cmd|s4cmd|s5cmd|mc)\b|LifecycleConfiguration|autoDeleteObjects|forceDestroy",
+    re.IGNORECASE,
+)
+_CALLS = re.compile(rb"\b(?:[dD]elete(?:Bucket|Objects?)(?:Command)?)\b")
+"""What an unparsable stretch must not hide."""
+_LISTING = re.compile(
+    r"\b(?:Contents|Versions|DeleteMarkers|CommonPrefixes)\b|[lL]istObject|[lL]ist\w*Objects"
+)
 _RUNNERS = frozenset(
-    {"exec", "execSync", "execa", "execaCommand", "execaCommandSync", "spawn", "spawnSync", "execAsync", "$"}
+    {"exec", "execSync", "execa", "execaCommand", "execaCommandSync", "spawn", "spawnSync", "execAsync"}
+    | {"$", "execFile", "execFileSync", "execaSync", "execPromise", "zx", "runCommand", "sh", "shell"}
 )
+_LIFECYCLES = frozenset({"PutBucketLifecycleConfigurationCommand", "putBucketLifecycleConfiguration"})
+_CALLBACKS = frozenset({"map", "forEach", "flatMap", "reduce", "filter"})
 
 
-class Token(NamedTuple):
-    """A token of JavaScript; a string's text is its content."""
+def read_javascript(text: str, grammars: tuple[Grammar, ...] = ()) -> Reading:
+    """Read a JavaScript or TypeScript source; the grammar with the fewest faults is taken.
 
-    kind: str
-    start: int
-    end: int
-    text: str
-
-
-def read_javascript(text: str) -> Reading:
-    """Read a JavaScript or TypeScript source. Any text can be read."""
-    lines = Lines(text)
-    tokens = tokenize(text)
-    comments = []
-    for token in tokens:
-        if token.kind == "comment":
-            line, column = lines.place(token.start)
-            alone = not text[token.start - column + 1 : token.start].strip()
-            comments.append(Comment(line, token.text, alone))
-    code = [token for token in tokens if token.kind != "comment"]
-    operations = []
-    aliases = _aliases(code)
-    for index in range(len(code)):
-        found = _found(code, index, aliases)
-        operations += [_operation(text, lines, code[index], thing) for thing in found]
-    return Reading(tuple(operations), tuple(comments), 1, 1)
+    Raises TreeError for a source that no parser finishes.
+    """
+    if not _RELEVANT.search(text) and "safety-exception" not in text:
+        return Reading(statements=1, analysed=1)
+    return _Reader(_parsed(text, grammars or (Grammar.JAVASCRIPT, Grammar.TYPESCRIPT, Grammar.TSX))).read()
 
 
-def tokenize(text: str) -> list[Token]:
-    """Cut a source into tokens, without white space."""
-    tokens: list[Token] = []
-    _tokenize(text, 0, len(text), tokens, 0)
-    return tokens
+def _parsed(text: str, grammars: tuple[Grammar, ...]) -> Source:
+    best = Source(text, grammars[0])
+    for grammar in grammars[1:]:
+        if not best.errors():
+            break
+        other = Source(text, grammar)
+        best = other if other.errors() < best.errors() else best
+    return best
 
 
-_TOKEN = re.compile(
-    r"(?P<space>\s+)|(?P<comment>//[^\n]*|/\*.*?(?:\*/|\Z))|(?P<word>[^\W\d][\w$]*|\$[\w$]*)"
-    r"|(?P<string>'(?:[^'\\\n]|\\.)*'?|\"(?:[^\"\\\n]|\\.)*\"?)|(?P<number>\d[\w.]*)|(?P<tick>`)|(?P<symbol>.)",
-    re.DOTALL,
-)
-_REGEX = re.compile(r"/(?![*/])(?:[^/\\\[\n]|\\.|\[(?:[^\]\\\n]|\\.)*\])+/[a-z]*")
-_BEFORE_REGEX = frozenset("(,=:[!&|?{};+-*%~^>")
+class _Reader:
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.names = Names(source)
+        self.seen: set[tuple[int, Thing]] = set()
 
-
-def _tokenize(text: str, start: int, stop: int, tokens: list[Token], depth: int) -> None:
-    position = start
-    while position < stop:
-        if text[position] == "/" and _may_be_regex(tokens):
-            regex = _REGEX.match(text, position, stop)
-            if regex:
-                tokens.append(Token("regex", position, regex.end(), regex.group()))
-                position = regex.end()
-                continue
-        found = _TOKEN.match(text, position, stop)
-        if found is None:
-            return
-        kind, end = str(found.lastgroup), found.end()
-        if kind == "tick":
-            end = _template(text, position, stop, tokens, depth)
-        elif kind == "string":
-            tokens.append(Token(kind, position, end, found.group()[1:].rstrip(found.group()[0])))
-        elif kind != "space":
-            tokens.append(Token(kind, position, end, found.group()))
-        position = end
-
-
-def _may_be_regex(tokens: Sequence[Token]) -> bool:
-    last = next((token for token in reversed(tokens[-4:]) if token.kind != "comment"), None)
-    if last is None:
-        return True
-    return last.text in _BEFORE_REGEX if last.kind == "symbol" else last.text in {"return", "typeof", "case"}
-
-
-def _template(text: str, start: int, stop: int, tokens: list[Token], depth: int) -> int:
-    position = start + 1
-    content = ""
-    holes: list[tuple[int, int]] = []
-    while position < stop and text[position] != "`":
-        if text[position] == "\\":
-            content += text[position + 1 : position + 2]
-            position += 2
-        elif text.startswith("${", position):
-            end = _closing_brace(text, position + 2, stop)
-            holes.append((position + 2, end))
-            content += "X"
-            position = end + 1
-        else:
-            content += text[position]
-            position += 1
-    tokens.append(Token("string", start, min(position + 1, stop), content))
-    for hole_start, hole_end in holes if depth < 8 else []:
-        _tokenize(text, hole_start, min(hole_end, stop), tokens, depth + 1)
-    return position + 1
-
-
-def _closing_brace(text: str, start: int, stop: int) -> int:
-    depth = 1
-    for position in range(start, stop):
-        depth += (text[position] == "{") - (text[position] == "}")
-        if depth == 0:
-            return position
-    return stop
-
-
-def _aliases(code: Sequence[Token]) -> dict[str, Thing]:
-    """Give the names under which the commands are imported, with ``as`` and ``:`` for renames."""
-    aliases = dict(_COMMANDS)
-    for name, link, alias in zip(code, code[1:], code[2:], strict=False):
-        if name.text in _COMMANDS and link.text in {"as", ":"} and alias.kind == "word":
-            aliases[alias.text] = _COMMANDS[name.text]
-    return aliases
-
-
-def _found(code: Sequence[Token], index: int, aliases: dict[str, Thing]) -> Iterator[Thing]:
-    token = code[index]
-    before = code[index - 1] if index else None
-    after = code[index + 1] if index + 1 < len(code) else None
-    if token.kind == "word" and token.text in aliases and _constructed(code, index):
-        yield aliases[token.text]
-    elif token.kind == "word" and token.text in _METHODS and before is not None and before.text == ".":
-        if after is None or after.text != "=" or code[index + 2 : index + 3] == []:
-            yield _METHODS[token.text]
-    elif token.kind == "string":
-        if token.text in _METHODS and before is not None and before.text == "[" and index > 1:
-            previous = code[index - 2]
-            if (
-                after is not None
-                and after.text == "]"
-                and (previous.kind == "word" or previous.text in ")].")
-            ):
-                yield _METHODS[token.text]
-        yield from _command(code, index)
-
-
-def _constructed(code: Sequence[Token], index: int) -> bool:
-    while index >= 2 and code[index - 1].text == "." and code[index - 2].kind == "word":
-        index -= 2
-    return index > 0 and code[index - 1].text == "new"
-
-
-def _command(code: Sequence[Token], index: int) -> Iterator[Thing]:
-    token = code[index]
-    runs = index > 0 and code[index - 1].text in _RUNNERS
-    if index > 1 and code[index - 1].text == "(" and code[index - 2].text in _RUNNERS:
-        runs = True
-    if runs:
-        yield from (operation.thing for operation in in_command_line(token.text, Place(1)))
-    if is_aws(token.text) and not token.text.startswith("$"):
-        words = []
-        for following in code[index + 1 :]:
-            if following.kind == "string":
-                words.append(following.text)
-            elif following.text not in {",", "["}:
+    def read(self) -> Reading:
+        hints = _hints(())
+        known: set[str] = set()
+        for _ in range(4):  # a constant of a constant of an alias is as far as code goes
+            grown = self.names.learn(hints)
+            hints = _hints(grown)
+            if grown == known:
                 break
-        thing = deletes(words) if index else None
+            known = grown
+        operations: list[Operation] = []
+        comments: list[Comment] = []
+        for node in self.source.walk(hints):
+            if node.type == "comment":
+                line = node.start_point[0] + 1
+                comments.append(Comment(line, self.source.text(node), self.source.alone(node)))
+            else:
+                operations += self._of(node)
+        faults = tuple(self.source.faults(_CALLS))
+        return Reading(tuple(operations), tuple(comments), 1, 0 if faults else 1, faults)
+
+    def _of(self, node: Node) -> Iterator[Operation]:
+        if node.type == "new_expression":
+            yield from self._constructed(node)
+        elif node.type == "call_expression":
+            yield from self._call(node)
+        elif node.type in {"member_expression", "subscript_expression"}:
+            yield from self._reference(node)
+        elif node.type in {"identifier", "shorthand_property_identifier"}:
+            yield from self._handed_on(node)
+        elif node.type == "pair":
+            key = self.names.key(node)
+            value = node.child_by_field_name("value")
+            if key in {"autoDeleteObjects", "forceDestroy"} and value is not None and value.type == "true":
+                place = self.source.place(node)
+                yield setting(Risk.FORCE_DESTROY, place, self.source.text(node))
+
+    def _constructed(self, node: Node) -> Iterator[Operation]:
+        made = node.child_by_field_name("constructor")
+        if made is None:
+            return
+        thing = self.names.command(made)
         if thing is not None:
-            yield thing
+            yield from self._deletion(made, node, thing)
+        name = self.names.member(made) or self.source.text(made)
+        if name in _LIFECYCLES:
+            yield from self._lifecycle(node)
+
+    def _call(self, node: Node) -> Iterator[Operation]:
+        function = node.child_by_field_name("function")
+        arguments = node.child_by_field_name("arguments")
+        if function is None or arguments is None:
+            return
+        function = bare(function)
+        name = self.names.member(function) or self.source.text(function)
+        if function.type == "identifier" and name in self.names.methods:
+            yield from self._deletion(function, node, self.names.methods[name])
+        given = [arguments] if arguments.type == "template_string" else _plain(arguments)
+        if name in {"makeRequest", "makeUnauthenticatedRequest"} and given:
+            thing = METHODS.get(self.names.string(given[0]))
+            if thing is not None:
+                yield from self._deletion(function, node, thing)
+        if name in _LIFECYCLES:
+            yield from self._lifecycle(node)
+        if name in _RUNNERS and given and not self._is_regex(function):
+            yield from self._command_line(node, given)
+
+    def _command_line(self, node: Node, given: list[Node]) -> Iterator[Operation]:
+        words = [self.names.string(given[0])]
+        listed = next((item for item in given[1:] if item.type == "array"), None)
+        if listed is not None:
+            words += [self.names.string(item) or "X" for item in _plain(listed)]
+        elif is_program(words[0]) and len(given) > 1:
+            words += [self.names.string(item) or "X" for item in given[1:]]
+        place = self.source.place(node)
+        if len(words) == 1 or any(option in words for option in ("-c", "-lc", "/c")):
+            for operation in in_command_line(" ".join(words[-1:]), place):
+                yield from self._deletion(node, node, operation.thing)
+            return
+        for index, word in enumerate(words):
+            thing = deletes(words[index:]) if is_program(word) and not word.startswith("$") else None
+            if thing is not None:
+                yield from self._deletion(node, node, thing)
+                return
+
+    def _reference(self, node: Node) -> Iterator[Operation]:
+        """Give what a method deletes whose name is taken, whether it is called here or handed on."""
+        name = self.names.member(node)
+        thing = METHODS.get(name)
+        receiver = node.child_by_field_name("object")
+        if thing is None or receiver is None or self.names.is_own(receiver, name):
+            if name in COMMANDS and _is_handed_on(node):
+                yield from self._deletion(node, node, COMMANDS[name])
+            return
+        parent = node.parent
+        if parent is not None and parent.type == "assignment_expression" and node == parent.named_children[0]:
+            return
+        whole = parent if parent is not None and parent.type == "call_expression" else node
+        place = node.child_by_field_name("property") or node.child_by_field_name("index") or node
+        yield from self._deletion(place, whole, thing)
+
+    def _handed_on(self, node: Node) -> Iterator[Operation]:
+        thing = self.names.command(node) if node.type == "identifier" else None
+        if node.type == "shorthand_property_identifier":
+            thing = self.names.commands.get(self.source.text(node))
+        if thing is not None and _is_handed_on(node):
+            yield from self._deletion(node, node, thing)
+
+    def _lifecycle(self, node: Node) -> Iterator[Operation]:
+        arguments = node.child_by_field_name("arguments")
+        given = self.names.value(_plain(arguments)[0]) if arguments and _plain(arguments) else None
+        config = given.get("LifecycleConfiguration") if isinstance(given, dict) else None
+        when = expires_everything(config)
+        if when:
+            yield setting(Risk.EXPIRES_ALL, self.source.place(node), self.source.text(node), note=when)
+
+    def _deletion(self, node: Node, whole: Node, thing: Thing) -> Iterator[Operation]:
+        note = ""
+        if thing is Thing.OBJECT and self._over_a_listing(node):
+            thing, note = Thing.OBJECTS, "one after the other, over a listing"
+        if (node.start_byte, thing) in self.seen:
+            return
+        self.seen.add((node.start_byte, thing))
+        place: Place = self.source.place(node, whole)
+        yield Operation(Verb.DELETE, thing, place, self.source.text(whole), note=note)
+
+    def _over_a_listing(self, node: Node) -> bool:
+        for outer in inside(node):
+            over: Node | None = None
+            if outer.type == "for_in_statement":
+                over = outer.child_by_field_name("right")
+            elif outer.type == "call_expression":
+                function = outer.child_by_field_name("function")
+                if function is not None and self.names.member(function) in _CALLBACKS:
+                    over = function.child_by_field_name("object")
+            if over is not None and _LISTING.search(self.source.text(over)):
+                return True
+        return False
+
+    def _is_regex(self, function: Node) -> bool:
+        receiver = function.child_by_field_name("object")
+        return receiver is not None and bare(receiver).type == "regex"
 
 
-def _operation(text: str, lines: Lines, token: Token, thing: Thing) -> Operation:
-    line, column = lines.place(token.start)
-    start = token.start - column + 1
-    end = text.find("\n", token.start)
-    shown = text[start : len(text) if end < 0 else end].strip()
-    return Operation(Verb.DELETE, thing, Place(line, column), shown)
+def _hints(names: tuple[str, ...] | set[str]) -> re.Pattern[bytes]:
+    own = "".join(rf"|(?<![\w$]){re.escape(name)}(?![\w$])" for name in sorted(names))
+    pattern = f"(?:{_RELEVANT.pattern}|safety-exception{own})"
+    return re.compile(pattern.encode(), re.IGNORECASE)
+
+
+def _plain(node: Node) -> list[Node]:
+    return [bare(child) for child in node.named_children if child.type != "comment"]
+
+
+def _is_handed_on(node: Node) -> bool:
+    """Say whether a class is a value here: an argument, an item, what a function gives back."""
+    parent = node.parent
+    if parent is None:
+        return False
+    if parent.type == "pair":
+        return parent.child_by_field_name("value") == node
+    return parent.type in {"arguments", "array", "return_statement", "ternary_expression", "object"}

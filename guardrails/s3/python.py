@@ -3,22 +3,39 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
+from guardrails.cloud.lifecycle import expires_everything
+from guardrails.cloud.settings import Risk, setting
 from guardrails.operations import Operation, Place, Thing, Verb
-from guardrails.s3.awscli import PYTHON_CALLS, deletes, is_aws
+from guardrails.s3.awscli import API_CALLS, PYTHON_CALLS, deletes, expires, is_program
+from guardrails.s3.python_names import Names
 from guardrails.s3.shell import in_command_line
 
 _RUNNERS = frozenset(
     {"system", "popen", "run", "call", "check_call", "check_output", "Popen", "getoutput", "getstatusoutput"}
-    | {"create_subprocess_shell", "sh", "local", "sudo", "execute_command"}
+    | {"create_subprocess_shell", "sh", "local", "sudo", "execute_command", "spawn", "shell"}
 )
+_BY_NAME = frozenset({"getattr", "methodcaller", "attrgetter", "__getattribute__"})
+_LISTING = re.compile(
+    r"\b(?:paginate|get_paginator|list_object\w*|list_keys|Contents|Versions|DeleteMarkers|object_versions)\b"
+    r"|\bobjects\.(?:all|filter|limit|page_size)\b"
+)
+_DESTROYS = frozenset({"auto_delete_objects", "force_destroy"})
+_BOTO2 = {"delete_keys": Thing.OBJECTS, "delete_key": Thing.OBJECT}
+_RELEVANT = re.compile(r"delete|s3|aws|force_destroy|lifecycle", re.IGNORECASE)
 
 
-def read_s3(tree: ast.Module) -> list[Operation]:
-    """Give the deletions in S3 of a module, in the order of the source."""
+def read_s3(tree: ast.Module, text: str | None = None) -> list[Operation]:
+    """Give the deletions in S3 of a module, in the order of the source.
+
+    With its *text* a module that cannot hold any is passed over quickly.
+    """
+    if text is not None and not _RELEVANT.search(text):
+        return []
     reader = _Reader(tree)
-    found = [operation for node in ast.walk(tree) for operation in reader.of(node)]
+    found = {operation: None for node in ast.walk(tree) for operation in reader.of(node)}
     return sorted(found, key=lambda operation: (operation.place.line, operation.place.column))
 
 
@@ -29,124 +46,130 @@ def place_of(node: ast.expr | ast.stmt) -> Place:
 
 class _Reader:
     def __init__(self, tree: ast.Module) -> None:
-        self.known: dict[str, Thing] = {}
-        self.constants: dict[str, str] = {}
-        self.quiet: set[ast.AST] = set()
-        """Attributes that are judged with their call, or that only lead on to another attribute."""
-        self.boto = False
-        for node in ast.walk(tree):
-            self._look(node)
-
-    def _look(self, node: ast.AST) -> None:
-        if isinstance(node, ast.Import):
-            self.boto |= any("boto" in alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            self.boto |= "boto" in (node.module or "")
-        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute):
-            self.quiet.add(node.value)
-        elif isinstance(node, ast.Call):
-            self.quiet.add(node.func)
-        elif (
-            isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name)
-        ):
-            name = node.targets[0].id
-            if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
-                self.constants[name] = node.value.value
-            made = _made(node.value)
-            if made is not None:
-                self.known[name] = made
+        self.names = Names(tree)
 
     def of(self, node: ast.AST) -> Iterator[Operation]:
         if isinstance(node, ast.Call):
             yield from self._call(node)
-        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load) and node not in self.quiet:
-            if node.attr in PYTHON_CALLS:
-                yield _operation(node, PYTHON_CALLS[node.attr])
-        elif isinstance(node, ast.List | ast.Tuple):
-            words = [_literal(item) for item in node.elts]
-            if words and is_aws(words[0]) and not words[0].startswith("$"):
-                thing = deletes(words[1:])
-                if thing is not None:
-                    yield _operation(node, thing)
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
+            yield from self._reference(node)
+        elif isinstance(node, ast.List | ast.Tuple) and node.elts:
+            yield from self._argument_list(node, self.names.words(node))
+        elif isinstance(node, ast.keyword) and node.arg in _DESTROYS and _is_true(node.value):
+            yield setting(Risk.FORCE_DESTROY, place_of(node.value), f"{node.arg}=True")
 
     def _call(self, node: ast.Call) -> Iterator[Operation]:
         function = node.func
-        if isinstance(function, ast.Name) and function.id in {"getattr", "methodcaller"} and node.args:
-            name = self._string(node.args[1 if function.id == "getattr" and len(node.args) > 1 else 0])
-            if name in PYTHON_CALLS:
-                yield _operation(node, PYTHON_CALLS[name])
-        if isinstance(function, ast.Attribute):
-            if function.attr in PYTHON_CALLS:
-                yield _operation(node, PYTHON_CALLS[function.attr])
-            elif function.attr == "delete":
-                thing = self._receiver(function.value)
-                if thing is not None:
-                    yield _operation(node, thing)
         called = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-        if called in _RUNNERS and node.args:
-            command = self._string(node.args[0])
-            if command:
-                yield from in_command_line(command, place_of(node))
-        if called in {"create_subprocess_exec", "execlp", "execvp"}:
-            words = [_literal(item) for item in node.args]
-            for index, word in enumerate(words[:2]):
-                thing = deletes(words[index + 1 :]) if is_aws(word) else None
-                if thing is not None:
-                    yield _operation(node, thing)
-                    break
+        if called in _BY_NAME and node.args:
+            named = node.args[1] if called == "getattr" and len(node.args) > 1 else node.args[0]
+            texts = self.names.texts(named)
+            elsewhere = called == "getattr" and any(self.names.is_elsewhere(node.args[0], t) for t in texts)
+            for name in () if elsewhere else dict.fromkeys(texts):
+                if name in PYTHON_CALLS:
+                    yield self._deletion(node, PYTHON_CALLS[name])
+        if isinstance(function, ast.Attribute):
+            yield from self._method(node, function)
+        if called in _RUNNERS:
+            yield from self._command_line(node)
+        if called in {"create_subprocess_exec", "execlp", "execvp", "spawnlp", "spawnvp"}:
+            words = [word for arg in node.args for word in self.names.words(arg) or [self._text(arg) or "X"]]
+            yield from self._argument_list(node, words)
 
-    def _string(self, node: ast.expr) -> str:
-        if isinstance(node, ast.Name):
-            return self.constants.get(node.id, "")
-        return _literal(node)
+    def _method(self, node: ast.Call, function: ast.Attribute) -> Iterator[Operation]:
+        if function.attr in PYTHON_CALLS:
+            if not self.names.is_elsewhere(function.value, function.attr):
+                yield self._deletion(node, PYTHON_CALLS[function.attr])
+        elif function.attr == "delete":
+            thing = self.names.thing(function.value)
+            if thing is not None:
+                yield self._deletion(node, thing)
+            elif self.names.collection(function.value):
+                yield self._deletion(node, Thing.OBJECTS)
+        elif function.attr in {"_make_api_call", "make_api_call"} and node.args:
+            thing = API_CALLS.get(self._text(node.args[0]))
+            if thing is not None:
+                yield self._deletion(node, thing)
+        elif function.attr in {"put_bucket_lifecycle_configuration", "put_bucket_lifecycle"} or (
+            function.attr == "put" and "ifecycle" in ast.unparse(function.value)[:4000]
+        ):
+            given = next((k.value for k in node.keywords if k.arg == "LifecycleConfiguration"), None)
+            when = expires_everything(self.names.value(given))
+            if when:
+                yield setting(Risk.EXPIRES_ALL, place_of(node), ast.unparse(node), note=when)
+        elif function.attr in _BOTO2 and self.names.boto and self.names.thing(function.value) is Thing.BUCKET:
+            yield self._deletion(node, _BOTO2[function.attr])
 
-    def _receiver(self, node: ast.expr) -> Thing | None:
-        """Say what ``node.delete()`` deletes in S3; None: something else, such as a Django manager."""
-        inner: ast.expr = node
-        filtered = False
-        while isinstance(inner, ast.Call) and isinstance(inner.func, ast.Attribute):
-            if inner.func.attr in {"all", "filter", "limit", "page_size"}:
-                filtered |= any(keyword.arg == "Prefix" for keyword in inner.keywords)
-                inner = inner.func.value
-            else:
-                break
-        if isinstance(inner, ast.Attribute) and inner.attr == "object_versions":
-            return Thing.OBJECTS
-        if isinstance(inner, ast.Attribute) and inner.attr == "objects":
-            return Thing.OBJECTS if filtered or self._what(inner.value) is Thing.BUCKET else None
-        return self._what(inner) if inner is node else None
+    def _reference(self, node: ast.Attribute) -> Iterator[Operation]:
+        """Give what a method deletes that is handed on rather than called."""
+        outer = self.names.inside.get(node)
+        if node.attr not in PYTHON_CALLS or self.names.is_elsewhere(node.value, node.attr):
+            return
+        if isinstance(outer, ast.Attribute) or (isinstance(outer, ast.Call) and outer.func is node):
+            return
+        yield self._deletion(node, PYTHON_CALLS[node.attr])
 
-    def _what(self, node: ast.expr) -> Thing | None:
-        made = _made(node)
-        if made is not None:
-            return made
-        if isinstance(node, ast.Name):
-            known = self.known.get(node.id)
-            if known is None and self.boto and node.id.lower().endswith("bucket"):
-                return Thing.BUCKET
-            return known
-        if isinstance(node, ast.Attribute) and self.boto and node.attr.lower().endswith("bucket"):
-            return Thing.BUCKET
-        return None
+    def _command_line(self, node: ast.Call) -> Iterator[Operation]:
+        given = node.args[0] if node.args else next((k.value for k in node.keywords if k.arg == "args"), None)
+        if given is None or self._is_read_where_it_stands(given):
+            return
+        for command in self.names.texts(given):
+            yield from in_command_line(command, place_of(node))
+        yield from self._argument_list(node, self.names.words(given))
 
-
-def _made(node: ast.expr) -> Thing | None:
-    if isinstance(node, ast.Await):
-        node = node.value
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-        return {"Bucket": Thing.BUCKET, "Object": Thing.OBJECT, "ObjectSummary": Thing.OBJECT}.get(
-            node.func.attr
+    def _is_read_where_it_stands(self, given: ast.expr) -> bool:
+        """Say whether a list of words is judged as such already, which every list is."""
+        if isinstance(given, ast.Name):
+            given = self.names.values.get(given.id, given)
+        elif isinstance(given, ast.Call) and given.args and getattr(given.func, "attr", "") == "join":
+            given = given.args[0]
+        return isinstance(given, ast.List | ast.Tuple) and any(
+            self._argument_list(given, self.names.words(given))
         )
-    return None
+
+    def _argument_list(self, node: ast.expr, words: list[str]) -> Iterator[Operation]:
+        for index, word in enumerate(words[:-1]):
+            if not is_program(word) or word.startswith("$"):
+                continue
+            if word == "mc" and index:
+                continue
+            thing = deletes(words[index:])
+            if thing is not None:
+                yield self._deletion(node, thing)
+            when = expires(words[index:])
+            if when:
+                yield setting(Risk.EXPIRES_ALL, place_of(node), ast.unparse(node), note=when)
+            return
+        if len(words) > 2 and words[0].rsplit("/", 1)[-1] in {"bash", "sh"} and words[1] in {"-c", "-lc"}:
+            yield from in_command_line(words[2], place_of(node))
+
+    def _deletion(self, node: ast.expr, thing: Thing) -> Operation:
+        note = ""
+        if thing is Thing.OBJECT and self._over_a_listing(node):
+            thing, note = Thing.OBJECTS, "one after the other, over a listing"
+        return Operation(Verb.DELETE, thing, place_of(node), ast.unparse(node), note=note)
+
+    def _over_a_listing(self, node: ast.AST) -> bool:
+        outer: ast.AST | None = node
+        while outer is not None:
+            over: list[ast.expr] = []
+            if isinstance(outer, ast.For | ast.AsyncFor):
+                over = [outer.iter]
+            elif isinstance(outer, ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp):
+                over = [generator.iter for generator in outer.generators]
+            for iterable in over:
+                if _LISTING.search(ast.unparse(iterable)):
+                    return True
+                if isinstance(iterable, ast.Name) and iterable.id in self.names.values:
+                    value = self.names.values[iterable.id]
+                    if not isinstance(value, ast.List | ast.Tuple) and _LISTING.search(ast.unparse(value)):
+                        return True
+            outer = self.names.inside.get(outer)
+        return False
+
+    def _text(self, node: ast.expr) -> str:
+        return next(iter(self.names.texts(node)), "")
 
 
-def _literal(node: ast.expr) -> str:
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return node.value
-    if isinstance(node, ast.JoinedStr):
-        return "".join(str(part.value) if isinstance(part, ast.Constant) else "X" for part in node.values)
-    return ""
-
-
-def _operation(node: ast.expr, thing: Thing) -> Operation:
-    return Operation(Verb.DELETE, thing, place_of(node), ast.unparse(node))
+def _is_true(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is True

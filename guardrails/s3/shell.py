@@ -1,210 +1,187 @@
-"""Finds deletions in S3 in shell scripts: commands are told from comments, quoted text and here-documents."""
+"""Finds deletions in S3 in shell scripts by their tree: commands, variables, pipelines and here-documents."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from guardrails.operations import Comment, Operation, Place, Reading, Verb
-from guardrails.s3.awscli import deletes, is_aws
-from guardrails.sql.lexer import Lines
+from guardrails.cloud.settings import Risk, setting
+from guardrails.operations import Comment, Operation, Place, Reading, Thing, Verb
+from guardrails.s3.awscli import deletes, expires, is_program
+from guardrails.s3.shell_words import Variables
+from guardrails.s3.trees import Grammar, Source, inside
 
+if TYPE_CHECKING:
+    from tree_sitter import Node
 
-@dataclass(slots=True)
-class Word:
-    """A word of a command, with its quotes taken off."""
-
-    start: int
-    text: str = ""
-    end: int = 0
-    inner: list[str] = field(default_factory=list)
-    """Commands that it substitutes: ``$(…)`` and backticks."""
-
-
-@dataclass(frozen=True, slots=True)
-class Script:
-    """A script cut into simple commands and comments."""
-
-    commands: list[list[Word]]
-    comments: list[tuple[int, str]]
+_RELEVANT = re.compile(r"aws|s3cmd|s4cmd|s5cmd|\bmc\b|s3", re.IGNORECASE)
+_CALLS = re.compile(
+    rb"\b(?:s3\s+(?:rb|rm|sync)|s3api\s+delete-(?:bucket|objects?)|s[345]cmd\s+(?:rb|rm|del|sync)|mc\s+rb)\b"
+)
+"""What an unparsable stretch must not hide."""
+_PREFIX = re.compile(r"\w+=.*|time|!|then|do|else", re.DOTALL)
+_TALKS = frozenset(
+    {"echo", "printf", ":", "grep", "rg", "sed", "log", "alias", "man", "help", "which", "type"}
+)
+_SHELLS = frozenset({"bash", "sh", "zsh", "dash", "ksh"})
+_RUNS = _SHELLS | {"eval", "ssh", "su", "docker", "docker-compose", "podman", "kubectl", "watch", "trap"}
+_MANY = frozenset({"xargs", "parallel"})
+_LISTING = re.compile(r"\bs3\s+ls\b|list-object|\bls\s+s3://")
+_DEEPEST = 5
 
 
 def read_shell(text: str) -> Reading:
-    """Read a shell script. Any text can be read."""
-    lines = Lines(text)
-    script = cut(text)
-    operations = []
-    for words in script.commands:
-        line, column = lines.place(words[0].start)
-        place = Place(line, column, lines.place(max(words[-1].end - 1, 0))[0])
-        shown = text[words[0].start : words[-1].end]
-        operations += list(in_command(words, place, shown))
-    comments = []
-    for offset, comment in script.comments:
-        line, column = lines.place(offset)
-        comments.append(Comment(line, comment, alone=not text[offset - column + 1 : offset].strip()))
-    return Reading(tuple(operations), tuple(comments), len(script.commands), len(script.commands))
+    """Read a shell script. Raises TreeError for one that no parser finishes."""
+    if not _RELEVANT.search(text) and "safety-exception" not in text:
+        return Reading(statements=1, analysed=1)
+    return _Reader(Source(text, Grammar.BASH)).read()
 
 
 def in_command_line(command: str, place: Place, depth: int = 0) -> Iterator[Operation]:
-    """Give what a command line in a string deletes."""
-    for words in cut(command).commands:
-        yield from in_command(words, place, command, depth)
+    """Give what a command line in a string deletes, all of it at *place*."""
+    if depth > _DEEPEST or not _RELEVANT.search(command):
+        return
+    reader = _Reader(Source(command, Grammar.BASH), depth)
+    for operation in reader.read().operations:
+        yield operation.at(place)
 
 
-def in_command(words: list[Word], place: Place, shown: str, depth: int = 0) -> Iterator[Operation]:
-    """Give what a simple command deletes, with the commands inside it."""
-    if depth > 5:
-        return
-    for word in words:
-        for inner in word.inner:
-            yield from in_command_line(inner, place, depth + 1)
-    texts = [word.text for word in words]
-    start = next((i for i, text in enumerate(texts) if not _PREFIX.fullmatch(text)), len(texts))
-    if start == len(texts) or texts[start].rsplit("/", 1)[-1] in _TALKS:
-        return
-    for index in range(start, len(texts)):
-        if is_aws(texts[index]):
-            thing = deletes(texts[index + 1 :])
+class _Reader:
+    def __init__(self, source: Source, depth: int = 0) -> None:
+        self.source = source
+        self.depth = depth
+        self.variables = Variables(source)
+        self.commands = 0
+
+    def read(self) -> Reading:
+        operations: dict[Operation, None] = {}
+        comments = []
+        for node in self.source.walk():
+            self.variables.learn(node)
+            if node.type == "comment":
+                line = node.start_point[0] + 1
+                comments.append(Comment(line, self.source.text(node), self.source.alone(node)))
+            elif node.type == "command":
+                self.commands += 1
+                operations.update(dict.fromkeys(self._command(node)))
+            elif node.type == "heredoc_redirect":
+                operations.update(dict.fromkeys(self._heredoc(node)))
+        faults = tuple(self.source.faults(_CALLS))
+        count = max(self.commands, 1)
+        return Reading(tuple(operations), tuple(comments), count, max(count - len(faults), 0), faults)
+
+    def _command(self, node: Node) -> Iterator[Operation]:
+        whole = self._statement(node)
+        place, shown = self.source.place(node, whole), self.source.text(whole)
+        for words in self.variables.commands(node):
+            start = next((i for i, text in enumerate(words) if not _PREFIX.fullmatch(text)), len(words))
+            if start == len(words):
+                continue
+            if _name(words[start]) in _TALKS and not (
+                _name(words[start]) in {"echo", "printf"} and self._is_piped_into_a_shell(node)
+            ):
+                continue
+            if _name(words[start]) in {"echo", "printf"}:
+                yield from in_command_line(" ".join(words[start + 1 :]), place, self.depth + 1)
+                continue
+            yield from self._line(node, words[start:], place, shown)
+            for child in node.named_children:
+                if child.type == "herestring_redirect" and _runs(words):
+                    told = self.variables.text(child.named_children[0]) if child.named_children else ""
+                    yield from in_command_line(told, place, self.depth + 1)
+
+    def _line(self, node: Node, words: Sequence[str], place: Place, shown: str) -> Iterator[Operation]:
+        for index, word in enumerate(words):
+            if not is_program(word):
+                continue
+            if _name(word) == "mc" and index and _name(words[index - 1]) not in {*_MANY, "sudo"}:
+                continue
+            thing = deletes(words[index:])
             if thing is not None:
-                yield Operation(Verb.DELETE, thing, place, shown)
+                note = ""
+                if thing is Thing.OBJECT and (_MANY & set(map(_name, words[:index])) or self._listed(node)):
+                    thing, note = Thing.OBJECTS, "one after the other, over a list"
+                yield Operation(Verb.DELETE, thing, place, shown, note=note)
+            when = expires(words[index:])
+            if when:
+                yield setting(Risk.EXPIRES_ALL, place, shown, note=when)
             return
-    if any(text.rsplit("/", 1)[-1] in _RUNS for text in texts[start:]):
-        for text in texts[start:]:
-            if " " in text.strip():
-                yield from in_command_line(text, place, depth + 1)
+        if _runs(words) or _MANY & set(map(_name, words)):
+            for text in words:
+                if " " in text.strip():
+                    yield from in_command_line(text, place, self.depth + 1)
 
+    def _heredoc(self, node: Node) -> Iterator[Operation]:
+        """Give what a here-document deletes that a shell reads."""
+        body = next((child for child in node.named_children if child.type == "heredoc_body"), None)
+        statement = node.parent
+        if body is None or statement is None or self.depth > _DEEPEST:
+            return
+        readers = [
+            words
+            for part in (*statement.named_children, *(c for c in node.named_children if c is not body))
+            for command in _commands_of(part)
+            for words in self.variables.commands(command)
+        ]
+        if not any(_runs(words) for words in readers):
+            return
+        first = body.start_point[0]
+        for operation in (
+            _Reader(Source(self.source.text(body), Grammar.BASH), self.depth + 1).read().operations
+        ):
+            place = operation.place
+            yield operation.at(
+                Place(
+                    place.line + first,
+                    place.column,
+                    place.last_line + first,
+                    place.first_line + first,
+                )
+            )
 
-_PREFIX = re.compile(r"(?:\w+=.*|then|do|else|if|elif|while|until|!|\{|time)", re.DOTALL)
-_TALKS = frozenset({"echo", "printf", "#", ":", "grep", "rg", "sed", "log", "alias", "man", "help"})
-_RUNS = frozenset(
-    {"bash", "sh", "zsh", "dash", "ksh", "eval", "ssh", "su", "docker", "docker-compose", "kubectl", "watch"}
-)
-_HEREDOC = re.compile(r"<<-?\s*(?:'([^'\n]+)'|\"([^\"\n]+)\"|\\?([\w.-]+))")
-
-
-def cut(text: str) -> Script:
-    """Cut a script into simple commands. What never ends runs to the end of the text."""
-    return _Cutter(text).run()
-
-
-def _moved(word: Word, by: int) -> Word:
-    return Word(word.start + by, word.text, word.end + by, word.inner)
-
-
-class _Cutter:
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.commands: list[list[Word]] = []
-        self.comments: list[tuple[int, str]] = []
-        self.words: list[Word] = []
-        self.word: Word | None = None
-        self.heredocs: list[tuple[str, bool]] = []
-        """The words that end here-documents, and whether a shell reads them."""
-
-    def run(self) -> Script:
-        position = 0
-        while position < len(self.text):
-            position = self._step(position)
-        self._end_command(len(self.text))
-        return Script(self.commands, self.comments)
-
-    def _step(self, at: int) -> int:  # noqa: PLR0911 (one line for each kind of character)
-        char = self.text[at]
-        if char == "\\":
-            if self.text[at + 1 : at + 2] != "\n":
-                self._add(at, self.text[at + 1 : at + 2])
-            return at + 2
-        if char == "#" and self.word is None:
-            end = self._find("\n", at)
-            self.comments.append((at, self.text[at:end]))
-            return end
-        if char in "'\"":
-            return self._quoted(char, at)
-        if char == "`" or self.text.startswith("$(", at):
-            return self._substituted(at)
-        heredoc = (
-            _HEREDOC.match(self.text, at) if char == "<" and not self.text.startswith("<<<", at) else None
+    def _is_piped_into_a_shell(self, node: Node) -> bool:
+        pipeline = node.parent
+        if pipeline is None or pipeline.type != "pipeline":
+            return False
+        return any(
+            _name(words[0]) in {*_SHELLS, "sudo", "ssh", "xargs"} and _runs(words)
+            for command in pipeline.named_children
+            if command.type == "command" and command.start_byte > node.start_byte
+            for words in self.variables.commands(command)
+            if words
         )
-        if heredoc:
-            self._end_word(at)
-            name = next(group for group in heredoc.groups() if group)
-            self.heredocs.append((name, any(word.text.rsplit("/", 1)[-1] in _RUNS for word in self.words)))
-            return heredoc.end()
-        if char == "\n":
-            self._end_command(at)
-            return self._past_heredocs(at + 1)
-        if char in ";|&()":
-            self._end_command(at)
-            return at + 1
-        if char.isspace():
-            self._end_word(at)
-            return at + 1
-        self._add(at, char)
-        return at + 1
 
-    def _quoted(self, quote: str, at: int) -> int:
-        self._add(at, "")
-        position = at + 1
-        while position < len(self.text) and self.text[position] != quote:
-            if quote == '"' and self.text[position] == "\\":
-                self._add(at, self.text[position + 1 : position + 2])
-                position += 2
-            elif quote == '"' and (self.text[position] == "`" or self.text.startswith("$(", position)):
-                position = self._substituted(position)
-            else:
-                self._add(at, self.text[position])
-                position += 1
-        return position + 1
+    def _listed(self, node: Node) -> bool:
+        """Say whether a command runs once for each object of a listing."""
+        for outer in inside(node):
+            head = ""
+            if outer.type == "for_statement":
+                head = "".join(self.source.text(v) for v in outer.children_by_field_name("value"))
+            elif outer.type == "while_statement":
+                holder = outer.parent
+                if holder is not None and holder.type in {"pipeline", "redirected_statement"}:
+                    head = self.source.text(holder)
+            if head and _LISTING.search(head):
+                return True
+        return False
 
-    def _substituted(self, at: int) -> int:
-        if self.text[at] == "`":
-            end = self._find("`", at + 1)
-            body = self.text[at + 1 : end]
-        else:
-            end = self._closing(at + 2)
-            body = self.text[at + 2 : end]
-        self._add(at, "")
-        if self.word is not None:
-            self.word.inner.append(body)
-        return end + 1
+    def _statement(self, node: Node) -> Node:
+        parent = node.parent
+        return parent if parent is not None and parent.type == "redirected_statement" else node
 
-    def _closing(self, at: int) -> int:
-        depth = 1
-        for position in range(at, len(self.text)):
-            depth += (self.text[position] == "(") - (self.text[position] == ")")
-            if depth == 0:
-                return position
-        return len(self.text)
 
-    def _past_heredocs(self, at: int) -> int:
-        for name, runs in self.heredocs:
-            found = re.compile(rf"^\t*{re.escape(name)}$", re.MULTILINE).search(self.text, at)
-            if runs:
-                body = self.text[at : found.start() if found else len(self.text)]
-                self.commands += [[_moved(word, at) for word in words] for words in cut(body).commands]
-            at = found.end() if found else len(self.text)
-        self.heredocs = []
-        return at
+def _name(word: str) -> str:
+    return word.rsplit("/", 1)[-1]
 
-    def _find(self, what: str, at: int) -> int:
-        end = self.text.find(what, at)
-        return len(self.text) if end < 0 else end
 
-    def _add(self, at: int, text: str) -> None:
-        if self.word is None:
-            self.word = Word(at)
-        self.word.text += text
+def _runs(words: Sequence[str]) -> bool:
+    return any(_name(word) in _RUNS for word in words)
 
-    def _end_word(self, at: int) -> None:
-        if self.word is not None:
-            self.word.end = at
-            self.words.append(self.word)
-            self.word = None
 
-    def _end_command(self, at: int) -> None:
-        self._end_word(at)
-        if self.words:
-            self.commands.append(self.words)
-        self.words = []
+def _commands_of(node: Node) -> Iterator[Node]:
+    if node.type == "command":
+        yield node
+    elif node.type in {"pipeline", "list", "redirected_statement"}:
+        for child in node.named_children:
+            yield from _commands_of(child)
