@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
@@ -99,7 +100,7 @@ def habits(dialect: str) -> Habits:
 
 def lex(text: str, dialect: str = "postgres", start: int = 0) -> list[Token]:
     """Cut *text*, from offset *start*, into tokens that cover every character of it."""
-    return _Lexer(text, habits(dialect)).run(start)
+    return list(Lexer(text, dialect, start))
 
 
 class Lines:
@@ -141,39 +142,54 @@ def _pattern(how: Habits) -> re.Pattern[str]:
 
 
 _PLAIN = {kind.name: kind for kind in Kind}
+_ODD = frozenset("*\\.'\"`[")
+"""Symbols that may be more than a symbol."""
 
 
-class _Lexer:
-    def __init__(self, text: str, how: Habits) -> None:
+class Lexer:
+    """Gives the tokens of a text one by one, from *position*, which may be moved between statements."""
+
+    def __init__(self, text: str, dialect: str = "postgres", start: int = 0) -> None:
         self.text = text
-        self.how = how
-        self.tokens: list[Token] = []
+        self.how = habits(dialect)
+        self.position = start
         self.unwrapping = False
+        """Inside of a comment that is code."""
         self.at_start = True
         """No token of a statement has been seen since the last semicolon."""
 
-    def run(self, start: int) -> list[Token]:
+    def __iter__(self) -> Iterator[Token]:
         match = _pattern(self.how).match
-        text, tokens = self.text, self.tokens
-        position, length = start, len(self.text)
-        while position < length:
+        text, new = self.text, tuple.__new__
+        length = len(text)
+        word_matters = self.how.delimiter or self.how.batches
+        while self.position < length:
+            position = self.position
             found = match(text, position)
             assert found is not None, "the pattern matches any character"  # noqa: S101
             name = str(found.lastgroup)
-            kind, end = self._special(name, position, found.end())
-            tokens.append(Token(kind, position, end, text[position:end]))
-            if kind not in SILENT:
+            end = found.end()
+            if name == "SPACE":
+                self.position = end
+                yield new(Token, (Kind.SPACE, position, end, text[position:end]))
+                continue
+            if name == "SYMBOL":
+                odd = text[position] in _ODD
+                kind, end = self._symbol(position, end) if odd else (Kind.SYMBOL, end)
+            elif name in {"OPEN", "DOLLAR"} or (name == "WORD" and word_matters):
+                kind, end = self._special(name, position, end)
+            else:
+                kind = _PLAIN[name]
+            if kind is not Kind.COMMENT and kind is not Kind.SPACE:
                 self.at_start = kind is Kind.META or (kind is Kind.SYMBOL and text[position] == ";")
-            position = end
-        return tokens
+            self.position = end
+            yield new(Token, (kind, position, end, text[position:end]))
 
     def _special(self, name: str, start: int, end: int) -> tuple[Kind, int]:
         if name == "OPEN":
             return self._comment(start)
         if name == "DOLLAR":
             return self._dollar(start, end)
-        if name == "SYMBOL":
-            return self._symbol(start, end)
         if (
             name == "WORD"
             and self.how.delimiter

@@ -5,6 +5,7 @@ sqlglot is loaded only when a statement holds a word that could matter: harmless
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -15,9 +16,9 @@ from guardrails.sql.ddl import ddl_acts
 from guardrails.sql.lexer import Kind, Lines, Token, lex
 from guardrails.sql.plpgsql import Dynamic, body_statements, skeleton
 from guardrails.sql.postgres import from_postgres, stricter
-from guardrails.sql.shape import shape_of
+from guardrails.sql.shape import shape_of, shape_of_plain
 from guardrails.sql.split import Piece, PieceKind, split
-from guardrails.sql.words import HOLE, Act, from_words, is_loose, is_quiet, known
+from guardrails.sql.words import HOLE, LOUD, Act, from_words, is_loose, is_quiet, known
 
 _DEEPEST = 8
 """How far code in code (DO in EXECUTE in DO …) is followed."""
@@ -80,14 +81,36 @@ class _Script:
         self.analysed = 0
 
     def read(self) -> Reading:
-        for piece in split(self.text, self.dialect):
+        for piece in split(self.text, self.dialect, plain=HOLE not in self.text):
             self._note_comments(piece)
+            if piece.plain >= 0:
+                self._plain_piece(piece)
+                continue
             if piece.kind in {PieceKind.STATEMENT, PieceKind.META}:
                 found = list(self._piece(piece))
                 self.operations += found
                 self.statements += 1
                 self.analysed += not any(operation.verb is Verb.UNKNOWN for operation in found)
         return Reading(tuple(self.operations), tuple(self.comments), self.statements, self.analysed)
+
+    def _plain_piece(self, piece: Piece) -> None:
+        """Understand a statement without comments and odd quotes by its text."""
+        text = self.text[piece.plain : piece.end - 1].strip()
+        self.statements += 1
+        if _VALUE_ROWS.match(text) and not _MATTERS.search(_STRING.sub("", text)):
+            self.analysed += 1
+            return
+        acts = _acts_of_shape(shape_of_plain(text), self.dialect)
+        if acts == ():
+            self.analysed += 1
+            return
+        start = self.text.index(text[0], piece.plain)
+        line, column = self.lines.place(start)
+        place = Place(line, column, self.lines.place(start + len(text))[0])
+        code = _Code((), self.text, self.dialect, place, text)
+        found = list(_operations(code, acts))
+        self.operations += found
+        self.analysed += acts is not None
 
     def _note_comments(self, piece: Piece) -> None:
         for token in piece.comments:
@@ -136,6 +159,10 @@ def _plain(code: _Code, words: tuple[str, ...]) -> Iterator[Operation]:
         acts = _acts_of_shape(shape_of(code.tokens), code.dialect)
     else:
         acts = _acts(code.text, code.tokens, words, code.dialect)
+    yield from _operations(code, acts)
+
+
+def _operations(code: _Code, acts: tuple[Act, ...] | None) -> Iterator[Operation]:
     if acts is None:
         yield code.unknown("this is no statement that the reader knows")
         return
@@ -159,6 +186,9 @@ _SHAPES_SCHEMA = frozenset(
     "CREATE ALTER DROP RENAME REINDEX SET SELECT BEGIN START COMMIT END ROLLBACK ABORT".split()  # noqa: SIM905
 )
 _LONGEST_SHAPE = 200
+_VALUE_ROWS = re.compile(r"(?:INSERT|COMMENT|GRANT|REVOKE)\b", re.IGNORECASE)
+_MATTERS = re.compile(rf"\b(?:{'|'.join(sorted(LOUD))})\b", re.IGNORECASE)
+_STRING = re.compile(r"""'[^']*'|"[^"]*"|`[^`]*`""")
 
 
 @lru_cache(maxsize=4096)

@@ -32,7 +32,7 @@ _KNOWN = frozenset(
     REVOKE ROLLBACK SAVEPOINT SECURITY SELECT SET SHOW START TABLE TRUNCATE UNLISTEN UNLOCK UPDATE USE
     VACUUM VALUES WITH DESCRIBE DESC CHANGE GO PRINT DENY IF WHILE HANDLER INSTALL UNINSTALL SIGNAL""".split()  # noqa: SIM905
 )
-_LOUD = frozenset(
+LOUD = frozenset(
     {
         "DROP",
         "TRUNCATE",
@@ -47,6 +47,7 @@ _LOUD = frozenset(
         "QUERY_TO_XML",
     }
 )
+"""Words without which a statement loses nothing."""
 _HARMLESS = frozenset(
     {"GRANT", "REVOKE", "COMMENT", "LISTEN", "NOTIFY", "SHOW", "PRAGMA", "LOCK", "DENY", "DECLARE"}
 )
@@ -77,8 +78,8 @@ def is_quiet(words: Sequence[str]) -> bool:
     if first in _HARMLESS:
         return True
     if first == "CREATE":
-        return "TABLE" not in words[:6] or _LOUD.isdisjoint(words) or "AS" not in words
-    return first in _KNOWN and first not in _LOUD_FIRST and _LOUD.isdisjoint(words)
+        return "TABLE" not in words[:6] or LOUD.isdisjoint(words) or "AS" not in words
+    return first in _KNOWN and first not in _LOUD_FIRST and LOUD.isdisjoint(words)
 
 
 def is_loose(tokens: Sequence[Token]) -> bool:
