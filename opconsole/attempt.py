@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 
 from guardrails.gates import Gate
@@ -270,7 +271,8 @@ class StepRunner:
     def __init__(self, attempt: Attempt, planned: Planned) -> None:
         self._attempt = attempt
         self._planned = planned
-        self._programs = 0
+        self._programs = count()
+        self._scope = planned.scope
         self._surroundings = Surroundings({}, ())
         self.status: int | None = None
         self.last_note = ""
@@ -279,10 +281,17 @@ class StepRunner:
         """Make the environment that the step's programs get."""
         try:
             self._surroundings = await asyncio.to_thread(
-                resolve_surroundings, self._attempt.host, self._attempt.run, self._planned.scope
+                resolve_surroundings, self._attempt.host, self._attempt.run, self._scope
             )
         except SecretError as error:
             raise StepFailed(str(error)) from error
+
+    async def within(self, scope: Scope) -> StepRunner:
+        """Give a runner for the same step whose programs know what *scope* says. Raises StepFailed."""
+        other = StepRunner(self._attempt, self._planned)
+        other._programs, other._scope = self._programs, scope
+        await other.prepare()
+        return other
 
     def note(self, text: str) -> None:
         """Write a line of our own into the run's log."""
@@ -299,7 +308,8 @@ class StepRunner:
     ) -> ProgramResult:
         """Run a program under the shim, its output in the run's log."""
         log = self._attempt.host.log(self._attempt.run.id)
-        return await self._run(argv, cwd, variables, limit, log)
+        result, _ = await self._run(argv, cwd, variables, limit, log)
+        return result
 
     async def capture(
         self,
@@ -310,8 +320,7 @@ class StepRunner:
         limit: float | None = None,
     ) -> tuple[ProgramResult, str]:
         """As `program`, and give its standard output: masked, at most CAPTURE_LIMIT bytes."""
-        own = self._folder() / "output"
-        result = await self._run(argv, cwd, variables, limit, own)
+        result, own = await self._run(argv, cwd, variables, limit, None)
         lines = await asyncio.to_thread(tail, own, CAPTURED_LINES) if own.exists() else []
         if not result.ok:
             for line in lines:
@@ -319,7 +328,7 @@ class StepRunner:
         return result, _output(lines)
 
     def _folder(self) -> Path:
-        name = f"{self._planned.position:02}-{self._planned.step.name}-{self._programs}"
+        name = f"{self._planned.position:02}-{self._planned.step.name}-{next(self._programs)}"
         return self._attempt.folder / "steps" / name
 
     async def _run(
@@ -328,8 +337,9 @@ class StepRunner:
         cwd: Path,
         variables: Mapping[str, str],
         limit: float | None,
-        log: Path,
-    ) -> ProgramResult:
+        log: Path | None,
+    ) -> tuple[ProgramResult, Path]:
+        """Run a program; without a *log* its output goes into a file of its own."""
         program = Program(
             argv=tuple(argv),
             cwd=cwd,
@@ -338,10 +348,10 @@ class StepRunner:
             secrets=self._surroundings.secrets,
         )
         folder = self._folder()
-        self._programs += 1
+        log = log or folder / "output"
         await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
         result = await run_program(program, folder=folder, log=log)
         self.status = result.status
         if result.ending is Ending.CANCELLED:
             raise asyncio.CancelledError
-        return result
+        return result, log

@@ -12,14 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from guardrails.environments import GateKind
+from guardrails.gates import Action
 from opconsole.artifacts import StoreError
-from opconsole.attempt import Attempt
+from opconsole.attempt import Attempt, StepRunner
 from opconsole.git import GitError, GitMissingError
 from opconsole.migrating import MigrationFiles, MigrationPath, migrations_folder
 from opconsole.plans import Plan, entry_digest, seal
-from opconsole.settings.model import MigrateWhen
+from opconsole.settings.model import Environment, MigrateWhen, Project
 from opconsole.sources import SourceError, SourceKind, SourceVersion, StoredSource, resolve_source
 from opconsole.steps import Step, StepContext, StepFailed
+from opconsole.surroundings import Scope
 from opconsole.targeting import target_for
 from opconsole.targets.base import TargetState
 from opconsole.trees import UnsafeTreeError
@@ -75,8 +77,18 @@ async def read_migrations(attempt: Attempt, context: StepContext, stored: Stored
     run, task = attempt.run, attempt.task
     folder = migrations_folder(attempt.host, run, task.migrations_path)
     files = MigrationFiles(attempt.host, run, stored.path, folder)
-    start = await files.revision_now(context, migration_limit(attempt))
-    return await files.path(start, None)
+    start = await files.revision_now(await for_database(context), migration_limit(attempt))
+    return await (files.newest(start) if goes_back(attempt) else files.path(start, None))
+
+
+def goes_back(attempt: Attempt) -> bool:
+    """Say whether the run takes the newest migration back."""
+    return attempt.run.action == Action.DOWNGRADE
+
+
+async def for_database(context: StepContext) -> StepContext:
+    """Give the context in which Alembic runs, whatever else the step is about. Raises StepFailed."""
+    return await context.within(Scope.ENVIRONMENT) if isinstance(context, StepRunner) else context
 
 
 async def derive(attempt: Attempt, context: StepContext) -> Basis:
@@ -116,9 +128,9 @@ async def seal_plan(attempt: Attempt, basis: Basis, steps: Sequence[Step]) -> Pl
         name: getattr(environment.limits, name) or getattr(settings.policy, f"{name}_limit")
         for name in ("deployment", "migration", "rollback")
     }
-    checks = checks_of(attempt)
-    argvs = [step.argv or () for step in steps] + [_words(one) for group in checks.values() for one in group]
-    programs = await asyncio.to_thread(_programs, attempt.host.workspace.root, argvs)
+    checks = checks_of(attempt.project, environment)
+    argvs = [step.argv or () for step in steps] + words_of(checks)
+    programs = await asyncio.to_thread(programs_of, attempt.host.workspace.root, argvs)
     target = await target_for(attempt) if attempt.task.kind is TaskKind.DEPLOYMENT else None
     return seal(
         {
@@ -186,21 +198,26 @@ def _argv(step: Step) -> list[str] | None:
     return list(step.argv) if step.argv is not None else None
 
 
-def checks_of(attempt: Attempt) -> dict[str, list[object]]:
+def checks_of(project: Project, environment: Environment) -> dict[str, list[object]]:
     """Give what decides whether a release is good: its health checks and smoke programs; no durations."""
     durations = {"interval", "timeout", "within"}
     return {
-        "health": [check.model_dump(mode="json", exclude=durations) for check in attempt.environment.health],
-        "smoke": [list(argv) for argv in attempt.project.smoke],
+        "health": [check.model_dump(mode="json", exclude=durations) for check in environment.health],
+        "smoke": [list(argv) for argv in project.smoke],
     }
 
 
-def _words(check: object) -> Sequence[str]:
-    argv = check.get("argv", ()) if isinstance(check, Mapping) else check
-    return argv if isinstance(argv, Sequence) else ()
+def words_of(checks: Mapping[str, Sequence[object]]) -> list[Sequence[str]]:
+    """Give the programs among checks."""
+    argvs = [
+        check.get("argv", ()) if isinstance(check, Mapping) else check
+        for group in checks.values()
+        for check in group
+    ]
+    return [argv for argv in argvs if isinstance(argv, Sequence)]
 
 
-def _programs(workspace: Path, argvs: Sequence[Sequence[str]]) -> dict[str, str]:
+def programs_of(workspace: Path, argvs: Sequence[Sequence[str]]) -> dict[str, str]:
     """Hash the programs that are files of the workspace or named by an absolute path.
 
     What belongs to a release or to the sources is covered by the artifact's and the source's digest.

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from opconsole.artifacts import StoreError
 from opconsole.attempt import Attempt
-from opconsole.basis import Basis, migrate_first, migration_limit
+from opconsole.basis import Basis, goes_back, migrate_first, migration_limit
 from opconsole.git import GitError
 from opconsole.health import CommandCheck, HealthCheck, HttpCheck, TcpCheck, wait_healthy
-from opconsole.migrating import RevisionHeard, upgrade_step
+from opconsole.migrating import RevisionHeard, downgrade_step, upgrade_step
 from opconsole.programs import ProgramResult
 from opconsole.settings import targets as configured
 from opconsole.sources import SourceError, SourceVersion, create_tag
@@ -49,10 +49,11 @@ def deployment_steps(
 
 
 def migration_steps(attempt: Attempt, basis: Basis, revision_is: RevisionHeard) -> ScopedSteps:
-    """Give the step that migrates forward, where there is something to migrate."""
+    """Give the step that migrates, where there is something to migrate."""
     if basis.migrations is None or not basis.migrations.steps:
         return []
-    return [(Scope.ENVIRONMENT, upgrade_step(basis.migrations, migration_limit(attempt), revision_is))]
+    step = downgrade_step if goes_back(attempt) else upgrade_step
+    return [(Scope.ENVIRONMENT, step(basis.migrations, migration_limit(attempt), revision_is))]
 
 
 def health_steps(attempt: Attempt, version: str) -> ScopedSteps:

@@ -133,6 +133,27 @@ class MigrationFiles:
         """Give the way forward from *start* to *end* (None: the head). Raises StepFailed."""
         return await asyncio.to_thread(self._path, start, end)
 
+    async def newest(self, revision: str) -> MigrationPath:
+        """Give the way to *revision* from the one below it, which a downgrade goes back.
+
+        Raises StepFailed where there is none, or it cannot be gone back.
+        """
+        if revision == BASE:
+            raise StepFailed("the database stands before all migrations: there is nothing to take back")
+        path = await asyncio.to_thread(lambda: self._path(self._below(revision), revision))
+        if not path.reversible:
+            raise StepFailed(f"migration {revision} cannot be taken back: it has no downgrade")
+        return path
+
+    def _below(self, revision: str) -> str:
+        try:
+            parents = self._chain().path(None, revision)[-1].down_revisions
+        except (ChainError, UnsafeTreeError) as error:
+            raise StepFailed(str(error)) from error
+        if len(parents) > 1:
+            raise StepFailed(f"migration {revision} merges branches; take it back by hand")
+        return parents[0] if parents else BASE
+
     def _path(self, start: str, end: str | None) -> MigrationPath:
         config = self._config()
         try:

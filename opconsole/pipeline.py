@@ -14,7 +14,7 @@ from typing import TypeVar
 from guardrails.environments import GateKind
 from guardrails.gates import Action, OnFailure, on_failure
 from opconsole.attempt import Attempt, Planned
-from opconsole.basis import Basis, derive, seal_plan
+from opconsole.basis import Basis, derive, goes_back, seal_plan
 from opconsole.effects import ScopedSteps, deployment_steps, migration_steps
 from opconsole.ending import deployment_entry, ended, success_ops
 from opconsole.gating import approval_for, decision_for
@@ -24,7 +24,14 @@ from opconsole.journal.records import Approval, ApprovalState, Phase, Purpose
 from opconsole.journal.writer import AuditOp, Op
 from opconsole.plans import Plan, differences
 from opconsole.preflight import GuardrailsBlockError, Preflight
-from opconsole.rollback import WayBack, rollback_plan, rollback_steps, way_back_from, way_to
+from opconsole.rollback import (
+    WayBack,
+    check_as_recorded,
+    rollback_plan,
+    rollback_steps,
+    way_back_from,
+    way_to,
+)
 from opconsole.runs import asked_of
 from opconsole.steps import Step, StepContext, StepFailed, StepKind
 from opconsole.surroundings import Scope
@@ -116,7 +123,7 @@ class Pipeline:
 
     async def _prepare_rollback(self) -> None:
         attempt = self._attempt
-        way = await way_to(attempt.host, attempt.run, attempt.run.version)
+        way = await way_to(attempt.host, attempt.run, attempt.task.version)
         if way.problem or way.to is None:
             raise StepFailed(way.problem)
         current = await attempt.host.read(
@@ -135,7 +142,7 @@ class Pipeline:
             preflight=((True, f"Release {way.to.name} can be restored"),),
         )
         steps = await rollback_steps(attempt, way, self._revision_is)
-        await self._gate(rollback_plan(attempt.run, way), steps, irreversible=False)
+        await self._gate(await rollback_plan(attempt.host, attempt.run, way), steps, irreversible=False)
 
     async def _gate(self, plan: Plan, steps: ScopedSteps, *, irreversible: bool) -> None:
         """Ask a person where the gate wants one; else go on."""
@@ -215,7 +222,7 @@ class Pipeline:
         attempt = self._attempt
         if not await self._compared():
             return
-        way = await way_to(attempt.host, attempt.run, attempt.run.version)
+        way = await way_to(attempt.host, attempt.run, attempt.task.version)
         steps = await rollback_steps(attempt, way, self._revision_is)
         failure = await self._perform(await attempt.take_up(Phase.EFFECT, steps))
         if failure is not None:
@@ -247,7 +254,8 @@ class Pipeline:
     async def _succeeded(self) -> None:
         attempt = self._attempt
         basis = _present(self._basis)
-        text = "deployed" if attempt.task.kind is TaskKind.DEPLOYMENT else "migrated"
+        done = "migrated back" if goes_back(attempt) else "migrated"
+        text = "deployed" if attempt.task.kind is TaskKind.DEPLOYMENT else done
         if attempt.gate.kind is GateKind.PRODUCTION:
             text += "; manual verification required"
         await self._tidy()
@@ -273,7 +281,7 @@ class Pipeline:
         """Take back what a halted run has changed, as a person decided."""
         attempt = self._attempt
         way = await self._way_back()
-        plan = rollback_plan(attempt.run, way)
+        plan = await rollback_plan(attempt.host, attempt.run, way)
         if way.problem or plan.digest != approval.digest:
             changed = way.problem or "; ".join(differences(approval.plan, plan.document))
             await self._halt(f"the plan to go back changed since it was approved: {changed}")
@@ -359,7 +367,8 @@ class Pipeline:
     async def _end(self, state: RunState, reason: str, *more: Op | AuditOp) -> None:
         attempt = self._attempt
         if attempt.run.action in (Action.DEPLOY.value, Action.ROLLBACK.value):
-            rolled_back = state is RunState.ROLLED_BACK
+            rollback = attempt.run.action == Action.ROLLBACK.value and state is RunState.SUCCEEDED
+            rolled_back = rollback or state is RunState.ROLLED_BACK
             more = (*more, self._log_entry(state, reason, rolled_back=rolled_back))
         promise = attempt.task.completion_promise
         if state is RunState.SUCCEEDED and promise:
@@ -400,8 +409,10 @@ class Pipeline:
     async def _compare(self, context: StepContext) -> None:
         attempt = self._attempt
         if attempt.task.kind is TaskKind.ROLLBACK:
-            way = await way_to(attempt.host, attempt.run, attempt.run.version)
-            plan = rollback_plan(attempt.run, way)
+            way = await way_to(attempt.host, attempt.run, attempt.task.version)
+            plan = await rollback_plan(attempt.host, attempt.run, way)
+            if plan.digest == attempt.run.plan_digest:
+                await check_as_recorded(attempt, way, context)
         else:
             basis = await derive(attempt, context)
             steps = await self._effects(basis)

@@ -16,7 +16,15 @@ from guardrails.findings import Finding, Report, Verdict
 from opconsole.alembic_program import BASE
 from opconsole.artifacts import StoreError
 from opconsole.attempt import Attempt, Planned
-from opconsole.basis import Basis, derive, migration_limit, read_migrations, resolve, wants_migrations
+from opconsole.basis import (
+    Basis,
+    derive,
+    goes_back,
+    migration_limit,
+    read_migrations,
+    resolve,
+    wants_migrations,
+)
 from opconsole.effects import working_copy
 from opconsole.git import GitError
 from opconsole.journal import ops
@@ -151,8 +159,9 @@ class Preflight:
         since = None
         if attempt.task.action is not MigrationAction.VALIDATE:
             path = await read_migrations(attempt, context, stored)
-            since = None if path.start == BASE else path.start
-            await attempt.save(revision_before=path.start, revision_after=path.start)
+            present = path.end if goes_back(attempt) else path.start
+            since = None if present == BASE else present
+            await attempt.save(revision_before=present, revision_after=present)
         required = configured is None or configured.downgrade is Downgrade.REQUIRED
         try:
             place = inside(stored.path, folder)

@@ -7,6 +7,7 @@ answers without an engine starts no effect and drops them.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -35,6 +36,7 @@ from opconsole.journal import ops
 from opconsole.journal.records import Approval, ApprovalState, Purpose, RequestKind, RequestRow, Run
 from opconsole.journal.writer import AuditOp, Op
 from opconsole.runs import new_run
+from queues.queue_file import read_queue
 from queues.states import RunState
 
 
@@ -221,9 +223,7 @@ class Answerer:
         if latest is None or not latest.state.final:
             state = latest.state.value if latest else "unknown"
             raise RefusedError(f"{run.task} is {state}: only a finished task can run again")
-        asked = request.payload.get("max_iterations")
-        cap = asked if isinstance(asked, int) else self._host.workspace.settings.policy.max_iterations
-        if latest.attempt >= cap:
+        if latest.attempt >= await self._cap(latest):
             raise RefusedError(
                 f"{run.task} was attempted {latest.attempt} times, which is its max_iterations; "
                 "raise max_iterations in its queue entry to try again"
@@ -237,6 +237,16 @@ class Answerer:
             ops.send("echo", again.project, echo_payload(again, again.state, "", stamp(now)), now),
         )
         return Grant(f"{run.task} runs again as {again.id}", writes, (FollowUp(Then.RETRY, run.key),))
+
+    async def _cap(self, run: Run) -> int:
+        """Give how often a task may be attempted: its entry's max_iterations, else the policy's."""
+        workspace = self._host.workspace
+        path, environments = workspace.queue_path(run.project), workspace.environments(run.project)
+        own = None
+        if await asyncio.to_thread(path.exists):
+            file = await asyncio.to_thread(read_queue, path, project=run.project, environments=environments)
+            own = next((task.max_iterations for task in file.tasks if task.id == run.task), None)
+        return own or workspace.settings.policy.max_iterations
 
     async def _start(self, request: RequestRow) -> Grant:
         return self._queue(request, started=True)

@@ -7,19 +7,22 @@ cannot be taken back, nothing is switched and a person decides.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from opconsole.artifacts import StoreError
 from opconsole.attempt import Attempt
+from opconsole.basis import checks_of, for_database, migration_limit, programs_of, words_of
 from opconsole.effects import ScopedSteps, health_steps
 from opconsole.host import Host
 from opconsole.journal.records import ReleaseRow, Run
 from opconsole.migrating import UNKNOWN, MigrationFiles, MigrationPath, RevisionHeard, downgrade_step
 from opconsole.plans import Plan, seal
-from opconsole.steps import StepFailed
+from opconsole.steps import StepContext, StepFailed
 from opconsole.surroundings import Scope
 from opconsole.targeting import target_for
 from opconsole.targets.base import Release
+from queues.tasks import TaskKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +90,18 @@ async def revert_plan(host: Host, run: Run) -> RevertPlan:
     migrations = (run.plan or {}).get("migrations")
     folder = migrations.get("path") if isinstance(migrations, dict) else None
     way = await way_back_from(host, run, folder if isinstance(folder, str) else None)
-    return RevertPlan(rollback_plan(run, way), way)
+    return RevertPlan(await rollback_plan(host, run, way), way)
 
 
-def rollback_plan(run: Run, way: WayBack) -> Plan:
+async def rollback_plan(host: Host, run: Run, way: WayBack) -> Plan:
     """Seal the plan of a rollback."""
+    project = host.workspace.settings.projects[run.project]
+    environment = project.environments[run.environment]
+    target = environment.target.model_dump(mode="json", exclude={"variables", "venv", "keep"})
+    checks = {"health": checks_of(project, environment)["health"]}
+    argvs = [value for value in target.values() if isinstance(value, list)] + words_of(checks)
+    own = run.kind == TaskKind.ROLLBACK  # such a run has the release that it goes to as its own
+    version, release = (run.previous_version, run.previous_release) if own else (run.version, run.release)
     return seal(
         {
             "task": str(run.key),
@@ -100,12 +110,39 @@ def rollback_plan(run: Run, way: WayBack) -> Plan:
             "project": run.project,
             "environment": run.environment,
             "action": "rollback",
-            "version": {"from": run.version, "to": way.to.version if way.to else None},
-            "release": {"from": run.release, "to": way.to.name if way.to else None},
+            "version": {"from": version, "to": way.to.version if way.to else None},
+            "release": {"from": release, "to": way.to.name if way.to else None},
             "artifact": way.to.artifact_digest if way.to else None,
             "migrations": way.migrations.to_json() if way.migrations else None,
+            "target": target,
+            "checks": checks,
+            "programs": await asyncio.to_thread(programs_of, host.workspace.root, argvs),
         }
     )
+
+
+async def check_as_recorded(attempt: Attempt, way: WayBack, context: StepContext) -> None:
+    """Hold target and database to the journal before a rollback. Raises StepFailed where they differ."""
+    host, run = attempt.host, attempt.run
+    current = await host.read(host.reader.current_release, run.project, run.environment)
+    state = await (await target_for(attempt, rollback=True)).probe(context)
+    if state.known and current is not None:
+        serves, recorded = (
+            (state.release, current.name) if state.release else (state.version, current.version)
+        )
+        if serves != recorded:
+            raise StepFailed(
+                f"{run.environment} serves {serves or 'nothing'}, but {recorded} is on record; "
+                "somebody switched by hand: switch back, or deploy again"
+            )
+    if way.migrations is not None:
+        files = MigrationFiles(host, run, way.migrations.root, way.migrations.folder)
+        stands_at = await files.revision_now(await for_database(context), migration_limit(attempt))
+        if stands_at != way.migrations.end:
+            raise StepFailed(
+                f"the database stands at {stands_at}, but {way.migrations.end} is on record; "
+                "somebody migrated by hand: migrate it there, then try again"
+            )
 
 
 async def rollback_steps(attempt: Attempt, way: WayBack, revision_is: RevisionHeard) -> ScopedSteps:
