@@ -81,6 +81,7 @@ class OperationsScreen(Screen[None]):
         self._chosen_for: tuple[str, bool] | None = None
         self._pane = "queue"
         self._zoomed = False
+        self._ready = False  # its parts are there
         self._loading = Latest(self._load_run)
 
     def compose(self) -> ComposeResult:
@@ -110,6 +111,7 @@ class OperationsScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Begin with what is known already."""
+        self._ready = True
         self._arrange()
         if self._snapshot is not None:
             self.table.show_rows(self._snapshot.tasks)
@@ -133,7 +135,7 @@ class OperationsScreen(Screen[None]):
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Show the workspace as it is now."""
         self._snapshot = snapshot
-        if self.is_mounted:
+        if self._ready:
             self.table.show_rows(snapshot.tasks)
             self._show_all()
             self._loading.want()
@@ -272,7 +274,8 @@ class OperationsScreen(Screen[None]):
 
     def on_resize(self) -> None:
         """Fold the panes where there is no room for all."""
-        self._arrange()
+        if self._ready:
+            self._arrange()
 
     def _arrange(self) -> None:
         self.set_class(self._zoomed or self.app.size.width < WIDE, "-single")

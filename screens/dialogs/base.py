@@ -43,14 +43,14 @@ class Dialog(ModalScreen[Outcome]):
         &.-careful > #box { border-left: outer $warning; }
         & #title { padding: 1 2 0 2; text-style: bold; }
         & #foot { height: auto; }
-        & #body { height: auto; padding: 1 2 0 2; scrollbar-size-vertical: 1; }
+        & #body { height: auto; padding: 1 2 0 2; scrollbar-size-vertical: 1; scrollbar-gutter: stable; }
         & #body > Static { height: auto; }
         & #fields { height: auto; padding: 1 2 0 2; }
         & .field { height: 1; }
         & .field > .label { width: 20; color: $foreground-muted; }
         & .field > Input { width: 1fr; background: $panel; }
         & .field > Input:focus { background: $primary 30%; }
-        & #missing { height: auto; padding: 0 2; color: $text-warning; }
+        & #missing { height: auto; min-height: 1; padding: 0 2; color: $text-warning; }
         & #buttons { height: 1; margin: 1 2; }
         & #buttons > Button { margin-right: 2; min-width: 12; }
         & #buttons > Button:focus { background: $foreground; color: $background; text-style: bold; }
@@ -74,6 +74,7 @@ class Dialog(ModalScreen[Outcome]):
         super().__init__()
         self.waits = waits
         self._opened_at = waits.monotonic()
+        self._ready = False  # its parts are there
 
     # -- what a dialog is made of
 
@@ -111,10 +112,13 @@ class Dialog(ModalScreen[Outcome]):
     def on_mount(self) -> None:
         """Start the guard's time when the dialog can be seen."""
         self._opened_at = self.waits.monotonic()
-        self.redraw()
+        self._ready = True
+        self.on_resize()
 
     def on_resize(self) -> None:
         """Draw for the new size."""
+        if not self._ready:
+            return
         self.set_class(self.app.size.height < SHORT, "-short")
         self.redraw()
 

@@ -251,7 +251,7 @@ class LogView(ScrollView, can_focus=True):
         self.scroll_to(y=self._end(), animate=False)
 
     def _end(self) -> int:
-        return max(0, self.virtual_size.height - self._page())
+        return self.max_scroll_y  # as Textual clamps by it, a change of size never looks like scrolling up
 
     def _page(self) -> int:
         return max(1, self.scrollable_content_region.height)

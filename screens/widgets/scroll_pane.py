@@ -20,6 +20,7 @@ class ScrollPane(VerticalScroll, can_focus=True):
     ScrollPane {
         height: 1fr;
         scrollbar-size-vertical: 1;
+        scrollbar-gutter: stable;
         padding: 0 1;
         & > Static { height: auto; }
     }

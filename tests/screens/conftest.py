@@ -297,7 +297,7 @@ class Samples:
             RunState.WAITING,
             reason="waits for approval: production always needs approval",
             approvals=(approval,),
-            steps=self.steps(f"run-{task.task.lower()}", at=4)[:5]
+            steps=self.steps(f"run-{task.task.lower()}", at=5)[:5]
             + tuple(replace(s, state=StepState.PENDING) for s in self.steps("x", at=-1)[5:]),
         )
 

@@ -14,6 +14,12 @@ from screens.dialogs.approval import ApprovalDialog
 from screens.dialogs.simple import NoticeDialog, ReasonDialog
 
 
+async def push(pilot: Any, button: str) -> None:
+    """Press a button, also one that still shows that it was pressed just now."""
+    pilot.app.screen.query_one(f"#{button}", Button).press()
+    await pilot.pause()
+
+
 class Story:
     """One waiting task in an app, and the way to its dialog."""
 
@@ -103,16 +109,16 @@ async def test_the_second_tier_wants_a_reason_and_the_environments_exact_name(st
     story.only(2)
     async with story.make_app(story.console).run_test(size=(120, 40)) as pilot:
         dialog = await story.open(pilot)
-        await pilot.click("#approve")
+        await push(pilot, "approve")
         assert "reason" in story.missing(pilot)
         for wrong in ("staging", "Production", "prod", "pr\u043eduction"):
             await story.fill(pilot, "release day", wrong)
-            await pilot.click("#approve")
+            await push(pilot, "approve")
             assert "exactly: production" in story.missing(pilot)
             assert pilot.app.screen is dialog
         assert story.console.asked == []
         await story.fill(pilot, "release day", "production")
-        await pilot.click("#approve")
+        await push(pilot, "approve")
         await story.until(pilot, lambda: story.console.asked)
         assert story.console.asked == [
             (
@@ -145,7 +151,7 @@ async def test_the_third_tier_counts_down_and_can_be_taken_back(story: Story) ->
     async with story.make_app(story.console).run_test(size=(120, 40)) as pilot:
         dialog = await story.open(pilot)
         await story.fill(pilot, "agreed with bob", "production")
-        await pilot.click("#approve")
+        await push(pilot, "approve")
         await story.until(pilot, lambda: "Sending in 3 s" in story.missing(pilot))
         story.clock.seconds += 2.9
         await pilot.press("escape")
@@ -154,7 +160,7 @@ async def test_the_third_tier_counts_down_and_can_be_taken_back(story: Story) ->
         story.clock.seconds += 10
         await pilot.pause(0.2)
         assert story.console.asked == []
-        await pilot.click("#approve")
+        await push(pilot, "approve")
         await story.until(pilot, lambda: "Sending in" in story.missing(pilot))
         story.clock.seconds += 3
         await story.until(pilot, lambda: story.console.asked)
@@ -208,13 +214,13 @@ async def test_rejecting_wants_a_reason(story: Story) -> None:
     story.only(2)
     async with story.make_app(story.console).run_test(size=(120, 40)) as pilot:
         await story.open(pilot)
-        await pilot.click("#reject")
+        await push(pilot, "reject")
         await story.until(pilot, lambda: isinstance(pilot.app.screen, ReasonDialog))
         await pilot.pause()
-        await pilot.click("#do")
+        await push(pilot, "do")
         assert "reason" in story.missing(pilot)
         pilot.app.screen.query_one("#reason", Input).value = "not on a Friday"
-        await pilot.click("#do")
+        await push(pilot, "do")
         await story.until(pilot, lambda: story.console.asked)
         payload = {"run": "run-deploy-prod-001", "reason": "not on a Friday"}
         assert story.console.asked == [(RequestKind.REJECT, payload)]
@@ -271,11 +277,11 @@ async def test_fields_and_buttons_are_in_view_on_a_small_terminal(story: Story) 
 async def test_a_refusal_is_told_with_its_reason(story: Story) -> None:
     story.only(1)
     story.console.answer = type(story.console.answer)(granted=False, text="alice may not decide [/bold]")
-    async with story.make_app(story.console).run_test(size=(120, 40)) as pilot:
+    async with story.make_app(story.console).run_test(size=(120, 40), notifications=True) as pilot:
         await story.open(pilot)
         await pilot.press("y")
         await story.until(pilot, lambda: story.console.asked)
-        await pilot.pause()
+        await story.until(pilot, lambda: pilot.app.screen.query("Toast"))
         toasts = pilot.app.screen.query("Toast")
         assert any("may not decide [/bold]" in str(toast.render()) for toast in toasts)
 

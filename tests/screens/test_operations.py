@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
-from textual.widgets import ContentSwitcher, Input, Static
+from textual.widgets import Button, ContentSwitcher, Input, Static
 
 from opconsole.journal.records import RequestKind
 from queues.states import RunState
@@ -17,6 +16,7 @@ from screens.dialogs.help import HelpText, help_lines
 from screens.dialogs.menu import ActionsMenu
 from screens.dialogs.simple import ConfirmDialog
 from screens.look import STEP_MARKS, TASK_MARKS
+from screens.operations import PANES
 from screens.widgets.pipeline import PipelineView
 from screens.widgets.strip import StatusStrip
 from screens.widgets.violations import ViolationsView
@@ -28,6 +28,12 @@ def shown(pilot: Any, widget: Any) -> str:
     return str(pilot.app.operations.query_one(widget).query_one(Static).content)
 
 
+async def push(pilot: Any, button: str) -> None:
+    """Press a button, also one that still shows that it was pressed just now."""
+    pilot.app.screen.query_one(f"#{button}", Button).press()
+    await pilot.pause()
+
+
 def strip(pilot: Any) -> str:
     return str(pilot.app.operations.query_one(StatusStrip).content)
 
@@ -37,7 +43,7 @@ async def test_the_queue_is_walked_by_keys_and_the_pipeline_follows(
 ) -> None:
     async with make_app(console).run_test(size=(140, 40)) as pilot:
         table = pilot.app.operations.table
-        await until(pilot, lambda: table.selected_key == "credentialmate:DEPLOY-DEV-001")
+        await until(pilot, lambda: table.has_focus and table.selected_key == "credentialmate:DEPLOY-DEV-001")
         await pilot.press("j", "down")
         assert table.selected_key == "credentialmate:DEPLOY-PROD-001"
         await until(pilot, lambda: "waits for approval" in shown(pilot, PipelineView))
@@ -58,7 +64,7 @@ async def test_the_selection_stays_with_its_task_when_others_come_and_go(
 ) -> None:
     async with make_app(console).run_test(size=(140, 40)) as pilot:
         table = pilot.app.operations.table
-        await until(pilot, lambda: table.selected)
+        await until(pilot, lambda: table.selected and table.has_focus)
         await pilot.press("j", "j")
         console.tasks = (samples.task("FIRST"), *console.tasks[1:])
         console.change()
@@ -78,6 +84,7 @@ async def test_a_blocked_run_shows_its_violations_with_the_fix(
         await until(pilot, lambda: pilot.app.operations.table.selected)
         pilot.app.operations.table.select("credentialmate:DEPLOY-PROD-002")
         await until(pilot, lambda: switcher.current == "violations-pane")
+        await until(pilot, lambda: "fix: rename the table now" in shown(pilot, ViolationsView))
         text = shown(pilot, ViolationsView)
         places = [
             text.find(part) for part in ("1 violation blocks", "CRITICAL (1)", "migration_001.py", "line 15")
@@ -85,7 +92,6 @@ async def test_a_blocked_run_shows_its_violations_with_the_fix(
         assert -1 not in places
         assert places == sorted(places)
         assert "DROP TABLE old_users" in text
-        assert "fix: rename the table now" in text
         assert text.find("MEDIUM (1)") > text.find("CRITICAL (1)")
         await pilot.press("l")
         assert switcher.current == "log-pane"
@@ -101,9 +107,7 @@ async def test_a_small_terminal_shows_one_pane_at_a_time_and_loses_none(
         screen = pilot.app.operations
         await until(pilot, lambda: screen.situation().run)
         for seen in ("queue", "pipeline", "detail", "queue"):
-            displayed = [
-                pane for pane in ("queue", "pipeline", "detail") if screen.query_one(f"#{pane}").size.height
-            ]
+            displayed = [pane for pane in PANES if screen.query_one(f"#{pane}").size.height]
             assert displayed == [seen]
             assert screen.query_one(f"#{seen}").region.bottom <= 23
             await pilot.press("tab")
@@ -113,9 +117,7 @@ async def test_a_small_terminal_shows_one_pane_at_a_time_and_loses_none(
         await pilot.pause()
         assert isinstance(screen.focused, PipelineView)
         await pilot.resize_terminal(140, 40)
-        await until(
-            pilot, lambda: all(screen.query_one(f"#{p}").size.height for p in ("queue", "pipeline", "detail"))
-        )
+        await until(pilot, lambda: all(screen.query_one(f"#{p}").size.height for p in PANES))
         await pilot.press("z")
         await until(pilot, lambda: not screen.query_one("#queue").size.height)
         assert screen.query_one("#pipeline").size.width >= 138
@@ -132,7 +134,8 @@ async def test_every_pane_says_what_to_do_when_it_is_empty(
         assert "opconsole init" in str(empty.content)
         assert "Select a task" in shown(pilot, PipelineView)
         assert "No run yet" in str(screen.query_one("#log-empty", Static).content)
-        assert "No run yet" in shown(pilot, ViolationsView)
+        await pilot.press("v")
+        await until(pilot, lambda: "No run yet" in shown(pilot, ViolationsView))
         console.queues = (samples.queue(started=False),)
         console.change()
         await until(pilot, lambda: "queue is empty" in str(empty.content))
@@ -219,12 +222,12 @@ async def test_a_stuck_run_is_decided_with_a_reason_and_never_by_one_key(
         assert dialog.focused.id == "cancel"
         await pilot.press("o")
         assert pilot.app.screen is dialog
-        await pilot.click("#decide")
+        await push(pilot, "decide")
         missing = dialog.query_one("#missing", Static)
         assert "reason" in str(missing.content)
         assert console.asked == []
         dialog.query_one("#reason", Input).value = "checked by hand: it serves"
-        await pilot.click("#decide")
+        await push(pilot, "decide")
         await until(pilot, lambda: console.asked)
         payload = {"run": run.run.id, "verb": "override", "reason": "checked by hand: it serves"}
         assert console.asked == [(RequestKind.DECIDE, payload)]
@@ -251,7 +254,7 @@ async def test_read_only_refuses_every_action(console: Any, make_app: Any, until
 async def test_a_console_that_fails_is_told_and_the_screen_goes_on(
     console: Any, make_app: Any, until: Any
 ) -> None:
-    async with make_app(console).run_test(size=(140, 40)) as pilot:
+    async with make_app(console).run_test(size=(140, 40), notifications=True) as pilot:
         await until(pilot, lambda: pilot.app.operations.situation().run)
         console.fault = OSError("disk full [/bold]")
         console.change()
@@ -287,29 +290,12 @@ async def test_thousands_of_updates_are_drawn_a_few_times_and_keys_are_answered(
 async def test_hostile_texts_neither_crash_nor_reach_the_terminal(
     console: Any, samples: Any, make_app: Any, until: Any
 ) -> None:
-    task = samples.task(
-        HOSTILE,
-        project=HOSTILE,
-        environment=HOSTILE,
-        version=HOSTILE,
-        waits_for=HOSTILE,
-        description=HOSTILE,
-        gate=HOSTILE,
-    )
-    approval = samples.approval(
-        plan=samples.plan(project=HOSTILE, steps=[{"name": HOSTILE, "argv": [HOSTILE]}]),
-        requested_by=HOSTILE,
-        why=(HOSTILE,),
-    )
-    report = {
-        "files": [
-            {
-                "path": HOSTILE,
-                "findings": [{"rule": HOSTILE, "severity": HOSTILE, "message": HOSTILE, "line": "x"}],
-            },
-            3,
-        ]
-    }
+    names = ("project", "environment", "version", "waits_for", "description", "gate")
+    task = samples.task(HOSTILE, **dict.fromkeys(names, HOSTILE))
+    plan = samples.plan(project=HOSTILE, steps=[{"name": HOSTILE, "argv": [HOSTILE]}])
+    approval = samples.approval(plan=plan, requested_by=HOSTILE, why=(HOSTILE,))
+    finding = {"rule": HOSTILE, "severity": HOSTILE, "message": HOSTILE, "line": "x"}
+    report = {"files": [{"path": HOSTILE, "findings": [finding]}, 3]}
     steps = tuple(replace(step, title=HOSTILE, detail=HOSTILE) for step in samples.steps("r"))
     task, run = samples.run(
         task,
@@ -322,7 +308,7 @@ async def test_hostile_texts_neither_crash_nor_reach_the_terminal(
         preflight=((True, HOSTILE),),
         requested_by=HOSTILE,
     )
-    task, run = replace(task, run="r"), replace(run, log=Path(run.log.parent / "r.log"))
+    task, run = replace(task, run="r"), replace(run, log=samples.folder / "r.log")
     samples.log(
         run,
         [
@@ -331,7 +317,8 @@ async def test_hostile_texts_neither_crash_nor_reach_the_terminal(
             "o a\rb\x08",
         ],
     )
-    console.tasks, console.runs, console.workspace, console.operator = (task,), {"r": run}, HOSTILE, HOSTILE
+    console.tasks, console.runs = (task,), {"r": run}
+    console.workspace = console.operator = HOSTILE
     console.queues = (samples.queue(project=HOSTILE, faults=(HOSTILE,)),)
     async with make_app(console).run_test(size=(160, 50)) as pilot:
         screen = pilot.app.operations

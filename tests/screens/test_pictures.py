@@ -1,0 +1,48 @@
+"""Pictures of the screens, compared with the ones that a person has looked at.
+
+After a wanted change: ``pytest tests/screens/test_pictures.py --snapshot-update``, then look at them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+SIZES = [pytest.param((140, 40), id="wide"), pytest.param((80, 24), id="small")]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_operations_screen_looks_as_it_did(
+    console: Any, make_app: Any, until: Any, snap_compare: Any, size: tuple[int, int]
+) -> None:
+    async def select(pilot: Pilot[None]) -> None:
+        await _settle(pilot, until)
+
+    assert snap_compare(make_app(console), terminal_size=size, run_before=select)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_approval_dialog_looks_as_it_did(
+    console: Any, make_app: Any, until: Any, snap_compare: Any, size: tuple[int, int]
+) -> None:
+    async def open_dialog(pilot: Pilot[None]) -> None:
+        await _settle(pilot, until)
+        await pilot.press("a")
+        await until(pilot, lambda: pilot.app.screen.query("OptionList"))
+        await pilot.press("p")
+        await until(pilot, lambda: pilot.app.screen.query("#approve"))
+        await pilot.pause(0.1)
+
+    assert snap_compare(make_app(console), terminal_size=size, run_before=open_dialog)
+
+
+async def _settle(pilot: Any, until: Any) -> None:
+    """Wait until the task that waits for approval is shown with its log, and the animations are over."""
+    screen = pilot.app.operations
+    await until(pilot, lambda: screen.is_mounted and screen.table.selected)
+    screen.table.select("credentialmate:DEPLOY-PROD-001")
+    await until(pilot, lambda: screen.situation().run)
+    await until(pilot, lambda: screen.log_pane.view.count == 8)
+    await pilot.pause(0.2)
