@@ -29,14 +29,11 @@ def built(node: ast.expr, names: Names, depth: int = 0) -> Iterator[Act | Built]
     if depth > 10:
         yield Built.UNKNOWN
         return
-    if isinstance(node, ast.Name):
-        for value in names.of(node.id) or []:
-            if not (isinstance(value, ast.Name) and value.id == node.id):
-                yield from built(value, names, depth + 1)
-        return
-    if isinstance(node, ast.IfExp):
-        yield from built(node.body, names, depth + 1)
-        yield from built(node.orelse, names, depth + 1)
+    alternatives = _alternatives(node, names)
+    if alternatives is not None:
+        values, inner = alternatives
+        for value in values:
+            yield from built(value, inner, depth + 1)
         return
     steps = chain(node)
     limited = Condition.SOME if "where" in steps else Condition.NONE
@@ -54,6 +51,19 @@ def built(node: ast.expr, names: Names, depth: int = 0) -> Iterator[Act | Built]
         yield from grown
     else:
         yield Built.UNKNOWN
+
+
+def _alternatives(node: ast.expr, names: Names) -> tuple[list[ast.expr], Names] | None:
+    """Give what a name, a choice or a call of a known function may stand for; None: it is none of these."""
+    if isinstance(node, ast.Name):
+        values = names.of(node.id) or []
+        return [v for v in values if not (isinstance(v, ast.Name) and v.id == node.id)], names
+    if isinstance(node, ast.IfExp):
+        return [node.body, node.orelse], names
+    if isinstance(node, ast.Call):
+        returned, inner = names.returned(node)
+        return (returned, inner) if returned else None
+    return None
 
 
 def chain(node: ast.expr) -> list[str]:

@@ -50,6 +50,7 @@ def _read(statements: list[ast.stmt], module: Module) -> None:
     for statement in statements:
         if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
             module.functions[statement.name] = statement
+            module.names.define(statement)
         elif isinstance(statement, ast.Assign):
             for target in statement.targets:
                 _assign(target, statement.value, module)

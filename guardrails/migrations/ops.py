@@ -24,7 +24,7 @@ _HARMLESS_BEGINNINGS = ("create_", "add_", "alter_", "replace_", "sync_", "renam
 def op_acts(
     node: ast.Call, method: str, names: Names, batch: tuple[str, ...] | None = None
 ) -> list[Act] | None:
-    """Give what a call does; None: nobody knows. *batch*: the table of a batch operation, in each of its names."""
+    """Give what a call does; None: nobody knows. *batch*: a batch's table, in each of its names."""
     read = _READERS.get(method)
     if read is not None:
         return list(read(_Call(node, names, batch)))

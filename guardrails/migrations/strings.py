@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
+from functools import lru_cache
 from itertools import product
 
 from guardrails.sql.words import HOLE
@@ -21,6 +22,7 @@ _SAME = frozenset(
         "lstrip",
         "rstrip",
         "bindparams",
+        "params",
         "execution_options",
         "columns",
         "dedent",
@@ -38,6 +40,8 @@ class Names:
     def __init__(self, outer: Names | None = None) -> None:
         self._outer = outer
         self._values: dict[str, list[ast.expr]] = {}
+        self._functions: dict[str, ast.FunctionDef | ast.AsyncFunctionDef] = {}
+        self._inside: frozenset[str] = outer._inside if outer else frozenset()
 
     def bind(self, name: str, values: Iterable[ast.expr], *, instead: bool = False) -> None:
         """Say that *name* may stand for these expressions, too; *instead*: for nothing else."""
@@ -50,6 +54,62 @@ class Names:
         if name in self._values:
             return self._values[name]
         return self._outer.of(name) if self._outer else None
+
+    def define(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        """Say that a function of that name is defined here."""
+        self._functions.setdefault(function.name, function)
+
+    def returned(self, call: ast.Call) -> tuple[list[ast.expr], Names]:
+        """Give what a call of a known function may return, and the names to read it by."""
+        for name in self._called(call.func):
+            function = self._function(name)
+            if function is None or name in self._inside:
+                continue
+            inner = Names(self)
+            inner._inside = self._inside | {name}
+            parameters = [argument.arg for argument in function.args.args]
+            defaults = function.args.defaults
+            inner._values |= {
+                name: [value] for name, value in zip(parameters[-len(defaults) :], defaults, strict=False)
+            }
+            inner._values |= {name: [value] for name, value in zip(parameters, call.args, strict=False)}
+            inner._values |= {keyword.arg: [keyword.value] for keyword in call.keywords if keyword.arg}
+            assigned, found = _body_of(function)
+            inner._values |= assigned
+            return found, inner
+        return [], self
+
+    def _called(self, function: ast.expr) -> list[str]:
+        if not isinstance(function, ast.Name):
+            return []
+        others = [value.id for value in self.of(function.id) or [] if isinstance(value, ast.Name)]
+        return [function.id, *others]
+
+    def _function(self, name: str) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+        if name in self._functions:
+            return self._functions[name]
+        return self._outer._function(name) if self._outer else None
+
+
+@lru_cache(maxsize=256)
+def _body_of(
+    function: ast.FunctionDef | ast.AsyncFunctionDef,
+) -> tuple[dict[str, list[ast.expr]], list[ast.expr]]:
+    """Give what a function assigns to its names, and what it returns. What grows bit by bit is unknown."""
+    assigned: dict[str, list[ast.expr]] = {}
+    grown: set[str] = set()
+    found: list[ast.expr] = []
+    for statement in ast.walk(function):
+        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+            name = statement.targets[0].id
+            assigned.setdefault(name, []).append(statement.value)
+            if mentions(statement.value, name):
+                grown.add(name)
+        elif isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name):
+            grown.add(statement.target.id)
+        elif isinstance(statement, ast.Return) and statement.value is not None:
+            found.append(statement.value)
+    return assigned | {name: [ast.Name(HOLE)] for name in grown}, found
 
 
 def texts(node: ast.expr, names: Names, depth: int = 0) -> list[str]:
@@ -90,6 +150,9 @@ def elements(node: ast.expr, names: Names, depth: int = 0) -> list[ast.expr] | N
             return None
         found = [elements(value, names, depth + 1) for value in values if value is not node]
         return None if None in found else [item for items in found if items for item in items]
+    if isinstance(node, ast.Call) and (returns := names.returned(node))[0]:
+        several = [elements(value, returns[1], depth + 1) for value in returns[0]]
+        return None if None in several else [item for items in several if items for item in items]
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and len(node.args) == 1:
         collects = node.func.id in {"reversed", "sorted", "list", "tuple", "set"}
         return elements(node.args[0], names, depth + 1) if collects else None
@@ -162,6 +225,9 @@ def _is_nothing(node: ast.expr) -> bool:
 
 
 def _called(node: ast.Call, names: Names, depth: int) -> list[str]:  # noqa: PLR0911 (one line a kind)
+    returned, inner = names.returned(node)
+    if returned:
+        return _either(returned, inner, depth)
     function = node.func
     name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
     if name in {"text", "dedent", "cleandoc", "DDL", "quoted_name", "str"} and node.args:

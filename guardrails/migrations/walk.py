@@ -89,6 +89,7 @@ class _Walker:
     def _statement(self, statement: ast.stmt, scope: _Scope) -> None:
         if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
             self.functions.setdefault(statement.name, statement)
+            scope.names.define(statement)
             return
         if isinstance(statement, ast.Import | ast.ImportFrom):
             note_imports(statement, self.module)
