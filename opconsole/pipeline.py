@@ -16,12 +16,13 @@ from guardrails.gates import Action, OnFailure, on_failure
 from opconsole.attempt import Attempt, Planned
 from opconsole.basis import Basis, derive, goes_back, seal_plan
 from opconsole.effects import ScopedSteps, deployment_steps, migration_steps
-from opconsole.ending import deployment_entry, ended, success_ops
+from opconsole.ending import deployment_entry, success_ops
 from opconsole.gating import approval_for, decision_for
 from opconsole.journal import ops
 from opconsole.journal.errors import JournalError, StaleEpochError
-from opconsole.journal.records import Approval, ApprovalState, Phase, Purpose
+from opconsole.journal.records import Approval, ApprovalState, Phase, Purpose, StepState
 from opconsole.journal.writer import AuditOp, Op
+from opconsole.outcomes import ended
 from opconsole.plans import Plan, differences
 from opconsole.preflight import GuardrailsBlockError, Preflight
 from opconsole.rollback import (
@@ -304,10 +305,8 @@ class Pipeline:
         if failed is not None:
             await self._halt(f"{reason}; the rollback failed: {failed.reason}")
             return
-        to = _present(way.to)
-        attempt.tell("alert", priority="P1", text=f"{attempt.run.environment} is back at {to.version}")
-        back = f"{reason}; rolled back to {to.version}"
-        await self._end(RunState.ROLLED_BACK, back)
+        attempt.tell("alert", priority="P1", text=f"{attempt.run.environment} is back at {way.place}")
+        await self._end(RunState.ROLLED_BACK, f"{reason}; rolled back to {way.place}")
         return
 
     async def _halt(self, reason: str) -> None:
@@ -335,6 +334,10 @@ class Pipeline:
     async def _cancelled(self) -> None:
         """Say what a cancelled run came to: nothing is left running when this is said."""
         attempt = self._attempt
+        now = attempt.host.clock.now()
+        for step in await attempt.host.read(attempt.host.reader.steps, attempt.run.id):
+            if step.state is StepState.PENDING:
+                attempt.carry(ops.end_step(attempt.run.id, step.position, StepState.SKIPPED, now))
         if attempt.run.state is RunState.RUNNING and self._touched:
             what = ", ".join(sorted(self._touched))
             await attempt.enter(RunState.INTERRUPTED, f"cancelled after {what} had begun")

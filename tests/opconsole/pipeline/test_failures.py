@@ -338,6 +338,38 @@ async def test_no_effect_starts_when_the_journal_is_full(project, deploy, fill_j
         assert driver.state("P") == "succeeded"
 
 
+@pytest.mark.parametrize(
+    ("step", "state", "serves"), [("place", "failed", "1.0.0-1"), ("restart", "interrupted", "1.1.0-1")]
+)
+async def test_a_disk_that_fills_up_in_the_middle_lets_no_further_effect_begin(  # noqa: PLR0917 - fixtures
+    project, deploy, monkeypatch, step, state, serves
+):
+    project.queue(deploy("ONE", "development"))
+    async with project.hosted() as driver:
+        await driver.go()
+        project.write("app.txt", "second\n")
+        project.queue(deploy("TWO", "development", "1.1.0"))
+        await driver.engine.reload()
+        commit, full = driver.host.journal.commit, []
+
+        async def until_full(*writes, reserve=False):
+            """As the writer does with its ballast: intents are refused, outcomes still fit."""
+            full.extend(one for one in writes if getattr(one, "params", {}).get("step") == step)
+            if full and not reserve:
+                raise JournalFullError("the disk is full; free some space, then retry")
+            await commit(*writes, reserve=reserve)
+
+        monkeypatch.setattr(driver.host.journal, "commit", until_full)
+        await driver.engine.start("app", None)
+        await driver.engine.scheduler.run(until_idle=True)
+        monkeypatch.undo()
+        run = driver.run("TWO")
+        assert run.state == state, run.reason
+        assert "the disk is full" in run.reason
+        assert step not in driver.effects("TWO")
+        assert project.current("development") == serves
+
+
 async def _fill(driver, size):
     while True:
         noise = ops.event(driver.clock.now(), "noise", "app", detail={"text": "x" * size})

@@ -54,6 +54,7 @@ async def test_cancelled_in_preflight_nothing_is_left_running(project, deploy, s
         assert alive(mark) == []
         assert alive(f"grandchild-{project.root.parent.name}") == []
         assert driver.step("D", "test").state == "cancelled"
+        assert {driver.step("D", later).state for later in ("build", "seal")} == {"skipped"}
         assert not (driver.place.runs / driver.run("D").id / "work").exists()
         assert not (await driver.ask(RequestKind.CANCEL, run=driver.run("D").id)).granted
     assert project.entry("D")["status"] == "blocked"
