@@ -1,4 +1,4 @@
-"""Endings: how a run that came to rest is told to the scheduler, the journal and other programs."""
+"""Endings: what a run that came to rest leaves in the journal and tells other programs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from opconsole.clock import iso
 from opconsole.journal import ops
 from opconsole.journal.records import ReleaseRow, Run
 from opconsole.journal.writer import AuditOp, Op
-from queues.scheduler import Outcome, TaskState
 from queues.states import RunState
 from queues.tasks import TaskKind
 
@@ -20,22 +19,6 @@ LOG_STATUS: Mapping[RunState, str] = {
     RunState.ROLLED_BACK: "rolled_back",
 }
 """Words of deployments.json for the states of a run; every other state is "failed" there."""
-
-
-def ended(run: Run) -> Outcome:
-    """Say to the scheduler how a run stands now that its dispatch is over."""
-    if run.state is RunState.SUCCEEDED:
-        return Outcome(TaskState.SUCCEEDED)
-    if run.state.final:
-        return Outcome(TaskState.FAILED, run.reason, word=run.state.value.replace("_", " "))
-    if run.state.undecided or has_effects(run):
-        return Outcome(TaskState.HELD, run.reason)
-    return Outcome(TaskState.PARKED, run.reason)
-
-
-def has_effects(run: Run) -> bool:
-    """Say of a waiting run that it holds its environment: it waits to take its effects back."""
-    return run.state is RunState.WAITING and run.kind != TaskKind.ROLLBACK and run.release is not None
 
 
 def success_ops(attempt: Attempt, basis: Basis) -> list[Op | AuditOp]:

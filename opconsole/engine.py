@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Coroutine, Hashable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Hashable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -19,9 +19,9 @@ from opconsole.answers import FollowUp, Then
 from opconsole.artifacts import ArtifactStore
 from opconsole.attempt import Attempt
 from opconsole.clock import Clock, SystemClock
-from opconsole.ending import ended
 from opconsole.host import Host
 from opconsole.journal import ops
+from opconsole.journal.errors import JournalBusyError, JournalFullError
 from opconsole.journal.hosting import HostLock, executor_identity
 from opconsole.journal.location import JournalPlace
 from opconsole.journal.reader import JournalReader
@@ -30,6 +30,7 @@ from opconsole.journal.upgrade import open_database
 from opconsole.journal.wake import changes
 from opconsole.journal.writer import JournalWriter
 from opconsole.outbox import Outbox
+from opconsole.outcomes import ended
 from opconsole.pipeline import advance
 from opconsole.recovery import recover
 from opconsole.requests import Answerer
@@ -41,6 +42,9 @@ from queues.queue_file import QueueFile, read_queue
 from queues.scheduler import Outcome, Scheduler, SchedulerError, TaskState
 from queues.states import RunState
 from queues.tasks import Task, TaskKey, TaskKind
+
+FULL_WAIT = 2.0
+"""Seconds before something is tried again that a full or busy journal refused."""
 
 EXPIRY_LOOK = 30.0
 """Seconds between two looks for requests that have expired."""
@@ -151,7 +155,7 @@ class Engine:
     async def services(self) -> AsyncIterator[None]:
         """Answer requests, deliver the outbox and watch the queue files for as long as this lasts."""
         services = [
-            asyncio.ensure_future(service())
+            asyncio.ensure_future(self._enduring(service))
             for service in (self._answer_requests, self._deliver, self._watch_files, self._expire)
         ]
         owner = asyncio.current_task()
@@ -174,6 +178,14 @@ class Engine:
             raise faults[0]
 
     # -- services
+
+    async def _enduring(self, service: Callable[[], Awaitable[None]]) -> None:
+        """Keep a service going through a full disk: what it could not write, it tries again."""
+        while True:
+            try:
+                return await service()
+            except (JournalFullError, JournalBusyError):
+                await self.host.clock.sleep(FULL_WAIT)
 
     async def _answer_requests(self) -> None:
         async with contextlib.aclosing(changes(self.host.place)) as news:  # type: ignore[type-var]
@@ -347,4 +359,10 @@ class Engine:
         if busy or project in self._idle or not self.scheduler.started(project):
             return
         self._idle.add(project)
-        self._in_background(self.host.journal.commit(ops.event(self.host.clock.now(), "idle", project)))
+        self._in_background(self._say_idle(project))
+
+    async def _say_idle(self, project: str) -> None:
+        try:
+            await self.host.journal.commit(ops.event(self.host.clock.now(), "idle", project))
+        except (JournalFullError, JournalBusyError):
+            self._idle.discard(project)  # it is told with the next change

@@ -30,11 +30,11 @@ from opconsole.answers import (
 )
 from opconsole.attempt import echo_payload
 from opconsole.deciding import cascade_writes, decide_stuck, verb_of
-from opconsole.ending import has_effects
 from opconsole.host import Host
 from opconsole.journal import ops
 from opconsole.journal.records import Approval, ApprovalState, Purpose, RequestKind, RequestRow, Run
 from opconsole.journal.writer import AuditOp, Op
+from opconsole.outcomes import has_effects
 from opconsole.runs import new_run
 from queues.queue_file import read_queue
 from queues.states import RunState

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+from guardrails.gates import Action
 from opconsole.artifacts import StoreError
 from opconsole.attempt import Attempt
 from opconsole.basis import checks_of, for_database, migration_limit, programs_of, words_of
@@ -33,12 +34,12 @@ class WayBack:
     migrations: MigrationPath | None = None
     problem: str = ""
 
-    def to_json(self) -> dict[str, object]:
-        """Give what the plan of a rollback says."""
-        return {
-            "to": {"version": self.to.version, "release": self.to.name} if self.to else None,
-            "migrations": self.migrations.to_json() if self.migrations else None,
-        }
+    @property
+    def place(self) -> str:
+        """Where the way leads, for people."""
+        if self.to is not None:
+            return self.to.version
+        return f"revision {self.migrations.start}" if self.migrations else "where it was"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +56,19 @@ class RevertPlan:
 
 
 async def way_back_from(host: Host, run: Run, folder: str | None) -> WayBack:
-    """Find the way back from a failed deployment to the release that served before it."""
+    """Find the way back from what a failed run changed: to the release that served, or only the revision."""
+    if run.kind == TaskKind.ROLLBACK:
+        return WayBack(
+            None, problem="a rollback is not itself rolled back; deploy the version that is wanted"
+        )
+    if run.action == Action.DOWNGRADE:
+        return WayBack(None, problem="a downgrade is taken back by a migration task that goes forward")
     before = await host.read(host.reader.current_release, run.project, run.environment)
+    now = _Serving(run.source_digest, folder, run.revision_after)
+    if run.kind == TaskKind.MIGRATION:
+        return await _way(host, run, before, now, run.revision_before)
     if before is None:
         return WayBack(None, problem="there is no previous release on record")
-    now = _Serving(run.source_digest, folder, run.revision_after)
     return await _way(host, run, before, now, before.revision or run.revision_before)
 
 
@@ -146,19 +155,22 @@ async def check_as_recorded(attempt: Attempt, way: WayBack, context: StepContext
 
 
 async def rollback_steps(attempt: Attempt, way: WayBack, revision_is: RevisionHeard) -> ScopedSteps:
-    """Give the steps of going back, in the policy's order."""
+    """Give the steps of going back, in the policy's order; a migration task takes back only migrations."""
+    limit = attempt.host.workspace.limits(attempt.run.project, attempt.run.environment).rollback
+    back: ScopedSteps = []
+    if way.migrations is not None and way.migrations.steps:
+        back = [(Scope.ENVIRONMENT, downgrade_step(way.migrations, limit, revision_is))]
+    if attempt.task.kind is TaskKind.MIGRATION:
+        return back + (health_steps(attempt, way.to.version) if way.to else [])
     if way.to is None:
         raise StepFailed(way.problem)
     target = await target_for(attempt, rollback=True)
-    limit = attempt.host.workspace.limits(attempt.run.project, attempt.run.environment).rollback
     try:
         artifact = await attempt.host.artifacts.verify(way.to.artifact_digest)
     except StoreError as error:
         raise StepFailed(f"release {way.to.name} cannot be restored: {error}") from error
     release = Release(way.to.name, way.to.version, way.to.commit_id, artifact.path, artifact.digest)
-    story: ScopedSteps = [(Scope.TARGET, step) for step in target.stop()]
-    if way.migrations is not None and way.migrations.steps:
-        story.append((Scope.ENVIRONMENT, downgrade_step(way.migrations, limit, revision_is)))
+    story: ScopedSteps = [*((Scope.TARGET, step) for step in target.stop()), *back]
     story += [(Scope.TARGET, step) for step in target.place(release)]
     story += [
         (Scope.TARGET, step)
@@ -177,15 +189,15 @@ class _Serving:
     revision: str | None
 
 
-async def _way(host: Host, run: Run, to: ReleaseRow, now: _Serving, end: str | None) -> WayBack:
+async def _way(host: Host, run: Run, to: ReleaseRow | None, now: _Serving, end: str | None) -> WayBack:
     """Find the way to a release at revision *end*; what goes back is read from the files that serve now."""
     if now.revision == UNKNOWN:
         return WayBack(to, problem="nobody can tell where the database stands after the failed migration")
     if now.revision is None or now.migrations is None or now.revision == end:
         return WayBack(to)
     if end is None or now.source_digest is None:
-        missing = "database revision of" if end is None else "files to go back from to"
-        return WayBack(to, problem=f"no {missing} release {to.name} are on record")
+        missing = "revision to go back to" if end is None else "file to go back by"
+        return WayBack(to, problem=f"no {missing} is on record{f' for release {to.name}' if to else ''}")
     try:
         stored = await host.sources.verify(now.source_digest)
         path = await MigrationFiles(host, run, stored.path, now.migrations).path(end, now.revision)

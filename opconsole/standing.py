@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from opconsole.ending import has_effects
 from opconsole.journal.records import Run
+from opconsole.outcomes import has_effects
 from queues.scheduler import Standing, TaskState
 from queues.states import RunState
 from queues.tasks import FileStatus, Task, TaskKind

@@ -19,7 +19,7 @@ def open_console(context: CommandContext) -> int:
 
 
 def open_console_on(context: CommandContext, workspace: Workspace, *, start: str | None = None) -> int:
-    """Open the console on a workspace, with a worker behind it; the queue of the project *start* is started."""
+    """Open the console on a workspace, with a worker behind it; start the queue of the project *start*."""
     if not interactive(context):
         context.warn("the console needs a terminal; opconsole status, queue list and history tell the same")
         return ExitStatus.USAGE
