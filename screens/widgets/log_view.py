@@ -161,7 +161,7 @@ class LogView(ScrollView, can_focus=True):
         if self.following:
             self._to_end()
         else:
-            self.scroll_to(y=self.scroll_y + added, animate=False)
+            self.scroll_to(y=self.scroll_y + added, animate=False, force=True)
         if self._place is not None:
             self._place += added
         self._tell()
@@ -199,7 +199,7 @@ class LogView(ScrollView, can_focus=True):
     def action_wrap(self) -> None:
         """Wrap long lines, or cut them."""
         self.wraps = not self.wraps
-        self.scroll_to(x=0, animate=False)
+        self.scroll_to(x=0, animate=False, force=True)
         self._resize()
         if self.following:
             self._to_end()
@@ -228,7 +228,7 @@ class LogView(ScrollView, can_focus=True):
 
     def _scroll(self, lines: int) -> None:
         top = self._top() if self.following else round(self.scroll_y)
-        self.scroll_to(y=max(0, min(top + lines, self._end())), animate=False)
+        self.scroll_to(y=max(0, min(top + lines, self._end())), animate=False, force=True)
         if lines < 0:
             self._set_following(on=self._end() <= 0)
         elif self.wraps and top + lines >= self._end():
@@ -238,7 +238,7 @@ class LogView(ScrollView, can_focus=True):
         if on:
             self._to_end()
         else:
-            self.scroll_to(y=self._top(), animate=False)
+            self.scroll_to(y=self._top(), animate=False, force=True)
         self._set_following(on=on)
 
     def _set_following(self, *, on: bool) -> None:
@@ -248,10 +248,13 @@ class LogView(ScrollView, can_focus=True):
             self._tell()
 
     def _to_end(self) -> None:
-        self.scroll_to(y=self._end(), animate=False)
+        self.scroll_to(y=self._end(), animate=False, force=True)
 
     def _end(self) -> int:
         return self.max_scroll_y  # as Textual clamps by it, a change of size never looks like scrolling up
+
+    def _width(self) -> int:
+        return max(1, self.scrollable_content_region.width)
 
     def _page(self) -> int:
         return max(1, self.scrollable_content_region.height)
@@ -259,13 +262,17 @@ class LogView(ScrollView, can_focus=True):
     def _resize(self) -> None:
         # Wrapped, the last line may be scrolled to the top: lines are the unit, whatever room each takes.
         height = self.count + (self._page() - 1 if self.wraps and self.count else 0)
-        width = self.size.width if self.wraps else max(self.size.width, self._widest)
-        self.virtual_size = Size(width, height)
+        # Only what is wider than the view may bring a scroll bar, which takes a line from the view.
+        self.virtual_size = Size(1 if self.wraps else self._widest, height)
         self.refresh()
+        self.call_after_refresh(self._stay)
 
     def on_resize(self) -> None:
         """Keep the end in view when the size changes."""
         self._resize()
+        self._stay()
+
+    def _stay(self) -> None:
         if self.following:
             self._to_end()
 
@@ -329,7 +336,7 @@ class LogView(ScrollView, can_focus=True):
     def _go(self, number: int) -> None:
         self._place = number
         if not self._top() <= number < self._top() + self._page() or self.wraps:
-            self.scroll_to(y=max(0, min(number - self._page() // 3, self._end())), animate=False)
+            self.scroll_to(y=max(0, min(number - self._page() // 3, self._end())), animate=False, force=True)
         self._set_following(on=False)
         self._tell()
 
@@ -346,7 +353,7 @@ class LogView(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """Draw the line at a place of the screen."""
-        width = self.size.width
+        width = self._width()
         if self.wraps:
             rows = self._wrapped()
             return rows[y].extend_cell_length(width, self.rich_style) if y < len(rows) else self._blank()
@@ -361,7 +368,7 @@ class LogView(ScrollView, can_focus=True):
         return strip.crop_extend(left, left + width, self._background(number))
 
     def _blank(self) -> Strip:
-        return Strip.blank(self.size.width, self.rich_style)
+        return Strip.blank(self._width(), self.rich_style)
 
     def _top(self) -> int:
         """Give the number of the first line in view."""
@@ -374,10 +381,10 @@ class LogView(ScrollView, can_focus=True):
         return round(self.scroll_y)
 
     def _rows_of(self, number: int) -> int:
-        return max(1, -(-self._strip(number).cell_length // max(1, self.size.width)))
+        return max(1, -(-self._strip(number).cell_length // self._width()))
 
     def _wrapped(self) -> list[Strip]:
-        width, page = max(1, self.size.width), self._page()
+        width, page = self._width(), self._page()
         rows: list[Strip] = []
         if self.following:
             number = self.count

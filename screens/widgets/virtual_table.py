@@ -239,13 +239,13 @@ class VirtualTable(ScrollView, Generic[Row], can_focus=True):
         page = max(1, self.size.height - 1)
         top = round(self.scroll_y)
         if self._cursor < top:
-            self.scroll_to(y=self._cursor, animate=False)
+            self.scroll_to(y=self._cursor, animate=False, force=True)
         elif self._cursor >= top + page:
-            self.scroll_to(y=self._cursor - page + 1, animate=False)
+            self.scroll_to(y=self._cursor - page + 1, animate=False, force=True)
         self.refresh()
 
     def _resize(self) -> None:
-        size = Size(self.size.width, len(self._shown) + 1)
+        size = Size(1, len(self._shown) + 1)
         if size != self.virtual_size:
             self.virtual_size = size
 
@@ -258,7 +258,7 @@ class VirtualTable(ScrollView, Generic[Row], can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """Draw the heading or the row at a place of the screen."""
-        width = self.size.width
+        width = self.scrollable_content_region.width
         if y == 0:
             return self._heading(width)
         index = round(self.scroll_y) + y - 1
@@ -294,7 +294,7 @@ class VirtualTable(ScrollView, Generic[Row], can_focus=True):
 
     def _widths(self) -> list[int]:
         """Give each column's width for the present size; 0: folded away."""
-        room = self.size.width
+        room = self.scrollable_content_region.width
         kept = set(range(len(self.columns)))
         for index in sorted(kept, key=lambda each: -self.columns[each].folds):
             if sum(self.columns[each].width + GAP for each in kept) - GAP <= room:
