@@ -35,8 +35,8 @@ class Cache:
     @staticmethod
     def open(folder: Path) -> Cache | None:
         """Give the cache in a folder, made where it is missing; None where others could write into it."""
-        place = folder / tool_digest()
         try:
+            place = folder / tool_digest()
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
             for part in (folder, place):
                 status = part.stat()

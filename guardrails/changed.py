@@ -28,7 +28,7 @@ class Changed:
 
     def holds(self, path: Path) -> bool:
         """Say whether this file, or what a link leads to, is among the changed ones."""
-        return _absolute(path) in self.present or path.resolve() in self.present
+        return _absolute(path) in self.present or (path.is_symlink() and path.resolve() in self.present)
 
     def touches(self, folder: Path) -> bool:
         """Say whether a file right in this folder was changed, added or deleted."""

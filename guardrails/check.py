@@ -166,7 +166,7 @@ def _beside(
     folder: Path, found: Sequence[Found], wanted: Sequence[Found], named: set[Path], *, complete: bool
 ) -> list[Found]:
     """Give the migrations of a folder that are not asked for, but whose place in the chain is needed."""
-    known = {file.path for file in wanted}
+    known = {_whole(file.path) for file in wanted}
     if any(path.parent == folder for path in named):
         found = find_files([folder], None, (), tests=())
     elif complete:
@@ -174,8 +174,13 @@ def _beside(
     return [
         file
         for file in found
-        if file.path.parent == folder and file.path.suffix == ".py" and file.path not in known
+        if file.path.parent == folder and file.path.suffix == ".py" and _whole(file.path) not in known
     ]
+
+
+def _whole(path: Path) -> Path:
+    """Give a path as one that does not depend on how it was spelled, without following the file itself."""
+    return path.parent.resolve() / path.name
 
 
 def _reported(

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from guardrails.cache import Cache
 
-MANY_FILES = 400
-MANY_BYTES = 3_000_000
+MANY_FILES = 3_000
+MANY_BYTES = 4_000_000
 """From here on several processes are worth the time that they take to start."""
 _CHUNK_FILES = 50
 _CHUNK_BYTES = 500_000

@@ -93,6 +93,14 @@ def test_files_named_one_by_one_find_their_chain_beside_them(tmp_path: Path) -> 
     assert seen(check(second)) == [("b2.py", "drop-table", "block")]
 
 
+def test_a_file_is_itself_however_its_path_is_spelled(tmp_path: Path) -> None:
+    migration(tmp_path / "versions", "a1", None, "DROP TABLE a")
+    migration(tmp_path / "versions", "b2", "a1", "DROP TABLE b")
+    spelled = tmp_path / "versions" / ".." / "versions" / "b2.py"
+    assert seen(check(spelled, since_revision="a1")) == [("b2.py", "drop-table", "block")]
+    assert seen(check(spelled, since_revision="b2")) == [("b2.py", "drop-table", "warn")]
+
+
 def test_a_revision_that_no_migration_has_is_an_error_and_one_of_another_folder_is_noted(
     tmp_path: Path,
 ) -> None:

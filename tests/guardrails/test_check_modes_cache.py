@@ -170,13 +170,45 @@ def test_what_is_kept_comes_back_as_it_was() -> None:
     assert key_of(b"a", "b", "c") != key_of(b"a", "bc")
 
 
+def test_an_answer_depends_on_no_other_file(tmp_path: Path) -> None:
+    """Else the other file's content has to be part of the key."""
+    (tmp_path / "helpers.py").write_text("def gone(op):\n    op.drop_table('a')\n")
+    folder = tmp_path / "versions"
+    folder.mkdir()
+    (folder / "common.py").write_text("from alembic import op\ndef gone():\n    op.drop_table('a')\n")
+    (folder / "001.py").write_text(
+        "from alembic import op\nfrom helpers import gone\nfrom .common import gone as other\n"
+        "revision = '1'\ndown_revision = None\ndef upgrade():\n    gone(op)\n    other()\n"
+    )
+    code = (
+        "import sys, pathlib; from guardrails.check import check_paths\n"
+        "from guardrails.environments import GateKind\n"
+        "def check(): return check_paths([pathlib.Path('versions/001.py')], environment='production',"
+        " gate=GateKind.PRODUCTION)\n"
+        "check(); opened = set()\n"
+        "sys.addaudithook(lambda e, a: opened.add(str(a[0])) if e in ('open', 'os.scandir') else None)\n"
+        "check(); print(*sorted(opened))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    assert done.stdout.split() == ["versions/001.py"]
+
+
 def test_many_files_go_over_processes_and_give_the_same_report(tmp_path: Path) -> None:
     folder = tmp_path / "many"
     folder.mkdir()
-    for number in range(scanning.MANY_FILES + 20):
+    for number in range(420):
         (folder / f"{number:04}.sql").write_text(f"TRUNCATE t{number};" if number % 7 == 0 else "SELECT 1;")
     code = (
-        "import sys, pathlib; from guardrails.check import check_paths\n"
+        "import sys, pathlib; from guardrails import scanning; from guardrails.check import check_paths\n"
+        "scanning.MANY_FILES = 400\n"
         "from guardrails.environments import GateKind\n"
         "report = check_paths([pathlib.Path(sys.argv[1])], environment='production',"
         " gate=GateKind.PRODUCTION, jobs=2)\n"
