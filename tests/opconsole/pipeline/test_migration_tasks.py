@@ -158,3 +158,19 @@ async def test_a_migration_that_fails_cleanly_is_taken_back_with_its_release(pro
         assert "the database stands at 0001" in run.reason
     assert tables(project.database("development")) == {"t0001"}
     assert project.current("development") == "1.0.0-1"
+
+
+async def test_a_migration_task_that_fails_cleanly_leaves_nothing_behind_and_lets_go(project, migrations):
+    project.queue(migration("run", "development"))
+    async with project.hosted() as driver:
+        await driver.go()
+        migrations(up='op.execute("INSERT INTO nowhere VALUES (1)")')
+        project.queue({**migration("run", "development"), "id": "M2"})
+        await driver.engine.reload()
+        await driver.idle()
+        run = driver.run("M2")
+        assert run.state == "rolled_back", run.reason
+        assert "the database stands at 0001" in run.reason
+        assert driver.effects("M2") == ["migrate"]
+        assert driver.reader.lock("app", "development").run is None
+    assert tables(project.database("development")) == {"t0001"}
