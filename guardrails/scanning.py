@@ -116,19 +116,29 @@ def _in_processes(
     files: Sequence[Found], sizes: dict[Found, int], scan: Scan, jobs: int
 ) -> dict[Found, Scanned | None]:
     chunks = _chunks(files, sizes)
-    done, broken = _run(chunks, scan, min(jobs, len(chunks)))
-    for file in (file for chunk in broken for file in chunk):
-        # A process died, of a file that nobody knows. Each one left gets a process of its own.
-        alone, dead = _run([[file]], scan, 1)
-        done |= alone
-        if dead:
-            done[file] = scan_file(replace(file, fault="the process that read it died"), scan)
+    try:
+        done, broken = _run(chunks, scan, min(jobs, len(chunks)))
+        if broken and _run([[]], scan, 1)[1]:
+            raise ChildProcessError("no process can be started")
+    except (OSError, ImportError, NotImplementedError):  # a machine that allows no processes, or no locks
+        return {file: _light(scan_file(file, scan)) for file in files}
+    # A process died of a file, nobody knows of which: the chunks it took along are read one by one, and
+    # the files of the one that kills again, too.
+    for chunk in broken:
+        again, dead = _run([chunk], scan, 1)
+        done |= again
+        for file in dead[0] if dead else ():
+            alone, deadly = _run([[file]], scan, 1)
+            done |= alone
+            if deadly:
+                done[file] = scan_file(replace(file, fault="the process that read it died"), scan)
     return done
 
 
 def _run(
     chunks: Sequence[Sequence[Found]], scan: Scan, jobs: int
 ) -> tuple[dict[Found, Scanned | None], list[Sequence[Found]]]:
+    """Scan chunks in new processes; give what came back, and the chunks that did not."""
     from concurrent.futures import ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
     from multiprocessing import get_context

@@ -225,16 +225,23 @@ def test_many_files_go_over_processes_and_give_the_same_report(tmp_path: Path) -
     assert done.stdout.split() == ["420", "60", "True"]
 
 
+class _Deadly:
+    """Ends the process that it is sent to."""
+
+    def __reduce__(self) -> tuple[Any, tuple[int]]:
+        return os._exit, (1,)
+
+
 def test_a_process_that_dies_costs_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("a", "b", "c"):
         (tmp_path / f"{name}.sql").write_text("TRUNCATE a;")
     files = find_files([tmp_path])
-    deadly = [file for file in files if file.path.name == "b.sql"]
+    deadly = next(file for file in files if file.path.name == "b.sql")
     real = scanning._run
 
     def run(chunks: Any, scan: Scan, jobs: int) -> Any:
         # What a crashed interpreter looks like from here: the chunks of the pool come back unread.
-        dead = [chunk for chunk in chunks if deadly[0] in chunk]
+        dead = [chunk for chunk in chunks if deadly in chunk]
         return real([chunk for chunk in chunks if chunk not in dead], scan, 1)[0], dead
 
     monkeypatch.setattr(scanning, "_run", run)
@@ -244,3 +251,26 @@ def test_a_process_that_dies_costs_one_file(tmp_path: Path, monkeypatch: pytest.
         for file, scanned in scan_files(files, Scan(GateKind.PRODUCTION), jobs=2)
     }
     assert found == {"a.sql": ["truncate"], "b.sql": ["unreadable"], "c.sql": ["truncate"]}
+
+
+def test_a_pool_really_tells_of_a_process_that_died() -> None:
+    deadly: Any = [_Deadly()]
+    assert scanning._run([deadly], Scan(GateKind.PRODUCTION), 1) == ({}, [deadly])
+
+
+@pytest.mark.parametrize("trouble", [OSError(38, "no semaphores"), ImportError("no sem_open"), None])
+def test_where_no_process_can_be_started_all_is_read_in_this_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: Exception | None
+) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.sql").write_text("TRUNCATE a;")
+
+    def run(chunks: Any, *_: Any) -> Any:
+        if trouble is not None:
+            raise trouble
+        return {}, chunks  # they start and die at once
+
+    monkeypatch.setattr(scanning, "_run", run)
+    monkeypatch.setattr(scanning, "MANY_FILES", 2)
+    scanned = scan_files(find_files([tmp_path]), Scan(GateKind.PRODUCTION), jobs=2)
+    assert [[f.rule for f in one.report.findings] for _, one in scanned] == [["truncate"], ["truncate"]]
