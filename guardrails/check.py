@@ -25,7 +25,7 @@ Since = str | Sequence[str] | None
 
 
 class SinceError(CheckError):
-    """No chain has the revision that a database is said to stand at; the message says where it was sought."""
+    """No chain leads on from the revision that a database is said to stand at; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +95,10 @@ def check_paths(
         read, unapplied = _with_chain([*results, *others], chain, gate, since_revision)
         reports += _reported(read, results, faults={fault.path for fault in chain.faults()}, named=named)
         if unapplied is None and since_revision is not None:
-            strangers.append(printable(folder, root))
+            strangers.append(f"{printable(folder, root)}: {_no_way(chain, since_revision)}")
     if since_revision is not None and folders and len(strangers) == len(folders):
-        raise SinceError(f"no migration in {', '.join(strangers)} has the revision {since_revision!a}")
-    notes += [
-        f"{folder}: no migration there has the revision {since_revision!a}, so that all of them decide"
-        for folder in strangers
-    ]
+        raise SinceError("; ".join(strangers))
+    notes += [f"{stranger}; so all migrations there decide" for stranger in strangers]
     return Report(environment, _sorted(reports), tuple(notes))
 
 
@@ -227,6 +224,14 @@ def _with_chain(
             report = replace(report, findings=tuple(map(_softened, report.findings)))
         reports.append(replace(report, findings=(*report.findings, *extra.get(report.path, []))))
     return reports, unapplied
+
+
+def _no_way(chain: Chain, since: Since) -> str:
+    try:
+        chain.path(since, "heads")
+    except ChainError as error:
+        return str(error)
+    return ""
 
 
 def _softened(finding: Finding) -> Finding:

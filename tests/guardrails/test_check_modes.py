@@ -106,12 +106,17 @@ def test_a_revision_that_no_migration_has_is_an_error_and_one_of_another_folder_
 ) -> None:
     migration(tmp_path / "one", "a1", None, "DROP TABLE a")
     migration(tmp_path / "two", "c3", None, "DROP TABLE c")
-    with pytest.raises(SinceError, match="has the revision 'zz'"):
+    with pytest.raises(
+        SinceError, match=r"one: revision 'zz' is not in the migrations folder; .*two: revision 'zz'"
+    ):
         check(tmp_path, since_revision="zz")
     report = check(tmp_path, since_revision="a1")
     assert seen(report) == [("a1.py", "drop-table", "warn"), ("c3.py", "drop-table", "block")]
     assert len(report.notes) == 1
-    assert "no migration there has the revision 'a1', so that all of them decide" in report.notes[0]
+    assert (
+        "two: revision 'a1' is not in the migrations folder; so all migrations there decide"
+        in report.notes[0]
+    )
 
 
 # -- without downgrades ---------------------------------------------------------------------------------

@@ -97,7 +97,7 @@ def test_a_name_that_looks_like_an_option_stands_behind_two_dashes(tree: Path) -
         (["--jobs", "0", "."], "'0' is no number of processes"),
         (["--baseline", "/none.json", "."], "the baseline '/none.json' cannot be read"),
         (["--explain", "drop-tabel"], "did you mean drop-table"),
-        (["--since-revision", "zz", "."], "has the revision 'zz'"),
+        (["--since-revision", "zz", "."], "revision 'zz' is not in the migrations folder"),
         (["--changed-since", "x", "--write-baseline", "b", "."], "leave --changed-since out"),
         (["no\x1b[2J.sql"], "no such file or folder: no"),
     ],
