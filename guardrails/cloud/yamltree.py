@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _COMMENT = re.compile(r"(?:^|(?<=\s))#[^\n]*safety-exception[^\n]*", re.MULTILINE)
 _DEEPEST = 60
+_MOST = 10_000
+"""Nodes of one value: aliases of aliases must not unfold without end."""
 
 
 class YamlError(ValueError):
@@ -56,21 +58,9 @@ def entry(node: Node | None, key: str) -> Node | None:
     return next((value for name, value in entries(node) if name == key), None)
 
 
-def value_of(node: Node | None, depth: int = 0) -> Value:
-    """Give what a node holds; UNKNOWN for functions such as ``!Ref`` and ``Fn::Sub``."""
-    if node is None or depth > _DEEPEST or not node.tag.startswith("tag:yaml.org,2002:"):
-        return UNKNOWN
-    if node.id == "mapping":
-        found = {key: value_of(value, depth + 1) for key, value in entries(node)}
-        return UNKNOWN if any(key.startswith("Fn::") or key == "Ref" for key in found) else found
-    if node.id == "sequence":
-        return [value_of(item, depth + 1) for item in items(node)]
-    text = str(node.value)
-    if node.tag.endswith(":bool"):
-        return text.lower() in {"true", "yes", "on"}
-    if node.tag.endswith(":int"):
-        return int(text) if text.isdigit() else UNKNOWN
-    return None if node.tag.endswith(":null") else text
+def value_of(node: Node | None) -> Value:
+    """Give what a node holds; UNKNOWN for functions such as ``!Ref`` and ``Fn::Sub``, and for too much."""
+    return _value(node, 0, iter(range(_MOST)))
 
 
 def place(node: Node) -> Place:
@@ -92,6 +82,24 @@ def marks(text: str) -> tuple[Comment, ...]:
         if not any(first <= (line, len(before)) < last for first, last in quoted):
             found.append(Comment(line, match.group(), not before.strip()))
     return tuple(found)
+
+
+def _value(node: Node | None, depth: int, left: Iterator[int]) -> Value:  # noqa: PLR0911 (one line a kind)
+    if node is None or depth > _DEEPEST or not node.tag.startswith("tag:yaml.org,2002:"):
+        return UNKNOWN
+    if next(left, None) is None:
+        return UNKNOWN
+    if node.id == "mapping":
+        found = {key: _value(value, depth + 1, left) for key, value in entries(node)}
+        return UNKNOWN if any(key.startswith("Fn::") or key == "Ref" for key in found) else found
+    if node.id == "sequence":
+        return [_value(item, depth + 1, left) for item in items(node)]
+    text = str(node.value)
+    if node.tag.endswith(":bool"):
+        return text.lower() in {"true", "yes", "on"}
+    if node.tag.endswith(":int"):
+        return int(text) if text.isdigit() else UNKNOWN
+    return None if node.tag.endswith(":null") else text
 
 
 def _lines_of_strings(text: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:

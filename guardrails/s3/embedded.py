@@ -26,7 +26,6 @@ _KEYS = frozenset(
 _INSTRUCTION = re.compile(r"[ \t]*(?:ONBUILD\s+)?(?:RUN|CMD|ENTRYPOINT)\s+(?:--\S+\s+)*(.*)", re.IGNORECASE)
 _HEREDOC = re.compile(r"<<-?(['\"]?)(\w+)\1")
 _MAKE_VARIABLE = re.compile(r"^([\w.]+)[ \t]*[:?+]?=[ \t]*(.*)$")
-_DEEPEST = 60
 
 
 def holds_pipeline(text: str, name: str) -> bool:
@@ -38,7 +37,7 @@ def read_pipeline(text: str) -> Reading:
     """Read a pipeline's commands; raises YamlError."""
     operations: list[Operation] = []
     for document in documents(text):
-        for node in _scripts(document, 0, runs=False):
+        for node in _scripts(document):
             operations += _placed(node)
     return Reading(tuple(operations), marks(text), 1, 1)
 
@@ -117,18 +116,22 @@ def _filled(recipe: str, held: dict[str, str]) -> str:
     return recipe.replace("$$", "$")
 
 
-def _scripts(node: Node, depth: int, *, runs: bool) -> Iterator[Node]:
-    if depth > _DEEPEST:
-        return
-    if node.id == "scalar" and runs:
-        yield node
-    for key, value in entries(node):
-        yield from _scripts(value, depth + 1, runs=key in _KEYS)
-        if key == "scripts":
-            for _, script in entries(value):
-                yield from _scripts(script, depth + 1, runs=True)
-    for item in items(node):
-        yield from _scripts(item, depth + 1, runs=runs)
+def _scripts(document: Node) -> Iterator[Node]:
+    """Give the scalars that are commands, each once however many aliases lead to it."""
+    stack = [(document, False)]
+    seen: set[tuple[int, bool]] = set()
+    while stack:
+        node, runs = stack.pop()
+        if (id(node), runs) in seen:
+            continue
+        seen.add((id(node), runs))
+        if node.id == "scalar" and runs:
+            yield node
+        inner = [(value, key in _KEYS) for key, value in entries(node)]
+        for key, value in entries(node):
+            if key == "scripts":  # of a package: every value is a command
+                inner += [(script, True) for _, script in entries(value)]
+        stack += reversed([*inner, *((item, runs) for item in items(node))])
 
 
 def _placed(node: Node) -> Iterator[Operation]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from guardrails.cloud.lifecycle import expires_everything
 from guardrails.cloud.settings import Risk, setting
 from guardrails.operations import Comment, Operation, Place, Reading, Thing, Verb
-from guardrails.s3.awscli import deletes, is_program
+from guardrails.s3.awscli import PROGRAM_WORDS, deletes, is_program, mentions
 from guardrails.s3.javascript_names import COMMANDS, METHODS, Names, bare
 from guardrails.s3.shell import in_command_line
 from guardrails.s3.trees import Grammar, Source, inside
@@ -22,6 +22,23 @@ _RELEVANT = re.compile(
     r"|\b(?:aws|awslocal|s3cmd|s4cmd|s5cmd|mc)\b|LifecycleConfiguration|autoDeleteObjects|forceDestroy",
     re.IGNORECASE,
 )
+_WORDS = (
+    *PROGRAM_WORDS,
+    *("eleteBucket", "eleteObject", "LifecycleConfiguration", "autoDeleteObjects", "forceDestroy"),
+    *(
+        "Bucket'",
+        'Bucket"',
+        "Bucket`",
+        "Object'",
+        'Object"',
+        "Objects'",
+        'Objects"',
+        "'delete",
+        '"delete',
+        "`delete",
+    ),
+)
+"""What stands in every source that this reader can find something in."""
 _CALLS = re.compile(rb"\b(?:[dD]elete(?:Bucket|Objects?)(?:Command)?)\b")
 """What an unparsable stretch must not hide."""
 _LISTING = re.compile(
@@ -40,7 +57,7 @@ def read_javascript(text: str, grammars: tuple[Grammar, ...] = ()) -> Reading:
 
     Raises TreeError for a source that no parser finishes.
     """
-    if not _RELEVANT.search(text) and "safety-exception" not in text:
+    if not mentions(text, _WORDS) and "safety-exception" not in text:
         return Reading(statements=1, analysed=1)
     return _Reader(_parsed(text, grammars or (Grammar.JAVASCRIPT, Grammar.TYPESCRIPT, Grammar.TSX))).read()
 

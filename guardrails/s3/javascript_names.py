@@ -19,6 +19,8 @@ COMMANDS = {
 }
 METHODS = {"deleteBucket": Thing.BUCKET, "deleteObjects": Thing.OBJECTS, "deleteObject": Thing.OBJECT}
 
+_LONGEST = 4096
+"""Characters of a string that are kept: a doubling constant must not fill the memory."""
 _WRAPPERS = frozenset(
     {
         "parenthesized_expression",
@@ -92,12 +94,12 @@ class Names:
             return ""
         node = bare(node)
         if node.type in {"string", "template_string"}:
-            return "".join(self._part(child, depth) for child in node.named_children)
+            return "".join(self._part(child, depth) for child in node.named_children)[:_LONGEST]
         if node.type == "identifier":
             return self.strings.get(self.source.text(node), "")
         if node.type == "binary_expression":
             left, right = (self.string(node.child_by_field_name(f), depth + 1) for f in ("left", "right"))
-            return f"{left or 'X'}{right or 'X'}" if left or right else ""
+            return f"{left or 'X'}{right or 'X'}"[:_LONGEST] if left or right else ""
         return ""
 
     def value(self, node: Node | None, depth: int = 0) -> Value:  # noqa: PLR0911 (one line a kind)

@@ -9,7 +9,15 @@ from collections.abc import Iterator
 from guardrails.cloud.lifecycle import expires_everything
 from guardrails.cloud.settings import Risk, setting
 from guardrails.operations import Operation, Place, Thing, Verb
-from guardrails.s3.awscli import API_CALLS, PYTHON_CALLS, deletes, expires, is_program
+from guardrails.s3.awscli import (
+    API_CALLS,
+    PROGRAM_WORDS,
+    PYTHON_CALLS,
+    deletes,
+    expires,
+    is_program,
+    mentions,
+)
 from guardrails.s3.python_names import Names
 from guardrails.s3.shell import in_command_line
 
@@ -24,7 +32,13 @@ _LISTING = re.compile(
 )
 _DESTROYS = frozenset({"auto_delete_objects", "force_destroy"})
 _BOTO2 = {"delete_keys": Thing.OBJECTS, "delete_key": Thing.OBJECT}
-_RELEVANT = re.compile(r"delete|s3|aws|force_destroy|lifecycle", re.IGNORECASE)
+_RELEVANT = (
+    *PROGRAM_WORDS,
+    *("delete_bucket", "delete_object", "delete_key", "delete_'", 'delete_"', "delete_{", "delete_%"),
+    *("'delete'", '"delete"', "DeleteBucket", "DeleteObject", "ucket", "Prefix=", "object_versions"),
+    *("Object(", "ObjectSummary(", "ObjectVersion(", "auto_delete_objects", "force_destroy", "ifecycle"),
+)
+"""What stands in every module that this reader can find something in."""
 
 
 def read_s3(tree: ast.Module, text: str | None = None) -> list[Operation]:
@@ -32,10 +46,10 @@ def read_s3(tree: ast.Module, text: str | None = None) -> list[Operation]:
 
     With its *text* a module that cannot hold any is passed over quickly.
     """
-    if text is not None and not _RELEVANT.search(text):
+    if text is not None and not mentions(text, _RELEVANT):
         return []
     reader = _Reader(tree)
-    found = {operation: None for node in ast.walk(tree) for operation in reader.of(node)}
+    found = {operation: None for node in reader.names.nodes for operation in reader.of(node)}
     return sorted(found, key=lambda operation: (operation.place.line, operation.place.column))
 
 

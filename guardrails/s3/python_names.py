@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from enum import Enum
+from itertools import islice
 
 from guardrails.cloud.lifecycle import UNKNOWN, Value
 from guardrails.operations import Thing
@@ -15,10 +16,12 @@ _MAKES = {
     "ObjectSummary": Thing.OBJECT,
     "ObjectVersion": Thing.OBJECT,
 }
-_COLLECTIONS = frozenset({"objects", "object_versions", "multipart_uploads"})
+_COLLECTIONS = frozenset({"objects", "object_versions"})
 _NARROWS = frozenset({"all", "filter", "limit", "page_size"})
 _FEW = 32
 """Strings that a name may stand for."""
+_LONGEST = 4096
+"""Characters of a string that are kept: a doubling constant must not fill the memory."""
 _DEEPEST = 20
 
 
@@ -46,11 +49,13 @@ class Names:
         self.inside: dict[ast.AST, ast.AST] = {}
         """What each node stands in."""
         self._elsewhere: dict[str, set[Elsewhere | None]] = {}
-        for node in ast.walk(tree):
+        self.nodes: list[ast.AST] = [tree]
+        for node in self.nodes:  # it grows while it is walked
             for child in ast.iter_child_nodes(node):
                 self.inside[child] = node
+                self.nodes.append(child)
             self._look(node)
-        for node in ast.walk(tree):
+        for node in self.nodes:
             self._look_again(node)
 
     def is_elsewhere(self, node: ast.expr, method: str) -> bool:
@@ -80,19 +85,23 @@ class Names:
             return Thing.BUCKET
         return held
 
-    def collection(self, node: ast.expr) -> bool:
+    def collection(self, node: ast.expr, depth: int = 0) -> bool:
         """Say whether an expression is a bucket's objects or versions, all or some of them."""
         inner, filtered = node, False
-        while isinstance(inner, ast.Call) and _name(inner.func) in _NARROWS:
-            assert isinstance(inner.func, ast.Attribute)  # noqa: S101 (narrowed by _name for the type checker)
+        while (
+            isinstance(inner, ast.Call)
+            and isinstance(inner.func, ast.Attribute)
+            and inner.func.attr in _NARROWS
+        ):
             filtered |= any(keyword.arg == "Prefix" for keyword in inner.keywords)
             inner = inner.func.value
+        if isinstance(inner, ast.Name):
+            value = self.values.get(inner.id)
+            return value is not None and depth < 3 and self.collection(value, depth + 1)
         if not isinstance(inner, ast.Attribute) or inner.attr not in _COLLECTIONS:
-            return isinstance(inner, ast.Name) and self._holds_collection(inner.id)
+            return False
         if inner.attr == "object_versions":
             return True
-        if inner.attr == "multipart_uploads":
-            return False
         return filtered or self.thing(inner.value) is Thing.BUCKET
 
     def texts(self, node: ast.expr | None, depth: int = 0) -> tuple[str, ...]:
@@ -119,7 +128,7 @@ class Names:
                 found = (" ".join(self.words(node.args[0])),)
         elif isinstance(node, ast.Dict):
             found = tuple(text for value in node.values for text in self.texts(value, depth + 1))
-        return found[:_FEW]
+        return tuple(text[:_LONGEST] for text in found[:_FEW])
 
     def words(self, node: ast.expr) -> list[str]:
         """Give the words of an argument list, ``X`` for those that cannot be told."""
@@ -129,7 +138,7 @@ class Names:
             return [*self.words(node.left), *self.words(node.right)]
         if isinstance(node, ast.List | ast.Tuple):
             found: list[str] = []
-            for item in node.elts:
+            for item in node.elts[:_LONGEST]:
                 if isinstance(item, ast.Starred):
                     found += self.words(item.value) or ["X"]
                 else:
@@ -164,7 +173,7 @@ class Names:
         right = self.texts(node.right, depth + 1) if isinstance(node.op, ast.Add) else ()
         if not left and not right:
             return ()
-        return tuple(a + b for a in left or ("X",) for b in right or ("X",))
+        return tuple(islice((a + b for a in left or ("X",) for b in right or ("X",)), _FEW))
 
     def _part(self, part: ast.expr, depth: int) -> str:
         inner = part.value if isinstance(part, ast.FormattedValue) else part
@@ -252,10 +261,6 @@ class Names:
                 found.append(outer.name)
             outer = self.inside.get(outer)
         return found
-
-    def _holds_collection(self, name: str) -> bool:
-        value = self.values.get(name)
-        return value is not None and not isinstance(value, ast.Name) and self.collection(value)
 
 
 def dotted(node: ast.expr) -> str:

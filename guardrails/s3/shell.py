@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING
 
 from guardrails.cloud.settings import Risk, setting
 from guardrails.operations import Comment, Operation, Place, Reading, Thing, Verb
-from guardrails.s3.awscli import deletes, expires, is_program
+from guardrails.s3.awscli import PROGRAM_WORDS, deletes, expires, is_program, mentions
 from guardrails.s3.shell_words import Variables
 from guardrails.s3.trees import Grammar, Source, inside
 
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-_RELEVANT = re.compile(r"aws|s3cmd|s4cmd|s5cmd|\bmc\b|s3", re.IGNORECASE)
+_RELEVANT = (*PROGRAM_WORDS, "s3", "mc")
 _CALLS = re.compile(
     rb"\b(?:s3\s+(?:rb|rm|sync)|s3api\s+delete-(?:bucket|objects?)|s[345]cmd\s+(?:rb|rm|del|sync)|mc\s+rb)\b"
 )
 """What an unparsable stretch must not hide."""
+_HINTS = "|".join(("safety-exception", r"\w\+?=", r"\bfor\b", *map(re.escape, PROGRAM_WORDS), r"\bmc\b"))
+_ASSIGNS = re.compile(rb"\w\+?=|\bfor\b")
 _PREFIX = re.compile(r"\w+=.*|time|!|then|do|else", re.DOTALL)
 _TALKS = frozenset(
     {"echo", "printf", ":", "grep", "rg", "sed", "log", "alias", "man", "help", "which", "type"}
@@ -33,14 +35,14 @@ _DEEPEST = 5
 
 def read_shell(text: str) -> Reading:
     """Read a shell script. Raises TreeError for one that no parser finishes."""
-    if not _RELEVANT.search(text) and "safety-exception" not in text:
+    if not mentions(text, _RELEVANT) and "safety-exception" not in text:
         return Reading(statements=1, analysed=1)
     return _Reader(Source(text, Grammar.BASH)).read()
 
 
 def in_command_line(command: str, place: Place, depth: int = 0) -> Iterator[Operation]:
     """Give what a command line in a string deletes, all of it at *place*."""
-    if depth > _DEEPEST or not _RELEVANT.search(command):
+    if depth > _DEEPEST or not mentions(command, _RELEVANT):
         return
     reader = _Reader(Source(command, Grammar.BASH), depth)
     for operation in reader.read().operations:
@@ -57,7 +59,7 @@ class _Reader:
     def read(self) -> Reading:
         operations: dict[Operation, None] = {}
         comments = []
-        for node in self.source.walk():
+        for node in self.source.walk(self._hints()):
             self.variables.learn(node)
             if node.type == "comment":
                 line = node.start_point[0] + 1
@@ -70,6 +72,14 @@ class _Reader:
         faults = tuple(self.source.faults(_CALLS))
         count = max(self.commands, 1)
         return Reading(tuple(operations), tuple(comments), count, max(count - len(faults), 0), faults)
+
+    def _hints(self) -> re.Pattern[bytes]:
+        """Give what stands in every node that is worth a look, so that long scripts are read quickly."""
+        first = Variables(self.source)
+        for node in self.source.walk(_ASSIGNS):
+            first.learn(node)
+        names = "".join(rf"|\b{re.escape(name)}\b" for name in sorted(first.worth_a_look()))
+        return re.compile(f"(?:{_HINTS}{names})".encode())
 
     def _command(self, node: Node) -> Iterator[Operation]:
         whole = self._statement(node)
@@ -180,8 +190,10 @@ def _runs(words: Sequence[str]) -> bool:
 
 
 def _commands_of(node: Node) -> Iterator[Node]:
-    if node.type == "command":
-        yield node
-    elif node.type in {"pipeline", "list", "redirected_statement"}:
-        for child in node.named_children:
-            yield from _commands_of(child)
+    stack = [node]
+    while stack:
+        inner = stack.pop()
+        if inner.type == "command":
+            yield inner
+        elif inner.type in {"pipeline", "list", "redirected_statement"}:
+            stack += inner.named_children

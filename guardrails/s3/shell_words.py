@@ -6,6 +6,7 @@ import re
 from itertools import islice, product
 from typing import TYPE_CHECKING
 
+from guardrails.s3.awscli import PROGRAM_WORDS, mentions
 from guardrails.s3.trees import Source, inside
 
 if TYPE_CHECKING:
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
 
 _MOST = 16
 """Alternatives of one command that are looked at."""
+_WORDS = 256
+"""Words of a list that are kept."""
+_LONGEST = 4096
+"""Characters of a value that are kept: a doubling variable must not fill the memory."""
 _ARGUMENTS = frozenset(
     {"word", "number", "string", "raw_string", "ansi_c_string", "translated_string", "concatenation"}
     | {"simple_expansion", "expansion", "command_substitution", "process_substitution", "brace_expression"}
@@ -47,6 +52,14 @@ class Variables:
                 name_of, _, value = word.partition("=")
                 if value:
                     self.aliases[name_of] = value
+
+    def worth_a_look(self) -> set[str]:
+        """Give the names by which a command may run a program that deletes in S3."""
+        return {
+            *(name for name, values in self.held.items() if mentions("\n".join(values), PROGRAM_WORDS)),
+            *(name for name, values in self.lists.items() if mentions("\n".join(values), PROGRAM_WORDS)),
+            *(name for name, value in self.aliases.items() if mentions(value, PROGRAM_WORDS)),
+        }
 
     def commands(self, node: Node) -> list[list[str]]:
         """Give the words of a command, once for each set of values that its variables may have."""
@@ -96,7 +109,7 @@ class Variables:
             return (("", False),)
         whole = node.type != "concatenation"
         return tuple(
-            ("".join(text for text, _ in choice), not whole and any(split for _, split in choice))
+            ("".join(text for text, _ in choice)[:_LONGEST], not whole and any(split for _, split in choice))
             for choice in islice(product(*parts), _MOST)
         )
 
@@ -106,7 +119,7 @@ class Variables:
             return ((self.source.text(node), False),)
         called = self.source.text(name.named_children[0] if name.type == "subscript" else name)
         if called in self.lists and (name.type == "subscript"):
-            return ((" ".join(self.lists[called]), True),)
+            return ((" ".join(self.lists[called])[:_LONGEST], True),)
         if called in self.held:
             return tuple((value, True) for value in self.held[called])
         if node.type == "expansion" and node.named_child_count == 2 and name.type == "variable_name":
@@ -125,14 +138,14 @@ class Variables:
         called = self.source.text(name)
         adds = any(child.type == "+=" for child in node.children)
         if value is not None and value.type == "array":
-            items = tuple(text for child in value.named_children for text in self._one(child)[:1])
-            self.lists[called] = (*self.lists.get(called, ()), *items) if adds else items
+            items = tuple(text[:_LONGEST] for child in value.named_children for text in self._one(child)[:1])
+            self.lists[called] = ((*self.lists.get(called, ()), *items) if adds else items)[:_WORDS]
             return
         texts = self._one(value) if value is not None else ("",)
         if adds:
-            texts = tuple(f"{old}{new}" for old in self.held.get(called, ("",)) for new in texts)
+            texts = tuple(f"{old}{new}" for old in self.held.get(called, ("",)) for new in texts)[:_MOST]
         earlier = self.held.get(called, ()) if not adds and _in_a_branch(node) else ()
-        self.held[called] = tuple(dict.fromkeys((*earlier, *texts)))[:_MOST]
+        self.held[called] = tuple(dict.fromkeys(text[:_LONGEST] for text in (*earlier, *texts)))[:_MOST]
 
     def _name(self, node: Node) -> str:
         name = node.child_by_field_name("name")

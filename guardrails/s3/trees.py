@@ -49,12 +49,13 @@ class Source:
         parser = Parser(_language(grammar))
         until = time.monotonic() + longest
         data = self.data
-        tree = parser.parse(
-            lambda offset, _point: data[offset : offset + 65536],
-            progress_callback=lambda _offset, _error: time.monotonic() > until,
-        )
-        if tree is None:
-            raise TreeError(f"it could not be parsed within {longest:g} seconds")
+        try:
+            tree = parser.parse(
+                lambda offset, _point: data[offset : offset + 65536],
+                progress_callback=lambda _offset, _error: time.monotonic() > until,
+            )
+        except ValueError as error:
+            raise TreeError(f"it could not be parsed within {longest:g} seconds") from error
         self.root: Node = tree.root_node
 
     def text(self, node: Node) -> str:

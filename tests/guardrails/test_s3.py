@@ -115,6 +115,9 @@ PYTHON = [
     ("subprocess.run(['aws', 's3', 'ls', 's3://rb'])", []),
     ("subprocess.run(['mc'])", []),
     ("session.delete(bucket)", []),
+    ("q = bucket\nq = q.filter(a=1)\nfor x in q.all():\n    x.delete()", []),
+    ("bucket = all(x for x in y)\nfor z in filter(None, bucket):\n    z.delete()", []),
+    ("a = b\nb = a\nbucket_a = a + b\nsubprocess.run(a, b)\ngetattr(a, b + a)", []),
     ("self.assertTrue(hasattr(s3, 'delete_bucket'))", []),
 ]
 
