@@ -92,10 +92,10 @@ class _Context:
             traits.add(Trait.GONE_ANYWAY)
         if self.transaction:
             traits.add(Trait.IN_TRANSACTION)
-            if self.locked and kind in _WORKS and Trait.FRESH not in traits:
-                traits.add(Trait.AFTER_LOCK)
             if kind == (Verb.VALIDATE, Thing.CONSTRAINT) and self.added & set(tables):
                 traits.add(Trait.AFTER_ADDING)
+            elif self.locked and kind in _WORKS and Trait.FRESH not in traits:
+                traits.add(Trait.AFTER_LOCK)
         if kind == (Verb.ALTER, Thing.NOT_NULL) and self.proved & set(tables):
             traits.add(Trait.PROVED)
         if kind in _ALTERS and operation.sql and not self.timeout and Trait.FRESH not in traits:

@@ -60,6 +60,8 @@ def _alternatives(node: ast.expr, names: Names) -> tuple[list[ast.expr], Names] 
         return [v for v in values if not (isinstance(v, ast.Name) and v.id == node.id)], names
     if isinstance(node, ast.IfExp):
         return [node.body, node.orelse], names
+    if isinstance(node, ast.NamedExpr):
+        return [node.value], names
     if isinstance(node, ast.Call):
         returned, inner = names.returned(node)
         return (returned, inner) if returned else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, field
 
+from guardrails.migrations.ops import OPERATIONS
 from guardrails.migrations.strings import Names
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -81,7 +82,9 @@ def _import(statement: ast.ImportFrom, module: Module) -> None:
     source = "." * statement.level + (statement.module or "")
     for alias in statement.names:
         name = alias.asname or alias.name
-        if source == "alembic.op":
+        if source == "alembic.op" and name == "*":
+            module.op_functions |= {operation: operation for operation in OPERATIONS}
+        elif source == "alembic.op":
             module.op_functions[name] = alias.name
         elif source == "alembic" and alias.name == "op":
             module.op_names.add(name)

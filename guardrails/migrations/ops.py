@@ -249,3 +249,6 @@ _READERS: Mapping[str, Callable[[_Call], Iterator[Act]]] = {
     "create_primary_key": _adds(Thing.UNIQUE),
     "drop_constraint": _drop_constraint,
 }
+
+OPERATIONS = frozenset(_READERS) | _HARMLESS | {"execute", "run_async"}
+"""What ``from alembic.op import *`` brings along."""

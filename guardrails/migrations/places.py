@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 
+from guardrails.migrations.strings import Names
 from guardrails.operations import Place
 
 
@@ -17,6 +19,26 @@ def called(node: ast.expr) -> str:
 def arguments(node: ast.Call) -> dict[str, ast.expr]:
     """Give a call's arguments by keyword."""
     return {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg}
+
+
+def bodies(statement: ast.stmt) -> Iterator[list[ast.stmt]]:
+    """Give each list of statements inside of a statement."""
+    for name in ("body", "orelse", "finalbody"):
+        inner = getattr(statement, name, None)
+        if isinstance(inner, list) and not isinstance(statement, ast.ClassDef):
+            yield inner
+    for handler in getattr(statement, "handlers", []):
+        yield handler.body
+    for case in getattr(statement, "cases", []):
+        yield case.body
+
+
+def is_connection(node: ast.expr, names: Names) -> bool:
+    """Say whether an expression is a connection or a session."""
+    if isinstance(node, ast.Name):
+        values = names.of(node.id) or []
+        return any(called(value) in {"get_bind", "Session", "connect", "begin"} for value in values)
+    return called(node) == "get_bind"
 
 
 def autocommit_block(statement: ast.With | ast.AsyncWith) -> ast.expr | None:

@@ -202,6 +202,8 @@ def _texts(node: ast.expr, names: Names, depth: int) -> list[str]:  # noqa: PLR0
         return _unique(
             t for left in texts(node.left, names, depth) for t in _percent(left, node.right, names, depth)
         )
+    if isinstance(node, ast.NamedExpr):
+        return texts(node.value, names, depth)
     if isinstance(node, ast.IfExp):
         return _either([node.body, node.orelse], names, depth)
     if isinstance(node, ast.Subscript):
@@ -247,9 +249,20 @@ def _called(node: ast.Call, names: Names, depth: int) -> list[str]:  # noqa: PLR
             return [HOLE]
         parts = [texts(item, names, depth) or [HOLE] for item in items]
         return [glue[0].join(choice) for choice in _choices(parts)]
+    if name == "get" and node.args and (pairs := _pairs(function.value, names)):
+        return _either([*(value for _, value in pairs), *node.args[1:]], names, depth)
+    if name in {"substitute", "safe_substitute"} and isinstance(function.value, ast.Call):
+        given = {k.arg: texts(k.value, names, depth) or [HOLE] for k in node.keywords if k.arg}
+        templates = texts(function.value.args[0], names, depth) if function.value.args else []
+        return _unique(t for left in templates for t in _substituted(left, given))
     if name == "replace" and len(node.args) == 2:
         return _replaced(node, names, depth)
     return texts(function.value, names, depth) if name in _SAME else []
+
+
+def _substituted(left: str, given: Mapping[str, list[str]]) -> list[str]:
+    pieces = re.split(r"\$\{?(\w+)\}?", left)
+    return _joined([given.get(p, [HOLE]) if i % 2 else [p] for i, p in enumerate(pieces)])
 
 
 def _replaced(node: ast.Call, names: Names, depth: int) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from guardrails.context import in_context
@@ -15,8 +15,10 @@ from guardrails.migrations.ops import op_acts, tables_of
 from guardrails.migrations.places import (
     arguments,
     autocommit_block,
+    bodies,
     called,
     is_autocommit,
+    is_connection,
     literal_of,
     place_in,
 )
@@ -28,6 +30,7 @@ from guardrails.sql.words import HOLE, Act
 _DEEPEST = 8
 """How far helpers that call helpers are followed."""
 _EXECUTES = frozenset({"execute", "exec_driver_sql", "scalar", "scalars", "executescript", "executemany"})
+_LOSING = frozenset({"drop_table", "drop_column", "execute"})
 _KNOWN_PACKAGES = frozenset(
     {"alembic", "sqlalchemy", "sqlmodel", "geoalchemy2", "pgvector", "sqlalchemy_utils"}
 )
@@ -109,7 +112,7 @@ class _Walker:
         if alone is not None:
             self._turn(alone, Verb.END)
         self.branches += branches
-        for inner in _bodies(statement):
+        for inner in bodies(statement):
             self.body(inner, scope)
         self.branches -= branches
         if alone is not None:
@@ -161,6 +164,7 @@ class _Walker:
         for node in ast.walk(expression):
             if isinstance(node, ast.Call):
                 self._call(node, node.func, scope, alone=alone and node is expression)
+                self._handed_on(node, scope)
 
     def _call(
         self, node: ast.Call, function: ast.expr, scope: _Scope, *, alone: bool, depth: int = 0
@@ -185,6 +189,14 @@ class _Walker:
             for name, helper in self.functions.items():
                 if name.startswith(f"{self.direction.value}_") and name not in scope.calls:
                     self.enter(helper, scope.inner(name))
+
+    def _handed_on(self, node: ast.Call, scope: _Scope) -> None:
+        """See the operations that are handed to somebody who will call them: map(op.drop_table, names)."""
+        for index, given in enumerate(node.args):
+            loses = isinstance(given, ast.Attribute) and given.attr in _LOSING
+            if loses and isinstance(given, ast.Attribute) and self._is_op(given.value, scope):
+                later = ast.Call(given, node.args[index + 1 :], [])
+                self._op(ast.copy_location(later, node), given.attr, scope)
 
     def _named(self, node: ast.Call, name: str, scope: _Scope, *, alone: bool, depth: int) -> None:
         method = self.module.op_functions.get(name)
@@ -234,10 +246,8 @@ class _Walker:
         root = package.split(".", 1)[0]
         if root and (root in sys.stdlib_module_names or root in _KNOWN_PACKAGES):
             return
-        handed = any(
-            self._is_op(argument, scope) or _is_connection(argument, scope) for argument in node.args
-        )
-        if alone or handed:
+        handed = any(self._is_op(each, scope) or is_connection(each, scope.names) for each in node.args)
+        if alone or (handed and not self._is_op(node, scope)):
             self._unknown(node, "a helper of another module may do anything")
 
     def _op(self, node: ast.Call, method: str, scope: _Scope) -> None:
@@ -271,6 +281,12 @@ class _Walker:
             argument = node.args[0] if node.args else arguments(node).get("statement")
             if argument is not None:
                 self._sql(node, argument, scope)
+        elif method in {"append", "extend"} and isinstance(function.value, ast.Name) and node.args:
+            item = node.args[0]
+            grown = item if method == "extend" else ast.List([item], ast.Load())
+            scope.names.bind(function.value.id, [grown])
+        elif method == "delete" and node.args and is_connection(function.value, scope.names):
+            self._acts(node, [Act(Verb.DELETE, Thing.ROWS)])  # an object, and so its row
         elif method == "delete" and "query" in steps:
             limited = bool({"filter", "filter_by", "where"} & set(steps))
             self._acts(node, [Act(Verb.DELETE, Thing.ROWS, condition=_limit(limited))])
@@ -296,6 +312,8 @@ class _Walker:
     def _is_op(self, node: ast.expr, scope: _Scope) -> bool:
         if isinstance(node, ast.Name):
             return node.id in scope.ops
+        if isinstance(node, ast.Call) and called(node)[:1].isupper():  # ProgressWrapper(op, …)
+            return any(self._is_op(argument, scope) for argument in node.args)
         return isinstance(node, ast.Attribute) and node.attr == "op"
 
     def _sql(self, node: ast.Call, argument: ast.expr | None, scope: _Scope) -> None:
@@ -370,28 +388,10 @@ class _Walker:
         self.walked.analysed += known
 
 
-def _bodies(statement: ast.stmt) -> Iterator[list[ast.stmt]]:
-    for name in ("body", "orelse", "finalbody"):
-        inner = getattr(statement, name, None)
-        if isinstance(inner, list) and not isinstance(statement, ast.ClassDef):
-            yield inner
-    for handler in getattr(statement, "handlers", []):
-        yield handler.body
-    for case in getattr(statement, "cases", []):
-        yield case.body
-
-
 def _batch_of(node: ast.expr, scope: _Scope) -> tuple[str, ...] | None:
     if isinstance(node, ast.Call) and called(node) == "batch_alter_table":
         return tables_of(node, scope.names)
     return scope.batches.get(node.id) if isinstance(node, ast.Name) else None
-
-
-def _is_connection(node: ast.expr, scope: _Scope) -> bool:
-    if isinstance(node, ast.Name):
-        values = scope.names.of(node.id) or []
-        return any(called(value) in {"get_bind", "Session", "connect", "begin"} for value in values)
-    return called(node) == "get_bind"
 
 
 def _limit(limited: bool) -> Condition:

@@ -275,6 +275,20 @@ def _dynamic(code: _Code, dynamic: Dynamic | None) -> Iterator[Operation]:
             yield from understand(code.within(piece.tokens, dynamic.text, code.place))
 
 
+def _begin(code: _Code) -> Iterator[Operation]:
+    """Understand a transaction's beginning, or what an anonymous block of Oracle's begins with."""
+    words = tuple(token.upper for token in code.tokens)
+    if len(words) > 1 and words[1] not in _OF_TRANSACTIONS and code.dialect not in {"tsql", "fabric"}:
+        yield from understand(code.after(1))
+    else:
+        yield from _plain(code, words)
+
+
+_OF_TRANSACTIONS = frozenset(
+    "TRANSACTION TRAN WORK ISOLATION READ DEFERRED IMMEDIATE EXCLUSIVE CONCURRENT NOT DEFERRABLE".split()  # noqa: SIM905
+)
+
+
 def _do(code: _Code) -> Iterator[Operation]:
     words = [token.upper for token in code.tokens]
     language = words[words.index("LANGUAGE") + 1] if "LANGUAGE" in words[:-1] else "PLPGSQL"
@@ -307,6 +321,7 @@ def _block(code: _Code, body: Token) -> Iterator[Operation]:
 
 
 _SPECIAL = {
+    "BEGIN": _begin,
     "EXPLAIN": _explain,
     "PREPARE": _prepare,
     "EXECUTE": _execute,

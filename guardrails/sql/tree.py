@@ -44,7 +44,7 @@ def _acts(tree: exp.Expr, dialect: str) -> list[Act]:
             acts.append(Act(Verb.TRUNCATE, Thing.TABLE, _tables(node)))
         elif isinstance(node, exp.Delete):
             acts.append(Act(Verb.DELETE, Thing.ROWS, _tables(node)[:1], _condition(node)))
-        elif isinstance(node, exp.Update):
+        elif isinstance(node, exp.Update) and not isinstance(node.parent, exp.When):
             acts.append(Act(Verb.UPDATE, Thing.ROWS, _tables(node)[:1], _condition(node)))
         elif isinstance(node, exp.When) and _deletes(node):
             acts.append(Act(Verb.DELETE, Thing.ROWS))
