@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from guardrails.cloud.lifecycle import UNKNOWN, Value
 from guardrails.operations import Comment, Place
 
 if TYPE_CHECKING:
-    from yaml.nodes import Node
+    from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 _COMMENT = re.compile(r"(?:^|(?<=\s))#[^\n]*safety-exception[^\n]*", re.MULTILINE)
 _DEEPEST = 60
@@ -40,17 +40,32 @@ def documents(text: str) -> list[Node]:
         raise YamlError(str(error).split("\n", 1)[0] or type(error).__name__, 1) from error
 
 
+def is_mapping(node: Node | None) -> TypeGuard[MappingNode]:
+    """Say whether a node is a mapping; asked by name, so that YAML's parser is loaded only to parse."""
+    return getattr(node, "id", "") == "mapping"
+
+
+def is_sequence(node: Node | None) -> TypeGuard[SequenceNode]:
+    """Say whether a node is a sequence."""
+    return getattr(node, "id", "") == "sequence"
+
+
+def is_scalar(node: Node | None) -> TypeGuard[ScalarNode]:
+    """Say whether a node is a scalar."""
+    return getattr(node, "id", "") == "scalar"
+
+
 def entries(node: Node | None) -> Iterator[tuple[str, Node]]:
     """Give the keys and values of a mapping; nothing for other nodes."""
-    if node is not None and node.id == "mapping":
+    if is_mapping(node):
         for key, value in node.value:
-            if key.id == "scalar":
+            if is_scalar(key):
                 yield str(key.value), value
 
 
 def items(node: Node | None) -> list[Node]:
     """Give the items of a sequence; nothing for other nodes."""
-    return list(node.value) if node is not None and node.id == "sequence" else []
+    return list(node.value) if is_sequence(node) else []
 
 
 def entry(node: Node | None, key: str) -> Node | None:
@@ -89,10 +104,10 @@ def _value(node: Node | None, depth: int, left: Iterator[int]) -> Value:  # noqa
         return UNKNOWN
     if next(left, None) is None:
         return UNKNOWN
-    if node.id == "mapping":
+    if is_mapping(node):
         found = {key: _value(value, depth + 1, left) for key, value in entries(node)}
         return UNKNOWN if any(key.startswith("Fn::") or key == "Ref" for key in found) else found
-    if node.id == "sequence":
+    if is_sequence(node):
         return [_value(item, depth + 1, left) for item in items(node)]
     text = str(node.value)
     if node.tag.endswith(":bool"):

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from guardrails.cloud.yamltree import documents, entries, items, marks, place
+from guardrails.cloud.yamltree import documents, entries, is_scalar, items, marks, place
 from guardrails.operations import Comment, Operation, Place, Reading
 from guardrails.s3.shell import in_command_line, read_shell
 
 if TYPE_CHECKING:
-    from yaml.nodes import Node
+    from yaml.nodes import Node, ScalarNode
 
 _PIPELINE = re.compile(
     r"(?:^|/)(?:\.github/(?:workflows|actions)/.*|action|\.gitlab-ci[\w.-]*|\.?gitlab/.*|\.circleci/.*"
@@ -116,16 +116,16 @@ def _filled(recipe: str, held: dict[str, str]) -> str:
     return recipe.replace("$$", "$")
 
 
-def _scripts(document: Node) -> Iterator[Node]:
+def _scripts(document: Node) -> Iterator[ScalarNode]:
     """Give the scalars that are commands, each once however many aliases lead to it."""
-    stack = [(document, False)]
+    stack: list[tuple[Node, bool]] = [(document, False)]
     seen: set[tuple[int, bool]] = set()
     while stack:
         node, runs = stack.pop()
         if (id(node), runs) in seen:
             continue
         seen.add((id(node), runs))
-        if node.id == "scalar" and runs:
+        if is_scalar(node) and runs:
             yield node
         inner = [(value, key in _KEYS) for key, value in entries(node)]
         for key, value in entries(node):
@@ -134,7 +134,7 @@ def _scripts(document: Node) -> Iterator[Node]:
         stack += reversed([*inner, *((item, runs) for item in items(node))])
 
 
-def _placed(node: Node) -> Iterator[Operation]:
+def _placed(node: ScalarNode) -> Iterator[Operation]:
     where = place(node)
     if node.style != "|":
         yield from in_command_line(str(node.value), where)
