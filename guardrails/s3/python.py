@@ -25,6 +25,7 @@ _RUNNERS = frozenset(
     {"system", "popen", "run", "call", "check_call", "check_output", "Popen", "getoutput", "getstatusoutput"}
     | {"create_subprocess_shell", "sh", "local", "sudo", "execute_command", "spawn", "shell"}
 )
+_CALLS_BY_NAME = re.compile(r"call|invoke|api", re.IGNORECASE)
 _BY_NAME = frozenset({"getattr", "methodcaller", "attrgetter", "__getattribute__"})
 _LISTING = re.compile(
     r"\b(?:paginate|get_paginator|list_object\w*|list_keys|Contents|Versions|DeleteMarkers|object_versions)\b"
@@ -84,6 +85,10 @@ class _Reader:
                     yield self._deletion(node, PYTHON_CALLS[name])
         if isinstance(function, ast.Attribute):
             yield from self._method(node, function)
+        if node.args and _CALLS_BY_NAME.search(called) and isinstance(node.args[0], ast.Constant):
+            thing = PYTHON_CALLS.get(self._text(node.args[0]))
+            if thing is not None:  # a helper that takes the method's name, as s3fs has one
+                yield self._deletion(node, thing)
         if called in _RUNNERS:
             yield from self._command_line(node)
         if called in {"create_subprocess_exec", "execlp", "execvp", "spawnlp", "spawnvp"}:

@@ -95,6 +95,7 @@ PYTHON = [
     ("await asyncio.create_subprocess_exec('aws', 's3', 'rb', 's3://x')", [BUCKET]),
     ("subprocess.run(['s3cmd', 'rb', 's3://x'])", [BUCKET]),
     ("subprocess.run(['aws', '--region', 'eu-west-1', 's3api', 'delete-bucket', '--bucket', 'x'])", [BUCKET]),
+    ("await self._call_s3('delete_bucket', Bucket='x')", [BUCKET]),
     # what only looks like one
     ("class Fake:\n    def delete_bucket(self): ...\nf = Fake()\nf.delete_bucket()", []),
     ("class Fake:\n    def delete_bucket(self): ...\nFake().delete_bucket()", []),
