@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -87,13 +87,19 @@ def approvers_of(host: Host, run: Run) -> tuple[str, ...]:
     return host.workspace.approvers(run.project, run.environment)
 
 
-def check_approver(host: Host, run: Run, by: str) -> None:
-    """Refuse somebody who may not decide about a run."""
+def check_approver(host: Host, run: Run, by: str, *, named: Sequence[str] = ()) -> None:
+    """Refuse somebody who may not decide about a run.
+
+    *named* are the approvers that the task itself names. A queue file is not trusted, so its names only
+    narrow down those of the settings.
+    """
     allowed = approvers_of(host, run)
     if allowed and by not in allowed:
         raise RefusedError(
             f"{by} may not decide for {run.project} in {run.environment}; allowed: {', '.join(allowed)}"
         )
+    if named and by not in named:
+        raise RefusedError(f"{by} may not approve {run.task}: it names {', '.join(named)}")
 
 
 def leave(host: Host, run: Run, state: RunState, reason: str, **fields: object) -> tuple[Op | AuditOp, ...]:
@@ -108,7 +114,7 @@ def leave(host: Host, run: Run, state: RunState, reason: str, **fields: object) 
         ops.send("echo", run.project, echo_payload(run, state, reason, stamp(now)), now),
     ]
     if state.final:
-        writes.append(ops.free_lock(run))
+        writes += [ops.free_lock(run), ops.skip_pending(run.id, now)]
     return tuple(writes)
 
 

@@ -154,8 +154,12 @@ class OpconsoleApp(App[None]):
 _OF_TEXTUAL = frozenset({"command_palette"})
 
 
-def run_console(console: Console) -> int:
-    """Show the console until the person leaves it. Gives the exit status."""
-    app = OpconsoleApp(console)
+def run_console(console: Console, *, guard: float = Waits.guard, countdown: float = Waits.countdown) -> int:
+    """Show the console until the person leaves it. Gives the exit status.
+
+    *guard* and *countdown* are seconds: for how long a dialog that just opened takes no key, and for how long
+    a decision of the third tier can be taken back.
+    """
+    app = OpconsoleApp(console, waits=Waits(guard=guard, countdown=countdown))
     app.run()
     return app.return_code or 0

@@ -160,6 +160,7 @@ async def seal_plan(attempt: Attempt, basis: Basis, steps: Sequence[Step]) -> Pl
                 "limits": limits,
             },
             "approvers": list(environment.approvers or settings.approvals.approvers),
+            "named_approvers": list(attempt.task.approvers),
         }
     )
 

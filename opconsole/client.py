@@ -10,11 +10,13 @@ import asyncio
 import contextlib
 import getpass
 import os
+import stat
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 from watchfiles import awatch
 
+from opconsole.artifacts import ContentStore, NotStoredError
 from opconsole.clock import Clock, SystemClock
 from opconsole.console import Answer
 from opconsole.engine import open_host
@@ -31,11 +33,14 @@ from opconsole.outbox import Outbox
 from opconsole.reading import Reading
 from opconsole.recovery import recover
 from opconsole.requests import Answerer
+from opconsole.trees import UnsafeTreeError, inside
 from opconsole.views import EnvironmentView, RunView, Snapshot
 from opconsole.workspace import Workspace
 
 PATIENCE = 15.0
 """Seconds to wait for an answer from whoever hosts the engine."""
+SHOWN_SOURCE = 64 * 1024
+"""Bytes of a source file that are shown at most."""
 
 
 def operator_name(environ: Mapping[str, str] | None = None) -> str:
@@ -100,6 +105,24 @@ class Client:
     async def environments(self) -> tuple[EnvironmentView, ...]:
         """Give what every environment runs."""
         return await asyncio.to_thread(self.reading.environments)
+
+    async def migration_source(self, run_id: str, path: str) -> str | None:
+        """Give the text of a file of the run's private copy, its first 64 KiB; None where it is not kept."""
+        return await asyncio.to_thread(self._source, run_id, path)
+
+    def _source(self, run_id: str, path: str) -> str | None:
+        run = self.reader.run(run_id)
+        if run is None or run.source_digest is None:
+            return None
+        try:
+            tree = ContentStore(self.place.sources).path(run.source_digest)
+            descriptor = os.open(inside(tree, path), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+        except (NotStoredError, UnsafeTreeError, FileNotFoundError, NotADirectoryError):
+            return None  # pruned since, or not a file of the copy
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return None
+            return file.read(SHOWN_SOURCE).decode("utf-8", "replace")
 
     async def changes(self) -> AsyncIterator[None]:
         """Wake whenever the journal or a queue file may have changed."""

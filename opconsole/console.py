@@ -38,6 +38,13 @@ class Console(Protocol):
         """Give what every environment runs."""
         ...
 
+    async def migration_source(self, run_id: str, path: str) -> str | None:
+        """Give the text of a file of the run's private copy, its first 64 KiB; None where it is not kept.
+
+        The text is as somebody wrote it: hostile. *path* is relative to the project, as plans name it.
+        """
+        ...
+
     def changes(self) -> AsyncIterator[None]:
         """Wake whenever the journal or a queue file may have changed."""
         ...

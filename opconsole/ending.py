@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import traceback
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
+from guardrails.gates import Action
 from opconsole.attempt import Attempt
 from opconsole.basis import Basis
 from opconsole.clock import iso
 from opconsole.journal import ops
+from opconsole.journal.errors import JournalError
 from opconsole.journal.records import ReleaseRow, Run
 from opconsole.journal.writer import AuditOp, Op
+from opconsole.steps import StepFailed
+from opconsole.targeting import target_for
 from queues.states import RunState
 from queues.tasks import TaskKind
 
@@ -19,6 +24,88 @@ LOG_STATUS: Mapping[RunState, str] = {
     RunState.ROLLED_BACK: "rolled_back",
 }
 """Words of deployments.json for the states of a run; every other state is "failed" there."""
+
+
+class Ending:
+    """How a run comes to rest: what is recorded, told and let go of, however it went."""
+
+    def __init__(self, attempt: Attempt) -> None:
+        self._attempt = attempt
+
+    async def enter(self, state: RunState, reason: str, *more: Op | AuditOp) -> None:
+        """Bring the run into its last state, with the record for other programs and the promise."""
+        attempt = self._attempt
+        if attempt.run.action in (Action.DEPLOY.value, Action.ROLLBACK.value):
+            rollback = attempt.run.action == Action.ROLLBACK.value and state is RunState.SUCCEEDED
+            rolled_back = rollback or state is RunState.ROLLED_BACK
+            more = (*more, self._log_entry(state, reason, rolled_back=rolled_back))
+        promise = attempt.task.completion_promise
+        if state is RunState.SUCCEEDED and promise:
+            attempt.tell("promise", text=promise)
+        await attempt.enter(state, reason, *more)
+        if state is RunState.SUCCEEDED and promise:
+            attempt.note(promise)
+        if attempt.task.kind in (TaskKind.DEPLOYMENT, TaskKind.ROLLBACK):
+            await (await target_for(attempt)).clear_holder()
+
+    def _log_entry(self, state: RunState, reason: str, *, rolled_back: bool) -> Op:
+        attempt = self._attempt
+        now = attempt.host.clock.now()
+        entry = deployment_entry(attempt.run, state, reason, now, rolled_back=rolled_back)
+        return ops.send("deployments", attempt.run.project, entry, now)
+
+    async def halt(self, reason: str) -> None:
+        """Stop where only a person may go on."""
+        await self._attempt.enter(
+            RunState.HALTED, reason, self._log_entry(RunState.HALTED, reason, rolled_back=False)
+        )
+
+    async def tidy(self) -> None:
+        """Remove old releases. A failure here is noted; the deployment has succeeded all the same."""
+        attempt = self._attempt
+        if attempt.task.kind is not TaskKind.DEPLOYMENT:
+            return
+        run = attempt.run
+        protect = {name for name in (run.release, run.previous_release) if name}
+        try:
+            gone = await (await target_for(attempt)).prune(protect)
+        except (StepFailed, OSError) as fault:
+            attempt.note(f"old releases stay: {fault}")
+        else:
+            if gone:
+                attempt.note(f"removed old releases: {', '.join(gone)}")
+
+    async def cancelled(self, touched: Collection[str]) -> None:
+        """Say what a cancelled run came to: nothing is left running when this is said."""
+        attempt = self._attempt
+        now = attempt.host.clock.now()
+        attempt.carry(ops.skip_pending(attempt.run.id, now))
+        if attempt.run.state is RunState.RUNNING and touched:
+            what = ", ".join(sorted(touched))
+            await attempt.enter(RunState.INTERRUPTED, f"cancelled after {what} had begun")
+            return
+        if attempt.run.state in (RunState.PENDING, RunState.PREFLIGHT, RunState.RUNNING):
+            await self.enter(RunState.CANCELLED, "cancelled; nothing was changed")
+        return
+
+    async def unrecorded(self, error: JournalError, touched: Collection[str]) -> None:
+        """End a run whose next intent could not be recorded: without a record there is no effect."""
+        attempt = self._attempt
+        if touched:
+            await attempt.enter(RunState.INTERRUPTED, f"the journal could not be written: {error}")
+        else:
+            await self.enter(RunState.FAILED, f"the journal could not be written: {error}")
+
+    async def unforeseen(self, fault: Exception, touched: Collection[str]) -> None:
+        """End a run that met a fault of ours: interrupted where effects had begun, else failed."""
+        attempt = self._attempt
+        for line in traceback.format_exception(fault):
+            attempt.note(line.rstrip())
+        reason = f"an unforeseen fault: {type(fault).__name__}: {fault}; the log has all of it"
+        if touched or attempt.run.state.undecided:
+            await attempt.enter(RunState.INTERRUPTED, reason)
+        else:
+            await attempt.enter(RunState.FAILED, reason)
 
 
 def success_ops(attempt: Attempt, basis: Basis) -> list[Op | AuditOp]:

@@ -230,8 +230,17 @@ class Engine:
                 self.scheduler.settle(key, ended(run))
 
     def _resume(self, key: TaskKey) -> None:
-        with contextlib.suppress(LookupError, SchedulerError):  # gone from the queue, or going on already
+        try:
             self.scheduler.resume(key)
+        except SchedulerError:
+            return  # it goes on already
+        except LookupError:
+            project, _, task = key.partition(":")
+            text = f"{task} may go on, but its entry is gone from the queue: put it back, or cancel its run"
+            told = ops.event(
+                self.host.clock.now(), "alert", project, task=task, detail={"priority": "P1", "text": text}
+            )
+            self._in_background(self.host.journal.commit(told))
 
     async def _deliver(self) -> None:
         async with contextlib.aclosing(changes(self.host.place)) as news:  # type: ignore[type-var]

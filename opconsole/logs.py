@@ -17,8 +17,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import aiofiles
-
 from guardrails.sanitise import sanitise
 
 OUTPUT, ERRORS, NOTE, UNKNOWN = "o", "e", "n", "?"
@@ -105,15 +103,11 @@ class LogCursor:
             os.close(descriptor)
 
     async def read_new_async(self) -> list[LogLine]:
-        """Do the same without keeping the event loop waiting for the disk."""
-        try:
-            async with aiofiles.open(self.path, "rb", buffering=0) as file:
-                self._find_place(os.fstat(file.fileno()))
-                await file.seek(self._offset)
-                data = await file.read(_BATCH)
-        except FileNotFoundError:
-            return []
-        return self._take(data)
+        """Do the same without keeping the event loop waiting for the disk.
+
+        In one thread from opening to closing: who is cancelled meanwhile leaves no descriptor open.
+        """
+        return await asyncio.to_thread(self.read_new)
 
     def _find_place(self, facts: os.stat_result) -> None:
         identity = (facts.st_dev, facts.st_ino)

@@ -7,20 +7,19 @@ the journal, so a run that waited for a person may be carried on by another proc
 from __future__ import annotations
 
 import asyncio
-import traceback
 from collections.abc import Sequence
 from typing import TypeVar
 
 from guardrails.environments import GateKind
-from guardrails.gates import Action, OnFailure, on_failure
+from guardrails.gates import OnFailure, on_failure
 from opconsole.attempt import Attempt, Planned
 from opconsole.basis import Basis, derive, goes_back, seal_plan
 from opconsole.effects import ScopedSteps, deployment_steps, migration_steps
-from opconsole.ending import deployment_entry, success_ops
+from opconsole.ending import Ending, success_ops
 from opconsole.gating import approval_for, decision_for
 from opconsole.journal import ops
 from opconsole.journal.errors import JournalError, StaleEpochError
-from opconsole.journal.records import Approval, ApprovalState, Phase, Purpose, StepState
+from opconsole.journal.records import Approval, ApprovalState, Phase, Purpose
 from opconsole.journal.writer import AuditOp, Op
 from opconsole.outcomes import ended
 from opconsole.plans import Plan, differences
@@ -61,6 +60,7 @@ class Pipeline:
 
     def __init__(self, attempt: Attempt) -> None:
         self._attempt = attempt
+        self._end = Ending(attempt)
         self._touched: set[str] = set()
         self._changes: list[str] = []
         self._basis: Basis | None = None
@@ -71,11 +71,11 @@ class Pipeline:
         try:
             await self._next_chapter()
         except asyncio.CancelledError:
-            await self._cancelled()
+            await self._end.cancelled(self._touched)
         except JournalError as error:
-            await self._unrecorded(error)
+            await self._end.unrecorded(error, self._touched)
         except Exception as fault:  # noqa: BLE001 (whatever it was, the run must not stay as if it went on)
-            await self._unforeseen(fault)
+            await self._end.unforeseen(fault, self._touched)
         return ended(self._attempt.run)
 
     async def _next_chapter(self) -> None:
@@ -110,13 +110,13 @@ class Pipeline:
             basis = await Preflight(attempt).run()
         except GuardrailsBlockError as block:
             attempt.tell("alert", priority="P0", text=str(block))
-            await self._end(RunState.BLOCKED, str(block))
+            await self._end.enter(RunState.BLOCKED, str(block))
             return
         except StepFailed as failure:
-            await self._end(RunState.FAILED, failure.reason)
+            await self._end.enter(RunState.FAILED, failure.reason)
             return
         if basis is None:
-            await self._end(RunState.SUCCEEDED, "validated")
+            await self._end.enter(RunState.SUCCEEDED, "validated")
             return
         steps = await self._effects(basis)
         plan = await seal_plan(attempt, basis, [step for _, step in steps])
@@ -184,7 +184,7 @@ class Pipeline:
                 attempt.host.reader.lock, attempt.run.project, attempt.run.environment
             )
             text = f"{attempt.run.environment} is held by run {holder.run if holder else 'unknown'}"
-            await self._end(RunState.FAILED, f"{text}; decide that one first")
+            await self._end.enter(RunState.FAILED, f"{text}; decide that one first")
             return
         if attempt.task.kind is TaskKind.ROLLBACK:
             await self._carry_out_rollback()
@@ -215,7 +215,7 @@ class Pipeline:
             if self._changes:
                 await self._ask_again(failure.reason, self._changes)
             else:
-                await self._end(RunState.FAILED, f"{failure.reason}; nothing was changed")
+                await self._end.enter(RunState.FAILED, f"{failure.reason}; nothing was changed")
             return False
         return True
 
@@ -227,7 +227,7 @@ class Pipeline:
         steps = await rollback_steps(attempt, way, self._revision_is)
         failure = await self._perform(await attempt.take_up(Phase.EFFECT, steps))
         if failure is not None:
-            await self._halt(f"the rollback failed: {failure.reason}")
+            await self._end.halt(f"the rollback failed: {failure.reason}")
             return
         to = _present(way.to)
         restored = (
@@ -237,7 +237,7 @@ class Pipeline:
         text = f"rolled back to {to.version}"
         if attempt.gate.kind is GateKind.PRODUCTION:
             text += "; manual verification required"
-        await self._end(RunState.SUCCEEDED, text, *restored)
+        await self._end.enter(RunState.SUCCEEDED, text, *restored)
         return
 
     async def _perform(self, planned: Sequence[Planned]) -> StepFailed | None:
@@ -259,8 +259,8 @@ class Pipeline:
         text = "deployed" if attempt.task.kind is TaskKind.DEPLOYMENT else done
         if attempt.gate.kind is GateKind.PRODUCTION:
             text += "; manual verification required"
-        await self._tidy()
-        await self._end(RunState.SUCCEEDED, text, *success_ops(attempt, basis))
+        await self._end.tidy()
+        await self._end.enter(RunState.SUCCEEDED, text, *success_ops(attempt, basis))
 
     # -- when something fails
 
@@ -268,12 +268,12 @@ class Pipeline:
         attempt = self._attempt
         attempt.tell("alert", priority="P0", text=f"{attempt.run.task} failed: {failure.reason}")
         if not self._touched:
-            await self._end(RunState.FAILED, f"{failure.reason}; nothing was changed")
+            await self._end.enter(RunState.FAILED, f"{failure.reason}; nothing was changed")
             return
         way = await self._way_back()
         if on_failure(attempt.gate, way_back=not way.problem) is OnFailure.HALT:
             reason = f"{failure.reason}; no way back: {way.problem}" if way.problem else failure.reason
-            await self._halt(reason)
+            await self._end.halt(reason)
             return
         await self._take_back(way, failure.reason)
         return
@@ -285,7 +285,7 @@ class Pipeline:
         plan = await rollback_plan(attempt.host, attempt.run, way)
         if way.problem or plan.digest != approval.digest:
             changed = way.problem or "; ".join(differences(approval.plan, plan.document))
-            await self._halt(f"the plan to go back changed since it was approved: {changed}")
+            await self._end.halt(f"the plan to go back changed since it was approved: {changed}")
             return
         reason = attempt.run.reason
         self._touched.add("the run")  # or there would be nothing to take back
@@ -299,20 +299,15 @@ class Pipeline:
             steps = await rollback_steps(attempt, way, self._revision_is)
             planned = await attempt.plan_steps(Phase.ROLLBACK, steps)
         except StepFailed as failure:
-            await self._halt(f"{reason}; the rollback failed: {failure.reason}")
+            await self._end.halt(f"{reason}; the rollback failed: {failure.reason}")
             return
         failed = await self._perform(planned)
         if failed is not None:
-            await self._halt(f"{reason}; the rollback failed: {failed.reason}")
+            await self._end.halt(f"{reason}; the rollback failed: {failed.reason}")
             return
         attempt.tell("alert", priority="P1", text=f"{attempt.run.environment} is back at {way.place}")
-        await self._end(RunState.ROLLED_BACK, f"{reason}; rolled back to {way.place}")
+        await self._end.enter(RunState.ROLLED_BACK, f"{reason}; rolled back to {way.place}")
         return
-
-    async def _halt(self, reason: str) -> None:
-        await self._attempt.enter(
-            RunState.HALTED, reason, self._log_entry(RunState.HALTED, reason, rolled_back=False)
-        )
 
     async def _ask_again(self, reason: str, changes: Sequence[str]) -> None:
         """Void the approval of a plan that changed, and begin again with pre-flight."""
@@ -331,62 +326,7 @@ class Pipeline:
         await attempt.enter(RunState.PENDING, reason, *voids)
         await self._prepare()
 
-    async def _cancelled(self) -> None:
-        """Say what a cancelled run came to: nothing is left running when this is said."""
-        attempt = self._attempt
-        now = attempt.host.clock.now()
-        for step in await attempt.host.read(attempt.host.reader.steps, attempt.run.id):
-            if step.state is StepState.PENDING:
-                attempt.carry(ops.end_step(attempt.run.id, step.position, StepState.SKIPPED, now))
-        if attempt.run.state is RunState.RUNNING and self._touched:
-            what = ", ".join(sorted(self._touched))
-            await attempt.enter(RunState.INTERRUPTED, f"cancelled after {what} had begun")
-            return
-        if attempt.run.state in (RunState.PENDING, RunState.PREFLIGHT, RunState.RUNNING):
-            await self._end(RunState.CANCELLED, "cancelled; nothing was changed")
-        return
-
-    async def _unrecorded(self, error: JournalError) -> None:
-        """End a run whose next intent could not be recorded: without a record there is no effect."""
-        attempt = self._attempt
-        if self._touched:
-            await attempt.enter(RunState.INTERRUPTED, f"the journal could not be written: {error}")
-        else:
-            await self._end(RunState.FAILED, f"the journal could not be written: {error}")
-
-    async def _unforeseen(self, fault: Exception) -> None:
-        """End a run that met a fault of ours: interrupted where effects had begun, else failed."""
-        attempt = self._attempt
-        for line in traceback.format_exception(fault):
-            attempt.note(line.rstrip())
-        reason = f"an unforeseen fault: {type(fault).__name__}: {fault}; the log has all of it"
-        if self._touched or attempt.run.state.undecided:
-            await attempt.enter(RunState.INTERRUPTED, reason)
-        else:
-            await attempt.enter(RunState.FAILED, reason)
-
     # -- helpers
-
-    async def _end(self, state: RunState, reason: str, *more: Op | AuditOp) -> None:
-        attempt = self._attempt
-        if attempt.run.action in (Action.DEPLOY.value, Action.ROLLBACK.value):
-            rollback = attempt.run.action == Action.ROLLBACK.value and state is RunState.SUCCEEDED
-            rolled_back = rollback or state is RunState.ROLLED_BACK
-            more = (*more, self._log_entry(state, reason, rolled_back=rolled_back))
-        promise = attempt.task.completion_promise
-        if state is RunState.SUCCEEDED and promise:
-            attempt.tell("promise", text=promise)
-        await attempt.enter(state, reason, *more)
-        if state is RunState.SUCCEEDED and promise:
-            attempt.note(promise)
-        if attempt.task.kind in (TaskKind.DEPLOYMENT, TaskKind.ROLLBACK):
-            await (await target_for(attempt)).clear_holder()
-
-    def _log_entry(self, state: RunState, reason: str, *, rolled_back: bool) -> Op:
-        attempt = self._attempt
-        now = attempt.host.clock.now()
-        entry = deployment_entry(attempt.run, state, reason, now, rolled_back=rolled_back)
-        return ops.send("deployments", attempt.run.project, entry, now)
 
     async def _effects(self, basis: Basis) -> ScopedSteps:
         attempt = self._attempt
@@ -436,21 +376,6 @@ class Pipeline:
 
     async def _revision_is(self, revision: str) -> None:
         await self._attempt.save(reserve=True, revision_after=revision)
-
-    async def _tidy(self) -> None:
-        """Remove old releases. A failure here is noted; the deployment has succeeded all the same."""
-        attempt = self._attempt
-        if attempt.task.kind is not TaskKind.DEPLOYMENT:
-            return
-        run = attempt.run
-        protect = {name for name in (run.release, run.previous_release) if name}
-        try:
-            gone = await (await target_for(attempt)).prune(protect)
-        except (StepFailed, OSError) as fault:
-            attempt.note(f"old releases stay: {fault}")
-        else:
-            if gone:
-                attempt.note(f"removed old releases: {', '.join(gone)}")
 
 
 def _irreversible(basis: Basis) -> bool:

@@ -20,10 +20,9 @@ from opconsole.journal.location import JournalPlace, locate
 from opconsole.journal.reader import JournalReader
 from opconsole.journal.records import Approval, Phase, QueueRow, Run
 from opconsole.journal.upgrade import open_database
-from opconsole.task_views import Facts, graph_of, seen, task_views
+from opconsole.task_views import Present, TaskViews, graph_of, seen
 from opconsole.views import EnvironmentView, QueueView, RunView, Snapshot, TaskView
 from opconsole.workspace import Workspace
-from queues.graph import Graph
 from queues.queue_file import QueueFile, read_queue
 from queues.states import RunState
 from queues.tasks import Task
@@ -39,13 +38,39 @@ class UnclearIdError(LookupError):
         super().__init__(message)
 
 
+_Stamp = tuple[int, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _JournalStamp:
+    """What tells one state of the journal from another."""
+
+    newest: int
+    """Its newest event."""
+    database: _Stamp
+    log: _Stamp
+
+    @property
+    def inode(self) -> int | None:
+        """Which file it is, whatever stands in it."""
+        return self.database[2] if self.database else None
+
+
 @dataclass(frozen=True, slots=True)
 class _Moment:
     """What the files and the journal looked like, so that reading them again can be spared."""
 
-    files: tuple[tuple[int, ...] | None, ...]
-    journal: tuple[tuple[int, ...] | int | None, ...]
+    files: tuple[_Stamp, ...]
+    journal: _JournalStamp | None
     worker_alive: bool
+
+    def same_files(self, other: _Moment) -> bool:
+        """Whether the queue files are those of another moment, and the journal goes on from there."""
+        if self.files != other.files or None in self.files:
+            return False
+        if self.journal is None or other.journal is None:
+            return self.journal is other.journal
+        return self.journal.inode == other.journal.inode and self.journal.newest >= other.journal.newest
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +78,10 @@ class _Known:
     """What was made of a moment."""
 
     moment: _Moment
-    latest: tuple[Run, ...]
     tasks: tuple[TaskView, ...]
     queues: tuple[QueueView, ...]
+    open_states: tuple[RunState, ...]
+    ended_badly: tuple[datetime, ...]
 
 
 class Reading:
@@ -70,9 +96,10 @@ class Reading:
         self.reader = reader
         self._engine: Engine | None = None
         self._lock = threading.Lock()
-        self._files: dict[Path, tuple[tuple[int, ...] | None, QueueFile]] = {}
+        self._files: dict[Path, tuple[_Stamp, QueueFile]] = {}
         self._known: _Known | None = None
-        self._graph: tuple[tuple[tuple[int, ...] | None, ...], Graph] | None = None
+        self._views: TaskViews | None = None
+        self._newest_run = 0
 
     def close(self) -> None:
         """Give the journal back, where `open_reading` opened it."""
@@ -87,17 +114,14 @@ class Reading:
             known = self._look()
         now = datetime.now().astimezone()
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-        states = [run.state for run in known.latest]
+        states = known.open_states
         return Snapshot(
             workspace=self.workspace.name,
             tasks=known.tasks,
             queues=known.queues,
             running=sum(state in _AT_WORK for state in states),
             waiting=sum(state is RunState.WAITING or state.undecided for state in states),
-            failed_today=sum(
-                run.state in _FAILED and run.finished_at is not None and run.finished_at >= midnight
-                for run in known.latest
-            ),
+            failed_today=sum(moment >= midnight for moment in known.ended_badly),
             worker_alive=known.moment.worker_alive,
         )
 
@@ -205,27 +229,49 @@ class Reading:
         moment = _Moment(stamps, journal, alive)
         if self._known is not None and self._known.moment == moment:
             return self._known
-        latest = self.reader.latest_runs() if self.reader else {}
-        latest = {key: seen(run, worker_alive=alive) for key, run in latest.items()}
         rows = self.reader.queues() if self.reader else {}
-        approvals = self.reader.waiting_approvals() if self.reader else []
-        facts = Facts(
-            files=files,
-            gates={project: self.workspace.environments(project) for project in files},
-            latest=latest,
-            approvals={one.run: one for one in approvals},
-            started=frozenset(project for project, row in rows.items() if row.started),
-            worker_alive=alive,
+        views = self._brought_up_to(moment, files, rows)
+        self._known = _Known(
+            moment=moment,
+            tasks=views.tasks,
+            queues=tuple(_queue_view(project, file, rows, self.workspace) for project, file in files.items()),
+            open_states=tuple(run.state for run in views.open_runs),
+            ended_badly=tuple(views.ended_badly),
         )
-        queues = tuple(_queue_view(project, file, rows, self.workspace) for project, file in files.items())
-        if self._graph is None or self._graph[0] != stamps or None in stamps:
-            self._graph = stamps, graph_of(files)
-        self._known = _Known(moment, tuple(latest.values()), task_views(facts, self._graph[1]), queues)
         return self._known
 
-    def _read_files(self) -> tuple[dict[str, QueueFile], tuple[tuple[int, ...] | None, ...]]:
+    def _brought_up_to(
+        self, moment: _Moment, files: dict[str, QueueFile], rows: dict[str, QueueRow]
+    ) -> TaskViews:
+        """Bring the views up to date by what has changed; make them anew for other files."""
+        approvals = self.reader.waiting_approvals() if self.reader else []
+        present = Present(
+            approvals={one.run: one for one in approvals},
+            started=frozenset(project for project, row in rows.items() if row.started),
+            worker_alive=moment.worker_alive,
+        )
+        views, self._views = self._views, None  # what fails halfway is not gone on with
+        if views is None or self._known is None or not moment.same_files(self._known.moment):
+            runs = list(self.reader.latest_runs().values()) if self.reader else []
+            gates = {project: self.workspace.environments(project) for project in files}
+            views = TaskViews(files, gates, graph_of(files), runs, present)
+            self._newest_run = 0
+        else:
+            runs = self._changed_runs(views, self._known.moment)
+            views.update(runs, present)
+        self._newest_run = max([self._newest_run, *[run.seq for run in runs]])
+        self._views = views
+        return views
+
+    def _changed_runs(self, views: TaskViews, since: _Moment) -> list[Run]:
+        if self.reader is None or since.journal is None:
+            return []
+        known_open = [run.id for run in views.open_runs]
+        return self.reader.runs_changed(self._newest_run, since.journal.newest, known_open)
+
+    def _read_files(self) -> tuple[dict[str, QueueFile], tuple[_Stamp, ...]]:
         files: dict[str, QueueFile] = {}
-        stamps: list[tuple[int, ...] | None] = []
+        stamps: list[_Stamp] = []
         for project in self.workspace.settings.projects:
             path = self.workspace.queue_path(project)
             stamp = _stamp(path)
@@ -238,13 +284,13 @@ class Reading:
             stamps.append(stamp)
         return files, tuple(stamps)
 
-    def _journal_stamp(self) -> tuple[tuple[int, ...] | int | None, ...]:
+    def _journal_stamp(self) -> _JournalStamp | None:
         """Tell one state of the journal from another: by its files' times, and by its newest event."""
         if self.place is None or self.reader is None:
-            return ()
+            return None
         log = self.place.database.with_name(self.place.database.name + "-wal")
         newest = self.reader.last_event()  # first: asking may make the log's file
-        return newest, _stamp(self.place.database), _stamp(log)
+        return _JournalStamp(newest, _stamp(self.place.database), _stamp(log))
 
     # -- helpers
 
@@ -312,7 +358,7 @@ def _ambiguous(text: str, candidates: tuple[str, ...]) -> UnclearIdError:
     return UnclearIdError(text, f"{text!a} is a task of several projects; name one: {names}", candidates)
 
 
-def _stamp(path: Path) -> tuple[int, ...] | None:
+def _stamp(path: Path) -> _Stamp:
     try:
         facts = os.stat(path)  # noqa: PTH116 - the journal's files are looked at by this and nothing else
     except OSError:
@@ -334,4 +380,3 @@ def _queue_view(project: str, file: QueueFile, rows: dict[str, QueueRow], worksp
 
 
 _AT_WORK = frozenset({RunState.PREFLIGHT, RunState.RUNNING})
-_FAILED = frozenset({RunState.FAILED, RunState.ROLLED_BACK, RunState.BLOCKED})

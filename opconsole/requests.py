@@ -95,7 +95,7 @@ class Answerer:
             raise RefusedError(
                 f"the plan is not the one you name: it is {approval.digest}; look at it again, then decide"
             )
-        check_approver(self._host, run, by)
+        check_approver(self._host, run, by, named=_named(approval))
         self._check_tier(approval, run, request, now)
         reason = text_of(request, "reason")
         writes = (
@@ -284,6 +284,12 @@ class Answerer:
                     raise RefusedError(f"the request for {run.task} has expired, which is a rejection")
                 return approval, run
         raise RefusedError(f"{run.task} is {run.state.value}: it waits for nobody's approval")
+
+
+def _named(approval: Approval) -> tuple[str, ...]:
+    """Give the approvers that the task names, as its plan has them."""
+    names = approval.plan.get("named_approvers")
+    return tuple(str(name) for name in names) if isinstance(names, list) else ()
 
 
 @dataclass(frozen=True, slots=True)

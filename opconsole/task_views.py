@@ -1,39 +1,38 @@
 """Where every task stands, for people: queue files and journal brought together by the scheduler's own rules.
 
-Pure: it takes what was read and gives values.
+Pure: it takes what was read and gives values. What a change does not concern keeps its view, the very same
+object, so that a run that moves on costs no more among 100,000 tasks than among ten.
 """
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from guardrails.environments import GateKind
 from opconsole.journal.records import Approval, Purpose, Run
 from opconsole.standing import standing
+from opconsole.view_making import make_view, run_reason, seen, unverified, view_of_run, waiting_for
 from opconsole.views import TaskView
 from queues.board import Board, Node, Queue
+from queues.collector import collector_paused
 from queues.graph import Graph, short_name
-from queues.outcomes import TaskState
+from queues.outcomes import Standing, TaskState
 from queues.queue_file import QueueFile
 from queues.states import RunState
-from queues.tasks import Task, TaskKey, TaskKind, task_key
+from queues.tasks import FileStatus, Task, TaskKey, TaskKind, task_key
 
-LEFT_BEHIND = "the process that worked on it is gone"
+__all__ = ["Present", "TaskViews", "graph_of", "seen", "unverified"]
+
 _SHOWN = 3
 """Dependencies that are named; the rest is counted."""
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """What is known of a workspace at one moment."""
+class Present:
+    """What holds for all tasks at one moment."""
 
-    files: Mapping[str, QueueFile]
-    gates: Mapping[str, Mapping[str, GateKind]]
-    """By project and environment."""
-    latest: Mapping[tuple[str, str], Run]
-    """The latest run of every task that has one, as it is seen (`seen`)."""
     approvals: Mapping[str, Approval] = field(default_factory=dict)
     """The waiting ones, by run."""
     started: frozenset[str] = frozenset()
@@ -41,157 +40,297 @@ class Facts:
     worker_alive: bool = False
 
 
-def seen(run: Run, *, worker_alive: bool) -> Run:
-    """Give a run as people should see it: with nobody working on it, it is interrupted and not running."""
-    if worker_alive or run.state not in (RunState.PREFLIGHT, RunState.RUNNING):
-        return run
-    return replace(run, state=RunState.INTERRUPTED, reason=LEFT_BEHIND)
-
-
-def task_views(facts: Facts, graph: Graph) -> tuple[TaskView, ...]:
-    """Give a view of every task, in the order of the projects and their files; *graph* is of all of them.
-
-    Entries that cannot be used come behind a file's tasks, and open runs whose entry is gone behind those.
-    """
-    running = gc.isenabled()
-    gc.disable()  # looking through a hundred thousand growing views again and again doubles the time
-    try:
-        return _Viewer(facts, graph).views()
-    finally:
-        if running:
-            gc.enable()
-
-
 def graph_of(files: Mapping[str, QueueFile]) -> Graph:
     """Give the graph of all tasks of these files."""
     return Graph(task for file in files.values() for task in file.tasks)
 
 
-class _Viewer:
-    def __init__(self, facts: Facts, graph: Graph) -> None:
-        self._facts = facts
-        self._graph = graph
-        self._board = Board(self._accepts_claim, lambda _node, _before: None)
-        queue = Queue()
-        nodes = [self._node(task, place, queue) for place, task in enumerate(graph.tasks)]
-        self._board.replace(graph, nodes, lambda _node: None)
-        self._invalid = {
-            task_key(project, error.task): (error.line, error.message)
-            for project, file in facts.files.items()
-            for error in reversed(file.errors)  # so that the first one of a task stays
-            if error.task is not None and task_key(project, error.task) not in graph
-        }
-        # Whose entry is there and cannot be used is not "in no queue": the graph cannot know that.
-        self._behind_invalid = {task: key for task, key in reversed(graph.unknown) if key in self._invalid}
-        self._busy = {
-            (run.project, run.environment): run
-            for run in facts.latest.values()
-            if run.state in (RunState.PREFLIGHT, RunState.RUNNING) or run.state.undecided
-        }
+class TaskViews:
+    """The view of every task of some queue files, kept up to date while runs come and go."""
 
-    def views(self) -> tuple[TaskView, ...]:
-        views: list[TaskView] = []
-        by_project: dict[str, list[TaskKey]] = {}
-        for key in self._invalid:
-            by_project.setdefault(key.partition(":")[0], []).append(key)
-        for project, file in self._facts.files.items():
-            views += [self._view(task) for task in file.tasks]
-            views += [self._invalid_view(project, key) for key in reversed(by_project.get(project, []))]
-        views += self._orphans()
-        return tuple(views)
+    def __init__(
+        self,
+        files: Mapping[str, QueueFile],
+        gates: Mapping[str, Mapping[str, GateKind]],
+        graph: Graph,
+        latest: Iterable[Run],
+        present: Present,
+    ) -> None:
+        """Make the views; *gates* are by project and environment, *graph* is of all tasks of *files*.
+
+        *latest* has the latest run of every task that has one.
+        """
+        with collector_paused():
+            self.tasks: tuple[TaskView, ...] = ()
+            """In the order of the projects and their files. Entries that cannot be used come behind a file's
+            tasks, and open runs whose entry is gone behind those."""
+            self._files, self._gates, self._graph = files, gates, graph
+            self._present = present
+            self._latest: dict[tuple[str, str], Run] = {}
+            self._open: dict[tuple[str, str], Run] = {}
+            self._ended_badly: dict[tuple[str, str], datetime] = {}
+            for run in latest:
+                self._record(seen(run, worker_alive=present.worker_alive))
+            self._claims_known: dict[tuple[TaskKind, FileStatus], Standing] = {}
+            self._sites: dict[tuple[str, str | None], _Site] = {}
+            self._site_of: list[_Site] = []
+            self._board = Board(self._accepts_claim, self._entered)
+            self._nodes = self._placed()
+            self._board.replace(graph, self._nodes, lambda _node: None)
+            self._invalid = {
+                task_key(project, error.task): (error.line, error.message)
+                for project, file in files.items()
+                for error in reversed(file.errors)  # so that the first one of a task stays
+                if error.task is not None and task_key(project, error.task) not in graph
+            }
+            # Whose entry is there and cannot be used is not "in no queue": the graph cannot know that.
+            self._behind_invalid = {
+                task: key for task, key in reversed(graph.unknown) if key in self._invalid
+            }
+            self._changed: set[int] = set()
+            """Places of the tasks whose views may have changed."""
+            self._orphans: dict[str, TaskView] = {}
+            self._views: list[TaskView] = []
+            self._stale = False
+            """A view was put among them since `tasks` was made of them."""
+            self._slots: dict[TaskKey, int] = {}
+            """Where the views of entries that cannot be used stand among the others."""
+            self._before: dict[str, int] = {}
+            """By project: how many of those stand before its tasks."""
+            self._look_around()
+            self._changed.clear()
+            self._make_all()
+
+    def update(self, changed: Iterable[Run], present: Present) -> None:
+        """Take over what has happened; *changed* has every open run, and what else may have changed.
+
+        Runs that are not the latest of their task are passed over.
+        """
+        with collector_paused():
+            self._present = present
+            self._take_over(changed)
+            self._look_around()
+            self._make_changed()
+
+    @property
+    def open_runs(self) -> Iterable[Run]:
+        """The latest runs that are not final."""
+        return self._open.values()
+
+    @property
+    def ended_badly(self) -> Iterable[datetime]:
+        """When those latest runs finished that failed, were rolled back or blocked."""
+        return self._ended_badly.values()
+
+    # -- what is known
+
+    def _take_over(self, changed: Iterable[Run]) -> None:
+        for run in changed:
+            name = (run.project, run.task)
+            now = seen(run, worker_alive=self._present.worker_alive)
+            known = self._latest.get(name)
+            if known is not None and (known.seq > now.seq or known == now):
+                continue
+            self._record(now)
+            key = now.key
+            node = self._board.nodes.get(key)
+            if node is not None and node.task.kind.ours:
+                self._stand(node)
+            elif key in self._invalid:
+                self._put(self._slots[key], self._invalid_view(now.project, key))
+
+    def _record(self, run: Run) -> None:
+        name = (run.project, run.task)
+        self._latest[name] = run
+        self._open.pop(name, None)
+        self._ended_badly.pop(name, None)
+        if not run.state.final:
+            self._open[name] = run
+        elif run.state in _BAD_ENDS and run.finished_at is not None:
+            self._ended_badly[name] = run.finished_at
+
+    def _placed(self) -> list[Node]:
+        """Give each task its node, and let it know its site."""
+        queue = Queue()
+        nodes: list[Node] = []
+        for place, task in enumerate(self._graph.tasks):
+            where = (task.project, task.environment)
+            site = self._sites.get(where)
+            if site is None:
+                gate = self._gate(*where)
+                site = self._sites[where] = _Site(*where, None if gate is None else gate.value)
+            site.places.append(place)
+            self._site_of.append(site)
+            said = self._standing(task)
+            node = Node(task, place, queue, None, said.state, said.reason, said.word)
+            node.keeps_lane = said.state is _HELD
+            nodes.append(node)
+        return nodes
+
+    def _standing(self, task: Task) -> Standing:
+        """Say how a task stands; without a run only its kind and its file's word count."""
+        if self._latest and (task.project, task.id) in self._latest:
+            return standing(task, self._latest)
+        claim = (task.kind, task.status)
+        known = self._claims_known.get(claim)
+        if known is None:
+            known = self._claims_known[claim] = standing(task, {})
+        return known
+
+    def _stand(self, node: Node) -> None:
+        said = standing(node.task, self._latest)
+        node.word = said.word
+        node.keeps_lane = said.state is _HELD
+        if said.state is _PENDING:
+            self._board.reconsider(node)
+        else:
+            self._board.enter(node, said.state, said.reason)
+
+    def _entered(self, node: Node, before: TaskState) -> None:
+        self._changed.add(node.place)
+        if node.state is not before:
+            self._changed.update(self._graph.after[node.place])  # they name what they wait for
+
+    def _look_around(self) -> None:
+        """See what the moment means for those that could start, and for all open runs."""
+        busy: dict[tuple[str, str | None], Run] = {}
+        for run in sorted(self._open.values(), key=lambda one: one.seq):
+            node = self._board.nodes.get(run.key)
+            if node is not None:
+                self._changed.add(node.place)
+            elif run.key in self._slots:
+                self._put(self._slots[run.key], self._invalid_view(run.project, run.key))
+            if run.state in _AT_WORK or run.state.undecided:
+                busy[run.project, run.environment] = run
+        for where, site in self._sites.items():
+            start = self._start(site, busy.get(where))
+            if start != site.start:
+                site.start = start
+                self._start_later(site)
+
+    def _start_later(self, site: _Site) -> None:
+        """Give all that could start there the new word for what they wait for; there may be very many."""
+        if not self._views:
+            return
+        nodes, views, changed = self._nodes, self._views, self._changed
+        before = self._before[site.project]
+        for place in site.places:
+            if nodes[place].state is _READY and place not in changed:
+                view = views[place + before]
+                if view.run is None:
+                    views[place + before] = waiting_for(view, site.start)
+                    self._stale = True
+
+    def _start(self, site: _Site, other: Run | None) -> str:
+        """Say what a task waits for that could start as far as its dependencies go."""
+        if site.project not in self._present.started:
+            return "its queue to be started"
+        if other is not None and site.environment is not None:
+            return f"{other.task} in {other.environment}"
+        return self._worker("")
+
+    # -- views
+
+    def _make_all(self) -> None:
+        invalid: dict[str, list[TaskKey]] = {}
+        for key in reversed(self._invalid):
+            invalid.setdefault(key.partition(":")[0], []).append(key)
+        views, place = self._views, 0
+        for project in self._files:
+            self._before[project] = len(views) - place
+            while place < len(self._nodes) and self._nodes[place].task.project == project:
+                views.append(self._view(place))
+                place += 1
+            for key in invalid.get(project, ()):
+                self._slots[key] = len(views)
+                views.append(self._invalid_view(project, key))
+        self._orphans = self._orphaned()
+        self.tasks = (*views, *self._orphans.values())
+
+    def _make_changed(self) -> None:
+        for place in self._changed:
+            self._put(place + self._before[self._nodes[place].task.project], self._view(place))
+        self._changed.clear()
+        orphans = self._orphaned()
+        if self._stale or orphans != self._orphans:
+            self._stale, self._orphans = False, orphans
+            self.tasks = (*self._views, *orphans.values())
+
+    def _put(self, slot: int, view: TaskView) -> None:
+        if self._views[slot] != view:
+            self._views[slot] = view
+            self._stale = True
 
     def _accepts_claim(self, task: Task) -> bool:
         gate = self._gate(task.project, task.environment)
         return gate is not None and gate is not GateKind.PRODUCTION
 
     def _gate(self, project: str, environment: str | None) -> GateKind | None:
-        return None if environment is None else self._facts.gates.get(project, {}).get(environment)
+        return None if environment is None else self._gates.get(project, {}).get(environment)
 
-    def _node(self, task: Task, place: int, queue: Queue) -> Node:
-        said = standing(task, self._facts.latest)
-        node = Node(task, place, queue, None, said.state, said.reason, said.word)
-        node.keeps_lane = said.state is TaskState.HELD
-        return node
-
-    def _view(self, task: Task) -> TaskView:
-        run = self._facts.latest.get((task.project, task.id)) if task.kind.ours else None
-        if run is not None:
-            gate = self._gate(task.project, run.environment)
-            return _of_run(run, task, gate, self._run_reason(task, run), self._run_waits(run))
-        node = self._board.nodes[task.key]
-        state, reason = self._derived(task, node)
-        return TaskView(
-            project=task.project,
-            task=task.id,
-            kind=task.kind.value,
-            description=task.description,
-            environment=task.environment,
-            version=task.version,
-            state=state,
-            reason=reason,
-            waits_for=self._waits(task, node),
-            gate=self._gate_word(task),
-            depends_on=task.depends_on,
-            priority=task.priority,
-            run=None,
-            attempt=0,
-            unverified=False,
-            started_at=None,
-            finished_at=None,
+    def _view(self, place: int) -> TaskView:
+        node = self._nodes[place]
+        task = node.task
+        if self._latest and task.kind.ours:
+            run = self._latest.get((task.project, task.id))
+            if run is not None:
+                gate = self._gate(task.project, run.environment)
+                return view_of_run(run, task, gate, run_reason(task, run), self._run_waits(run))
+        site = self._site_of[place]
+        state, reason, waits_for = self._without_run(task, node, site)
+        return make_view(
+            task.project,
+            task.id,
+            _KINDS[task.kind],
+            task.description,
+            task.environment,
+            task.version,
+            state,
+            reason,
+            waits_for,
+            site.gate,
+            task.depends_on,
+            task.priority,
+            None,
+            0,
+            False,
+            None,
+            None,
         )
 
-    def _gate_word(self, task: Task) -> str | None:
-        gate = self._gate(task.project, task.environment)
-        return None if gate is None else gate.value
-
-    def _derived(self, task: Task, node: Node) -> tuple[str, str]:
-        """Give state and reason of a task that has no run."""
-        if not task.kind.ours:
+    def _without_run(self, task: Task, node: Node, site: _Site) -> tuple[str, str, str]:
+        """Give state, reason and what is waited for of a task that has no run."""
+        if task.kind is _OTHER:
             word = task.raw.get("status")
-            return (word if isinstance(word, str) and word else "pending"), ""
-        if task.key in self._behind_invalid:
+            return (word if isinstance(word, str) and word else "pending"), "", ""
+        state, waits_for = node.state, ""
+        if state is _READY:
+            waits_for = site.start
+        elif state is _PENDING:
+            waits_for = self._unmet(task)
+        if self._behind_invalid and task.key in self._behind_invalid:
             name = short_name(self._behind_invalid[task.key], task.project)
-            return TaskState.BLOCKED.value, f"waits for {name}, whose entry cannot be used"
-        if node.state is TaskState.FAILED:  # by its file's word, or of a kind that is not offered
-            return TaskState.BLOCKED.value, node.reason
-        return node.state.value, node.reason
-
-    def _waits(self, task: Task, node: Node) -> str:
-        if not task.kind.ours:
-            return ""
-        if node.state is TaskState.PENDING:
-            return self._unmet(task)
-        if node.state is TaskState.READY:
-            return self._start(task)
-        return ""
+            return _STATES[TaskState.BLOCKED], f"waits for {name}, whose entry cannot be used", waits_for
+        if state is TaskState.FAILED:  # by its file's word, or of a kind that is not offered
+            state = TaskState.BLOCKED
+        return _STATES[state], node.reason, waits_for
 
     def _unmet(self, task: Task) -> str:
-        nodes = self._board.nodes
-        met = (
-            (TaskState.SUCCEEDED, TaskState.CLAIMED) if self._accepts_claim(task) else (TaskState.SUCCEEDED,)
-        )
-        unmet = [key for key in task.depends_on if key in nodes and nodes[key].state not in met]
-        names = ", ".join([short_name(key, task.project) for key in unmet[:_SHOWN]])
-        return f"{names} and {len(unmet) - _SHOWN} more" if len(unmet) > _SHOWN else names
-
-    def _start(self, task: Task) -> str:
-        """Say what a task waits for that could start as far as its dependencies go."""
-        if task.project not in self._facts.started:
-            return "its queue to be started"
-        other = None if task.environment is None else self._busy.get((task.project, task.environment))
-        if other is not None:
-            return f"{other.task} in {other.environment}"
-        return "a free slot" if self._facts.worker_alive else "a worker"
-
-    def _run_reason(self, task: Task, run: Run) -> str:
-        if run.state.final and task.raw.get("status") in (None, "pending"):
-            again = "its file says pending: retry runs it again"
-            return f"{run.reason}; {again}" if run.reason else again
-        return run.reason
+        nodes, prefix = self._board.nodes, f"{task.project}:"
+        claims_met = self._accepts_claim(task)
+        unmet: list[str] = []
+        for key in task.depends_on:
+            node = nodes.get(key)
+            if node is None or node.state is _SUCCEEDED or (claims_met and node.state is _CLAIMED):
+                continue
+            unmet.append(key.removeprefix(prefix))
+        if len(unmet) <= _SHOWN:
+            return ", ".join(unmet)
+        return f"{', '.join(unmet[:_SHOWN])} and {len(unmet) - _SHOWN} more"
 
     def _run_waits(self, run: Run) -> str:
         if run.state is RunState.WAITING:
-            approval = self._facts.approvals.get(run.id)
+            approval = self._present.approvals.get(run.id)
             if approval is not None and approval.purpose is Purpose.REVERT:
                 return "approval of its rollback"
             return "approval" if approval is not None else self._worker("approved; ")
@@ -200,15 +339,15 @@ class _Viewer:
         return self._worker("") if run.state is RunState.PENDING else ""
 
     def _worker(self, before: str) -> str:
-        return f"{before}a free slot" if self._facts.worker_alive else f"{before}a worker"
+        return f"{before}a free slot" if self._present.worker_alive else f"{before}a worker"
 
     def _invalid_view(self, project: str, key: TaskKey) -> TaskView:
         task = key.partition(":")[2]
         line, message = self._invalid[key]
         reason = f"line {line}: {message}"
-        run = self._facts.latest.get((project, task))
+        run = self._latest.get((project, task))
         if run is not None and not run.state.final:
-            return _of_run(run, None, self._gate(project, run.environment), reason, self._run_waits(run))
+            return view_of_run(run, None, self._gate(project, run.environment), reason, self._run_waits(run))
         return TaskView(
             project=project,
             task=task,
@@ -229,37 +368,37 @@ class _Viewer:
             finished_at=None,
         )
 
-    def _orphans(self) -> Iterable[TaskView]:
-        for run in self._facts.latest.values():
-            if not run.state.final and run.key not in self._graph and run.key not in self._invalid:
+    def _orphaned(self) -> dict[str, TaskView]:
+        """Give the views of open runs whose entry is gone, by run, the oldest first."""
+        found: dict[str, TaskView] = {}
+        for run in sorted(self._open.values(), key=lambda one: one.seq):
+            if run.key not in self._graph and run.key not in self._invalid:
                 gate = self._gate(run.project, run.environment)
                 gone = "its entry is gone from the queue file"
                 reason = f"{run.reason}; {gone}" if run.reason else gone
-                yield _of_run(run, None, gate, reason, self._run_waits(run))
+                view = view_of_run(run, None, gate, reason, self._run_waits(run))
+                known = self._orphans.get(run.id)
+                found[run.id] = known if known is not None and known == view else view
+        return found
 
 
-def unverified(run: Run, gate: GateKind | None) -> bool:
-    """Say whether a production run succeeded and nobody has recorded its verification yet."""
-    return run.state is RunState.SUCCEEDED and gate is GateKind.PRODUCTION and run.verified_at is None
+@dataclass(eq=False, slots=True)
+class _Site:
+    """What the tasks of one environment of a project share; tasks without one have a site of their own."""
+
+    project: str
+    environment: str | None
+    gate: str | None
+    start: str = ""
+    """What those wait for that could start as far as their dependencies go."""
+    places: list[int] = field(default_factory=list)
 
 
-def _of_run(run: Run, task: Task | None, gate: GateKind | None, reason: str, waits_for: str) -> TaskView:
-    return TaskView(
-        project=run.project,
-        task=run.task,
-        kind=run.kind,
-        description=task.description if task else "",
-        environment=run.environment,
-        version=run.version,
-        state=run.state.value,
-        reason=reason,
-        waits_for=waits_for,
-        gate=gate.value if gate else None,
-        depends_on=task.depends_on if task else (),
-        priority=task.priority if task else 2,
-        run=run.id,
-        attempt=run.attempt,
-        unverified=unverified(run, gate),
-        started_at=run.started_at,
-        finished_at=run.finished_at,
-    )
+_AT_WORK = frozenset({RunState.PREFLIGHT, RunState.RUNNING})
+_BAD_ENDS = frozenset({RunState.FAILED, RunState.ROLLED_BACK, RunState.BLOCKED})
+# An enum's members and values are slow to reach by their class, and are asked for a hundred thousand times.
+_PENDING, _READY, _HELD = TaskState.PENDING, TaskState.READY, TaskState.HELD
+_SUCCEEDED, _CLAIMED = TaskState.SUCCEEDED, TaskState.CLAIMED
+_OTHER = TaskKind.OTHER
+_STATES = {state: state.value for state in TaskState}
+_KINDS = {kind: kind.value for kind in TaskKind}

@@ -29,6 +29,7 @@ def open_console_on(context: CommandContext, workspace: Workspace, *, start: str
             context.warn(f"the worker did not start; see {worker_log(client.place)}")
         if start is not None:
             asyncio.run(client.ask(RequestKind.START, {"project": start}))
-        return run_console(client)
+        approvals = workspace.settings.approvals
+        return run_console(client, guard=approvals.guard, countdown=approvals.countdown)
     finally:
         client.close()

@@ -158,6 +158,21 @@ def end_step(
     )
 
 
+_SKIP_PENDING = (
+    update(steps)
+    .where((steps.c.run == bindparam("of_run")) & (steps.c.state == StepState.PENDING.value))
+    .values(
+        state=StepState.SKIPPED.value,
+        finished_at=bindparam("new_finished_at", type_=steps.c.finished_at.type),
+    )
+)
+
+
+def skip_pending(run: str, at: datetime) -> Op:
+    """Say of all steps of a run that were still to come that they will not take place."""
+    return Op(_SKIP_PENDING, {"of_run": run, "new_finished_at": at})
+
+
 # -- approvals ----------------------------------------------------------------------------------------
 
 _INSERT_APPROVAL = insert(approvals)

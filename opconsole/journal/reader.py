@@ -41,6 +41,7 @@ from opconsole.journal.schema import (
 from queues.states import RunState
 
 _OPEN = [state.value for state in RunState if not state.final]
+_AT_ONCE = 10_000  # ids in one question
 
 
 class JournalReader:
@@ -68,6 +69,21 @@ class JournalReader:
         return {
             (run.project, run.task): run for run in self._runs(select(runs).where(runs.c.seq.in_(newest)))
         }
+
+    def runs_changed(self, after_run: int, after_event: int, known_open: Sequence[str]) -> list[Run]:
+        """Give every open run and, of the others, those that may have changed since, oldest first.
+
+        Since: when the newest run and event were *after_run* and *after_event*, and the runs with the ids
+        *known_open* were open. A run that is final changes no more without an event that names it.
+        """
+        told = select(events.c.run).where(events.c.seq > after_event).scalar_subquery()
+        found = self._runs(
+            select(runs).where((runs.c.seq > after_run) | runs.c.state.in_(_OPEN) | runs.c.id.in_(told))
+        )
+        missed = sorted(set(known_open).difference(run.id for run in found))
+        for first in range(0, len(missed), _AT_ONCE):
+            found += self._runs(select(runs).where(runs.c.id.in_(missed[first : first + _AT_ONCE])))
+        return sorted(found, key=lambda run: run.seq)
 
     def runs_of(self, task: str, project: str | None = None) -> list[Run]:
         """Give all attempts at tasks of that id, newest first."""

@@ -354,7 +354,7 @@ ended = []
 writer = JournalWriter(place, on_fatal=ended.append)
 writer.start()
 def happened(name, size=0):
-    return ops.event(datetime.now(UTC), name, "p", text="x" * size)
+    return ops.event(datetime.now(UTC), name, "p", detail={"text": "x" * size})
 writer.commit_sync(happened("first"))
 with open(room / "filler", "wb", buffering=0) as filler:
     try:

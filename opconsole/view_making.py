@@ -1,0 +1,79 @@
+"""Makes the views of tasks: of a run, of plain values, and of another view with one word changed."""
+
+from __future__ import annotations
+
+from dataclasses import fields, make_dataclass, replace
+from operator import attrgetter
+from typing import cast
+
+from guardrails.environments import GateKind
+from opconsole.journal.records import Run
+from opconsole.views import TaskView
+from queues.states import RunState
+from queues.tasks import Task
+
+LEFT_BEHIND = "the process that worked on it is gone"
+
+
+def seen(run: Run, *, worker_alive: bool) -> Run:
+    """Give a run as people should see it: with nobody working on it, it is interrupted and not running."""
+    if worker_alive or run.state not in (RunState.PREFLIGHT, RunState.RUNNING):
+        return run
+    return replace(run, state=RunState.INTERRUPTED, reason=LEFT_BEHIND)
+
+
+def unverified(run: Run, gate: GateKind | None) -> bool:
+    """Say whether a production run succeeded and nobody has recorded its verification yet."""
+    return run.state is RunState.SUCCEEDED and gate is GateKind.PRODUCTION and run.verified_at is None
+
+
+def run_reason(task: Task, run: Run) -> str:
+    """Say why a task's run is in its state, and what its file's word does not change about that."""
+    if run.state.final and task.raw.get("status") in (None, "pending"):
+        again = "its file says pending: retry runs it again"
+        return f"{run.reason}; {again}" if run.reason else again
+    return run.reason
+
+
+def view_of_run(run: Run, task: Task | None, gate: GateKind | None, reason: str, waits_for: str) -> TaskView:
+    """Give the view of a task that has a run; *task* is None where its entry is gone."""
+    return TaskView(
+        project=run.project,
+        task=run.task,
+        kind=run.kind,
+        description=task.description if task else "",
+        environment=run.environment,
+        version=run.version,
+        state=run.state.value,
+        reason=reason,
+        waits_for=waits_for,
+        gate=gate.value if gate else None,
+        depends_on=task.depends_on if task else (),
+        priority=task.priority if task else 2,
+        run=run.id,
+        attempt=run.attempt,
+        unverified=unverified(run, gate),
+        started_at=run.started_at,
+        finished_at=run.finished_at,
+    )
+
+
+def make_view(*values: object) -> TaskView:
+    """Make a TaskView of all its fields in their order; `queues.task_fields` makes its tasks like this."""
+    draft = _Draft(*values)
+    draft.__class__ = TaskView
+    return cast("TaskView", draft)
+
+
+def waiting_for(view: TaskView, what: str) -> TaskView:
+    """Give the view of a task that waits for something else now."""
+    draft = _Draft(*_values(view))
+    draft.waits_for = what
+    draft.__class__ = TaskView
+    return cast("TaskView", draft)
+
+
+# A view before it is frozen: the same fields in the same slots. Its constructor takes a fifth of the time.
+_FIELDS = [part.name for part in fields(TaskView)]
+_Draft = make_dataclass("_Draft", _FIELDS, slots=True)
+_values = attrgetter(*_FIELDS)
