@@ -78,6 +78,7 @@ _MYSQL = Habits(
 _POSTGRES = Habits(nested_comments=True, backslash_commands=True)
 _SQLITE = Habits(dollar_quotes=False, brackets=True, dot_commands=True)
 _TSQL = Habits(dollar_quotes=False, brackets=True, nested_comments=True, batches=True)
+_STANDARD = Habits()
 _HABITS = {
     "mysql": _MYSQL,
     "mariadb": _MYSQL,
@@ -95,7 +96,7 @@ _HABITS = {
 
 def habits(dialect: str) -> Habits:
     """Give the lexing habits of a dialect; those it does not know are read as standard SQL."""
-    return _HABITS.get(dialect.lower(), Habits())
+    return _HABITS.get(dialect.lower(), _STANDARD)
 
 
 def lex(text: str, dialect: str = "postgres", start: int = 0) -> list[Token]:

@@ -135,7 +135,7 @@ def understand(code: _Code) -> Iterator[Operation]:
     if code.depth > _DEEPEST:
         yield code.unknown("code within code goes too deep")
         return
-    if any(token.kind is Kind.BROKEN for token in code.tokens):
+    if code.tokens and code.tokens[-1].kind is Kind.BROKEN:  # what never ends is the last
         yield code.unknown("a string or comment never ends")
         return
     words = tuple(token.upper for token in code.tokens)
@@ -143,7 +143,7 @@ def understand(code: _Code) -> Iterator[Operation]:
     if special is not None:
         yield from special(code)
         return
-    if any(HOLE in token.text for token in code.tokens) and is_loose(code.tokens):
+    if HOLE in code.source and any(HOLE in token.text for token in code.tokens) and is_loose(code.tokens):
         certain = (o for o in _plain(code, words) if o.condition is Condition.SOME)
         yield from (operation for operation in certain if operation.verb is not Verb.UNKNOWN)
         yield code.unknown("a part that decides is only known when it runs")
@@ -308,7 +308,7 @@ def _block(code: _Code, body: Token) -> Iterator[Operation]:
         return
     lines = Lines(dynamic.text)
     exact = body.text.startswith("$")
-    above = code.source.count("\n", 0, body.start) - code.source.count("\n", 0, code.tokens[0].start)
+    above = code.source.count("\n", code.tokens[0].start, body.start)
     for tokens, executed in body_statements(lex(dynamic.text, code.dialect), code.dialect):
         if not tokens:
             continue
