@@ -281,7 +281,8 @@ def test_a_production_success_is_unverified_until_somebody_verified_it(bench: Be
     bench.run("B", RunState.SUCCEEDED)
     assert bench.tasks()["shop:A"].unverified
     assert not bench.tasks()["shop:B"].unverified
-    bench.write(ops.update_run(run.id, 1, verified_at=NOW, verified_by="ana"))
+    verified = ops.update_run(run.id, 1, verified_at=NOW, verified_by="ana")
+    bench.write(verified, ops.event(NOW, "verified", "shop", run=run.id))
     assert not bench.tasks()["shop:A"].unverified
 
 
@@ -372,3 +373,40 @@ def test_a_reader_of_somebody_elses_can_be_shared(bench: Bench) -> None:
     shared.close()
     assert len(shared.history()) == 1  # still open: it was not ours to close
     engine.dispose()
+
+
+def test_only_open_runs_and_those_that_may_have_changed_are_read_again(bench: Bench) -> None:
+    done = bench.run("DONE", RunState.SUCCEEDED, "production")
+    waiting = bench.run("WAITING", RunState.WAITING)
+    running = bench.run("RUNNING", RunState.RUNNING)
+    reader = bench.reading.reader
+    assert reader is not None
+    event, known = reader.last_event(), [waiting.id, running.id]
+    newest = max(run.seq for run in reader.open_runs())
+    assert [run.id for run in reader.runs_changed(newest, event, known)] == known
+    bench.write(ops.update_run(running.id, 1, state=RunState.FAILED))
+    again = bench.run("DONE", RunState.PENDING, attempt=2)
+    changed = reader.runs_changed(newest, reader.last_event(), known)
+    assert [(run.id, run.state) for run in changed] == [
+        (waiting.id, RunState.WAITING),
+        (running.id, RunState.FAILED),
+        (again.id, RunState.PENDING),
+    ]
+    event, newest = reader.last_event(), newest + 1
+    bench.write(ops.update_run(done.id, 1, verified_at=NOW), ops.event(NOW, "verified", "shop", run=done.id))
+    assert done.id in [run.id for run in reader.runs_changed(newest, event, [waiting.id])]
+
+
+def test_a_change_of_one_run_leaves_the_views_of_all_others_as_they_are(bench: Bench) -> None:
+    bench.queue(*(deploy(f"T-{number}") for number in range(20)))
+    first = bench.reading.snapshot()
+    run = bench.run("T-7", RunState.FAILED)
+    second = bench.reading.snapshot()
+    kept = [old is new for old, new in zip(first.tasks, second.tasks, strict=True)]
+    assert kept == [number != 7 for number in range(20)]
+    bench.write(ops.event(NOW, "idle", "shop"))
+    assert bench.reading.snapshot().tasks is second.tasks
+    bench.write(
+        ops.update_run(run.id, 1, finished_at=datetime.now(UTC)), ops.event(NOW, "run", "shop", run=run.id)
+    )
+    assert bench.reading.snapshot().failed_today == 1

@@ -1,0 +1,153 @@
+"""Views that are kept up to date are those that would be made anew, and only what changed is made again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from guardrails.environments import STANDARD
+from opconsole.journal.records import Approval, ApprovalState, Purpose, Run
+from opconsole.task_views import Present, TaskViews, graph_of
+from opconsole.views import TaskView
+from queues.queue_file import QueueFile, parse_queue
+from queues.states import RunState
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+GATES = {"shop": STANDARD, "till": STANDARD}
+ENVIRONMENTS = ("development", "staging", "production")
+NAMES = [f"T{number}" for number in range(8)]
+GONE = "GONE"
+UNUSABLE = "UNUSABLE"
+
+
+def queue(project: str, entries: list[dict[str, object]]) -> QueueFile:
+    text = json.dumps({"project": project, "features": entries})
+    return parse_queue(text.encode(), name=f"work_queue_{project}.json")
+
+
+def entry(name: str, environment: str = "development", **more: object) -> dict[str, object]:
+    return {"id": name, "agent_type": "deployment", "environment": environment, "version": "1.0", **more}
+
+
+def run_of(task: str, environment: str, state: RunState, seq: int, attempt: int) -> Run:
+    """Give a run of ``project:ID``."""
+    project, _, task = task.partition(":")
+    return Run(
+        id=f"r-{seq}",
+        project=project,
+        task=task,
+        kind="deployment",
+        action="deploy",
+        environment=environment,
+        version="1.0",
+        attempt=attempt,
+        state=state,
+        epoch=1,
+        requested_by="ana",
+        created_at=NOW,
+        seq=seq,
+        reason="because" if state is RunState.FAILED else "",
+        finished_at=NOW if state.final else None,
+    )
+
+
+@st.composite
+def files_of(draw: st.DrawFn) -> Mapping[str, QueueFile]:
+    files = {}
+    for project in ("shop", "till"):
+        names = [*NAMES, "shop:T0", "shop:UNKNOWN", "till:T1", UNUSABLE]
+        entries = [
+            entry(
+                name,
+                draw(st.sampled_from(ENVIRONMENTS)),
+                depends_on=[one for one in draw(st.lists(st.sampled_from(names), max_size=4)) if one != name],
+                status=draw(st.sampled_from(["pending", "pending", "pending", "complete", "parked"])),
+                agent_type=draw(st.sampled_from(["deployment", "deployment", "deployment", "bugfix"])),
+            )
+            for name in NAMES
+        ]
+        files[project] = queue(project, [*entries, entry(UNUSABLE, "nowhere")])
+    return files
+
+
+Step = tuple[str, str, str, RunState, bool, frozenset[str], Purpose | None]
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(["shop", "till"]),
+        st.sampled_from([*NAMES, GONE, UNUSABLE]),
+        st.sampled_from(ENVIRONMENTS),
+        st.sampled_from(list(RunState)),
+        st.booleans(),  # the worker is alive
+        st.sampled_from([frozenset[str](), frozenset({"shop"}), frozenset({"shop", "till"})]),
+        st.sampled_from([None, Purpose.GO_AHEAD, Purpose.REVERT]),
+    ),
+    min_size=1,
+    max_size=15,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(files=files_of(), history=steps)
+def test_views_kept_up_to_date_are_those_made_anew(
+    files: Mapping[str, QueueFile], history: list[Step]
+) -> None:
+    graph = graph_of(files)
+    kept = TaskViews(files, GATES, graph, [], Present())
+    newest: dict[tuple[str, str], Run] = {}
+    for seq, (project, task, environment, state, alive, started, purpose) in enumerate(history, 1):
+        last = newest.get((project, task))
+        if last is not None and not last.state.final:
+            run = replace(last, state=state, finished_at=NOW if state.final else None)
+        else:
+            run = run_of(f"{project}:{task}", environment, state, seq, last.attempt + 1 if last else 1)
+        newest[project, task] = run
+        waiting = [one for one in newest.values() if one.state is RunState.WAITING]
+        asked = [approval(one, purpose) for one in waiting] if purpose else []
+        present = Present({one.run: one for one in asked}, started, alive)
+        in_order = sorted(newest.values(), key=lambda one: one.seq)
+        before = {view.key: view for view in kept.tasks}
+        kept.update([one for one in in_order if one is run or not one.state.final], present)
+        anew = TaskViews(files, GATES, graph, in_order, present)
+        assert kept.tasks == anew.tasks
+        assert {one.id for one in kept.open_runs} == {one.id for one in anew.open_runs}
+        assert sorted(kept.ended_badly) == sorted(anew.ended_badly)
+        same = [view for view in kept.tasks if before.get(view.key) == view]
+        assert all(before[view.key] is view for view in same)
+
+
+def approval(run: Run, purpose: Purpose) -> Approval:
+    return Approval(f"a-{run.id}", run.id, purpose, "sha256:00", {}, 1, (), ApprovalState.WAITING, NOW, "ana")
+
+
+def test_a_run_that_moves_on_makes_its_own_view_anew_and_those_of_whom_it_concerns() -> None:
+    chain = [entry("A"), entry("B", "staging", depends_on=["A"]), entry("C", "production", depends_on=["B"])]
+    others = [entry(f"X{number}", "staging") for number in range(50)]
+    files = {"shop": queue("shop", [*chain, *others])}
+    present = Present(started=frozenset({"shop"}), worker_alive=True)
+    kept = TaskViews(files, GATES, graph_of(files), [], present)
+    first = kept.tasks
+    kept.update([run_of("shop:A", "development", RunState.SUCCEEDED, 1, 1)], present)
+    assert changed(first, kept.tasks) == ["A", "B"]
+    second = kept.tasks
+    kept.update([run_of("shop:B", "staging", RunState.FAILED, 2, 1)], present)
+    assert changed(second, kept.tasks) == ["B", "C"]
+    third = kept.tasks
+    kept.update([run_of("shop:B", "staging", RunState.FAILED, 2, 1)], present)
+    assert kept.tasks is third
+
+
+def test_an_earlier_attempt_says_nothing_any_more() -> None:
+    files = {"shop": queue("shop", [entry("A")])}
+    kept = TaskViews(files, GATES, graph_of(files), [], Present())
+    kept.update([run_of("shop:A", "development", RunState.SUCCEEDED, 2, 2)], Present())
+    kept.update([run_of("shop:A", "development", RunState.FAILED, 1, 1)], Present())
+    assert kept.tasks[0].state == "succeeded"
+
+
+def changed(before: tuple[TaskView, ...], after: tuple[TaskView, ...]) -> list[str]:
+    return [new.task for old, new in zip(before, after, strict=True) if old is not new]
