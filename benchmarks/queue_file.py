@@ -1,6 +1,6 @@
 """Measures how fast a work queue file of 100,000 tasks is read: against bare json.loads, in the same run.
 
-python benchmarks/queue_file.py [TASKS]
+python -m benchmarks.queue_file [TASKS]
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class Graph:
         """Every task, in the order given; `before`, `after` and `waves` speak of them by their place here."""
         self._index: dict[TaskKey, int] = {}
         for task in tasks:
-            key = task.key
+            key = TaskKey(f"{task.project}:{task.id}")
             if key not in self._index:
                 self._index[key] = len(self.tasks)
                 self.tasks.append(task)

@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from guardrails.environments import GateKind
 from queues.json_text import BOM, Finder
@@ -174,17 +175,18 @@ class _EntryParser:
     def _linked(self, tasks: list[Task]) -> tuple[Task, ...]:
         """Give the tasks less those that depend on themselves or on an id that the file does not have."""
         prefix = f"{self.project}:"
-        known = {prefix + task_id for task_id in self.places}
-        good: list[Task] = []
-        for task in tasks:
-            wanted = task.depends_on
-            if wanted and (prefix + task.id in wanted or not known.issuperset(wanted)):
-                strange = {key for key in wanted if key not in known and key.startswith(prefix)}
-                if strange or task.key in wanted:
-                    self._note_links(task, strange)
-                    continue
-            good.append(task)
-        return tuple(good)
+        known = set(map(prefix.__add__, self.places))
+        linked = [task for task in tasks if task.depends_on]
+        all_known = known.issuperset(chain.from_iterable([task.depends_on for task in linked]))
+        bad: set[int] = set()
+        for task in linked:
+            if all_known and prefix + task.id not in task.depends_on:
+                continue
+            strange = {key for key in task.depends_on if key not in known and key.startswith(prefix)}
+            if strange or task.key in task.depends_on:
+                bad.add(task.position)
+                self._note_links(task, strange)
+        return tuple([task for task in tasks if task.position not in bad] if bad else tasks)
 
     def _note_links(self, task: Task, strange: set[TaskKey]) -> None:
         told: set[TaskKey] = set()
