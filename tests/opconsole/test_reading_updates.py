@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -151,3 +153,20 @@ def test_an_earlier_attempt_says_nothing_any_more() -> None:
 
 def changed(before: tuple[TaskView, ...], after: tuple[TaskView, ...]) -> list[str]:
     return [new.task for old, new in zip(before, after, strict=True) if old is not new]
+
+
+def test_reading_a_workspace_loads_neither_scanners_nor_alembic_nor_screens() -> None:
+    listed = "import sys, opconsole.reading; print(*sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", listed], capture_output=True, text=True, check=True)
+    loaded = done.stdout.split()
+    assert "opconsole.reading" in loaded
+    heavy = (
+        "guardrails.check",
+        "guardrails.scan",
+        "guardrails.sql",
+        "guardrails.s3",
+        "alembic",
+        "sqlglot",
+        "textual",
+    )
+    assert [name for name in loaded if name.startswith(heavy)] == []
