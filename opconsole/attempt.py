@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import count
+from dataclasses import replace
 from pathlib import Path
 
 from guardrails.gates import Gate
@@ -19,30 +18,16 @@ from opconsole.journal import ops
 from opconsole.journal.errors import JournalError
 from opconsole.journal.records import Phase, Run, StepRow, StepState
 from opconsole.journal.writer import AuditOp, Op
-from opconsole.logs import LogLine, append_note, tail
-from opconsole.programs import Ending, Program, ProgramResult, run_program
+from opconsole.logs import append_note
 from opconsole.settings.model import Environment, Project
-from opconsole.settings.secrets import SecretError
-from opconsole.steps import CAPTURE_LIMIT, NO_VARIABLES, Step, StepFailed
-from opconsole.surroundings import Scope, Surroundings, resolve_surroundings
+from opconsole.step_runner import Planned, StepRunner
+from opconsole.steps import Step, StepFailed, StepInterrupted
+from opconsole.surroundings import Scope
 from queues.states import RunState
 from queues.tasks import Task
 
-CAPTURED_LINES = 2000
-"""Lines of a captured program that are read at most."""
-
 BACKOFF = 2.0
 """Seconds before a step that declares itself retryable is tried again; doubled each time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """A step with its place in the run."""
-
-    position: int
-    phase: Phase
-    scope: Scope
-    step: Step
 
 
 class Attempt:
@@ -162,22 +147,29 @@ class Attempt:
         self.carry(*(ops.end_step(self.run.id, row.position, StepState.SKIPPED, now) for row in rows))
         return await self.plan_steps(phase, steps)
 
-    async def perform(self, planned: Planned) -> str:
+    async def perform(self, planned: Planned, *, again: bool = False) -> str:
         """Do a step: its intent first, then the act, then its outcome.
 
-        Gives the act's sentence about what it did. Raises StepFailed when it could not.
+        *again* says that the step had begun under a process that is gone: its programs are not started
+        twice, those that run are adopted and those that ended are believed. Gives the act's sentence about
+        what it did. Raises StepFailed when it could not, StepInterrupted when nobody can tell.
         """
         step, position = planned.step, planned.position
-        started = self._event("step", step=step.name, state="running", title=step.title)
-        await self.commit(ops.start_step(self.run.id, position, self.host.clock.now()), started)
-        self.note(f"── {step.title}")
-        runner = StepRunner(self, planned)
+        if not again:
+            started = self._event("step", step=step.name, state="running", title=step.title)
+            await self.commit(ops.start_step(self.run.id, position, self.host.clock.now()), started)
+        self.note(f"── {step.title}{' (goes on)' if again else ''}")
+        runner = self._runner(planned, again=again)
         try:
             await runner.prepare()
             detail = await self._act(step, runner) or ""
         except StepFailed as failure:
             self.note(failure.reason)
             self._end(planned, StepState.FAILED, runner.status, failure.reason)
+            raise
+        except StepInterrupted as interrupted:
+            self.note(interrupted.reason)
+            self._end(planned, StepState.INTERRUPTED, runner.status, interrupted.reason)
             raise
         except asyncio.CancelledError:
             self._end(planned, StepState.CANCELLED, runner.status, "cancelled")
@@ -191,6 +183,9 @@ class Attempt:
             self.note(detail)
         self._end(planned, StepState.SUCCEEDED, runner.status, detail)
         return detail
+
+    def _runner(self, planned: Planned, *, again: bool) -> StepRunner:
+        return StepRunner(self.host, self.run, planned, note=self.note, again=again)
 
     def skip(self, planned: Sequence[Planned]) -> None:
         """Say of steps that they will not take place."""
@@ -258,100 +253,3 @@ def echo_payload(run: Run, state: RunState, reason: str, now: str) -> dict[str, 
         "last_attempt": (run.started_at or run.created_at).isoformat(timespec="seconds"),
         "completed_at": now if status == "complete" else None,
     }
-
-
-def _output(lines: Sequence[LogLine]) -> str:
-    text = "".join(line.text if line.unfinished else f"{line.text}\n" for line in lines if line.stream == "o")
-    return text[-CAPTURE_LIMIT:]
-
-
-class StepRunner:
-    """What an act may ask while it runs: programs under the shim, and lines in the log."""
-
-    def __init__(self, attempt: Attempt, planned: Planned) -> None:
-        self._attempt = attempt
-        self._planned = planned
-        self._programs = count()
-        self._scope = planned.scope
-        self._surroundings = Surroundings({}, ())
-        self.status: int | None = None
-        self.last_note = ""
-
-    async def prepare(self) -> None:
-        """Make the environment that the step's programs get."""
-        try:
-            self._surroundings = await asyncio.to_thread(
-                resolve_surroundings, self._attempt.host, self._attempt.run, self._scope
-            )
-        except SecretError as error:
-            raise StepFailed(str(error)) from error
-
-    async def within(self, scope: Scope) -> StepRunner:
-        """Give a runner for the same step whose programs know what *scope* says. Raises StepFailed."""
-        other = StepRunner(self._attempt, self._planned)
-        other._programs, other._scope = self._programs, scope
-        await other.prepare()
-        return other
-
-    def note(self, text: str) -> None:
-        """Write a line of our own into the run's log."""
-        self.last_note = text
-        self._attempt.note(text)
-
-    async def program(
-        self,
-        argv: Sequence[str],
-        *,
-        cwd: Path,
-        variables: Mapping[str, str] = NO_VARIABLES,
-        limit: float | None = None,
-    ) -> ProgramResult:
-        """Run a program under the shim, its output in the run's log."""
-        log = self._attempt.host.log(self._attempt.run.id)
-        result, _ = await self._run(argv, cwd, variables, limit, log)
-        return result
-
-    async def capture(
-        self,
-        argv: Sequence[str],
-        *,
-        cwd: Path,
-        variables: Mapping[str, str] = NO_VARIABLES,
-        limit: float | None = None,
-    ) -> tuple[ProgramResult, str]:
-        """As `program`, and give its standard output: masked, at most CAPTURE_LIMIT bytes."""
-        result, own = await self._run(argv, cwd, variables, limit, None)
-        lines = await asyncio.to_thread(tail, own, CAPTURED_LINES) if own.exists() else []
-        if not result.ok:
-            for line in lines:
-                self.note(line.text)
-        return result, _output(lines)
-
-    def _folder(self) -> Path:
-        name = f"{self._planned.position:02}-{self._planned.step.name}-{next(self._programs)}"
-        return self._attempt.folder / "steps" / name
-
-    async def _run(
-        self,
-        argv: Sequence[str],
-        cwd: Path,
-        variables: Mapping[str, str],
-        limit: float | None,
-        log: Path | None,
-    ) -> tuple[ProgramResult, Path]:
-        """Run a program; without a *log* its output goes into a file of its own."""
-        program = Program(
-            argv=tuple(argv),
-            cwd=cwd,
-            variables={**self._surroundings.variables, **variables},
-            limit=limit or self._planned.step.limit,
-            secrets=self._surroundings.secrets,
-        )
-        folder = self._folder()
-        log = log or folder / "output"
-        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-        result = await run_program(program, folder=folder, log=log)
-        self.status = result.status
-        if result.ending is Ending.CANCELLED:
-            raise asyncio.CancelledError
-        return result, log

@@ -14,12 +14,13 @@ from pathlib import Path
 from guardrails.environments import GateKind
 from guardrails.gates import Action
 from opconsole.artifacts import StoreError
-from opconsole.attempt import Attempt, StepRunner
+from opconsole.attempt import Attempt
 from opconsole.git import GitError, GitMissingError
 from opconsole.migrating import MigrationFiles, MigrationPath, migrations_folder
 from opconsole.plans import Plan, entry_digest, seal
 from opconsole.settings.model import Environment, MigrateWhen, Project
 from opconsole.sources import SourceError, SourceKind, SourceVersion, StoredSource, resolve_source
+from opconsole.step_runner import StepRunner
 from opconsole.steps import Step, StepContext, StepFailed
 from opconsole.surroundings import Scope
 from opconsole.targeting import target_for

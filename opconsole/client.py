@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import getpass
 import os
-import stat
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
@@ -31,7 +30,7 @@ from opconsole.journal.wake import changes
 from opconsole.journal.writer import write_once
 from opconsole.outbox import Outbox
 from opconsole.reading import Reading
-from opconsole.recovery import recover
+from opconsole.recovery import interrupt_left_behind
 from opconsole.requests import Answerer
 from opconsole.trees import UnsafeTreeError, inside
 from opconsole.views import EnvironmentView, RunView, Snapshot
@@ -116,13 +115,13 @@ class Client:
             return None
         try:
             tree = ContentStore(self.place.sources).path(run.source_digest)
-            descriptor = os.open(inside(tree, path), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
-        except (NotStoredError, UnsafeTreeError, FileNotFoundError, NotADirectoryError):
-            return None  # pruned since, or not a file of the copy
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return None
-            return file.read(SHOWN_SOURCE).decode("utf-8", "replace")
+            file = inside(tree, path)
+        except (NotStoredError, UnsafeTreeError):
+            return None  # pruned since, or no path of a copy
+        if not file.is_file():
+            return None
+        with file.open("rb") as opened:
+            return opened.read(SHOWN_SOURCE).decode("utf-8", "replace")
 
     async def changes(self) -> AsyncIterator[None]:
         """Wake whenever the journal or a queue file may have changed."""
@@ -197,7 +196,8 @@ class Client:
 
     async def _answer_myself(self, request: RequestRow) -> Answer:
         async with open_host(self.workspace, self.place, operator=self.operator, clock=self._clock) as host:
-            await recover(host)  # what a process left behind is interrupted before anybody decides
+            if request.kind in (RequestKind.DECIDE, RequestKind.CANCEL):
+                await interrupt_left_behind(host, str(request.payload.get("run", "")))
             await host.journal.commit(ops.insert_request(request))
             reply = await Answerer(host).answer(request)
             await Outbox(host).deliver()

@@ -75,6 +75,13 @@ class Ending:
             if gone:
                 attempt.note(f"removed old releases: {', '.join(gone)}")
 
+    async def interrupted(self, reason: str) -> None:
+        """Stop where nobody can tell what a step did, and only a person may go on."""
+        attempt = self._attempt
+        attempt.carry(ops.skip_pending(attempt.run.id, attempt.host.clock.now()))
+        attempt.tell("alert", priority="P0", text=f"{attempt.run.task} is interrupted: {reason}")
+        await attempt.enter(RunState.INTERRUPTED, reason)
+
     async def cancelled(self, touched: Collection[str]) -> None:
         """Say what a cancelled run came to: nothing is left running when this is said."""
         attempt = self._attempt

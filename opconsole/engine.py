@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Hashable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Hashable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -31,9 +31,9 @@ from opconsole.journal.wake import changes
 from opconsole.journal.writer import JournalWriter
 from opconsole.outbox import Outbox
 from opconsole.outcomes import ended
-from opconsole.pipeline import advance
-from opconsole.recovery import recover
+from opconsole.recovery import LEFT_BEHIND, interrupt
 from opconsole.requests import Answerer
+from opconsole.resuming import advance
 from opconsole.runs import first_run
 from opconsole.sources import SourceStore
 from opconsole.standing import standing
@@ -97,6 +97,7 @@ class Engine:
         self._latest: dict[tuple[str, str], Run] = {}
         self._idle: set[str] = set()
         self._background: set[asyncio.Task[None]] = set()
+        self._adopted: dict[TaskKey, asyncio.Task[None]] = {}
         self._stopped = asyncio.Event()
         self._answering = asyncio.Lock()
         self.scheduler = Scheduler(
@@ -109,11 +110,33 @@ class Engine:
     # -- hosting
 
     async def prepare(self) -> None:
-        """Say what became of runs that a process left behind, then read the queues."""
-        await recover(self.host)
+        """Read the queues, go on with runs that a process left behind, and with what was approved since."""
         await self.reload()
+        for run in await self.host.read(self.host.reader.open_runs):
+            if run.state in LEFT_BEHIND:
+                await self._adopt(run)
         for key in await self._may_go_on():
             self._resume(key)
+
+    async def _adopt(self, run: Run) -> None:
+        """Go on with a run whose process is gone, whether its queue is started or not: it had begun."""
+        task = self._task_of(run.key)
+        if task is None:
+            gone = "its process ended, and its entry is gone from the queue"
+            await self.host.journal.commit(*await interrupt(self.host, run, gone))
+            return
+        job = asyncio.ensure_future(self._carry_on(task, run))
+        self._adopted[run.key] = job
+        job.add_done_callback(lambda _: self._adopted.pop(run.key, None))
+
+    async def _carry_on(self, task: Task, run: Run) -> None:
+        outcome = await self._advance(task, await self._claim(run))
+        with contextlib.suppress(LookupError):  # its entry has gone from the queue meanwhile
+            self.scheduler.settle(run.key, outcome)
+
+    def _task_of(self, key: TaskKey) -> Task | None:
+        tasks = (task for file in self.queue_files.values() for task in file.tasks)
+        return next((task for task in tasks if task.key == key), None)
 
     async def start(self, project: str, max_attempts: int | None) -> None:
         """Start a project's queue."""
@@ -128,11 +151,21 @@ class Engine:
 
     async def until_idle(self) -> None:
         """Schedule until nothing runs and nothing could be started; needs the `services`."""
-        await self.scheduler.run(until_idle=True)
-        while self._background:
-            await asyncio.gather(*self._background)
+        try:
             await self.scheduler.run(until_idle=True)
+            while self._background or self._adopted:
+                await asyncio.gather(*self._background, *self._adopted.values())
+                await self.scheduler.run(until_idle=True)
+        except asyncio.CancelledError:
+            await self._cancel_adopted(list(self._adopted))
+            raise
         await self._outbox.deliver()
+
+    async def _cancel_adopted(self, keys: Iterable[TaskKey]) -> None:
+        jobs = [self._adopted[key] for key in keys if key in self._adopted]
+        for job in jobs:
+            job.cancel()
+        await asyncio.gather(*jobs, return_exceptions=True)
 
     async def serve(self) -> None:
         """Schedule, answer and deliver until `stop`."""
@@ -214,13 +247,18 @@ class Engine:
         elif follow_up.then is Then.RESUME:
             self._resume(key)
         elif follow_up.then is Then.CANCEL:
-            self._in_background(self.scheduler.cancel(key))
+            self._in_background(self._cancel(key))
         elif follow_up.then is Then.RETRY:
             await self.reload()
             with contextlib.suppress(SchedulerError):  # it is loaded as pending already
                 self.scheduler.retry(key)
         elif follow_up.then is Then.SETTLE:
             await self._settle(key)
+
+    async def _cancel(self, key: TaskKey) -> None:
+        await self._cancel_adopted([key])
+        with contextlib.suppress(LookupError):
+            await self.scheduler.cancel(key)
 
     async def _settle(self, key: TaskKey) -> None:
         project, _, task = key.partition(":")
@@ -326,6 +364,9 @@ class Engine:
             run = await self._fresh(task, run)
         else:
             run = await self._claim(run)
+        return await self._advance(task, run)
+
+    async def _advance(self, task: Task, run: Run) -> Outcome:
         steps = await self.host.read(self.host.reader.steps, run.id)
         await asyncio.to_thread(self.host.run_folder(run.id).mkdir, mode=0o700, parents=True, exist_ok=True)
         return await advance(Attempt(self.host, task, run, position=len(steps)))

@@ -27,8 +27,9 @@ from opconsole.alembic_program import (
 )
 from opconsole.host import Host
 from opconsole.journal.records import Run
+from opconsole.programs import Ending
 from opconsole.settings.secrets import SecretError, resolve_all
-from opconsole.steps import Step, StepContext, StepFailed, StepKind, describe_result
+from opconsole.steps import Step, StepContext, StepFailed, StepInterrupted, StepKind, describe_result
 from opconsole.trees import UnsafeTreeError, inside
 
 UNKNOWN = "unknown"
@@ -282,18 +283,26 @@ class _Move:
 
 async def _move(context: StepContext, path: MigrationPath, move: _Move, stands_at: RevisionHeard) -> None:
     """Run Alembic, and believe the database, not the exit status, about where that led."""
-    before = await _fingerprint(path)
+    before = await context.once("schema", lambda: _fingerprint(path))
     await stands_at(UNKNOWN)
     result = await context.program(move.argv, cwd=path.config.parent, variables=_QUIET)
     after = await _stands_at(context, path, move.limit)
-    if after == move.start != move.end and await _fingerprint(path) != before:
+    unchanged = after == move.start and before is not None and await _fingerprint(path) == before
+    if result.ending is Ending.INTERRUPTED and after != move.end:
+        if not unchanged:
+            raise StepInterrupted(f"the migration ended without a record; the database says {after}")
+        context.note(f"the database stands cleanly at {after}; migrating again")
+        result = await context.program(move.argv, cwd=path.config.parent, variables=_QUIET)
+        after = await _stands_at(context, path, move.limit)
+        unchanged = after == move.start and await _fingerprint(path) == before
+    if after == move.start != move.end and before is not None and not unchanged:
         # Half-done DDL: where DDL is not transactional, the version table alone would call this clean.
         raise StepFailed(
             f"the migration failed ({describe_result(result)}) and left the schema half changed at {after}; "
             "compare the schema with the migration's log, and mend it by hand"
         )
     await stands_at(after)
-    if not result.ok:
+    if not result.ok and not (result.ending is Ending.INTERRUPTED and after == move.end):
         raise StepFailed(f"the migration failed ({describe_result(result)}); the database stands at {after}")
     if after != move.end:
         raise StepFailed(f"the database stands at {after} after the migration, not at {move.end}")

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from guardrails.environments import GateKind
 from guardrails.gates import OnFailure, on_failure
-from opconsole.attempt import Attempt, Planned
+from opconsole.attempt import Attempt
 from opconsole.basis import Basis, derive, goes_back, seal_plan
 from opconsole.effects import ScopedSteps, deployment_steps, migration_steps
 from opconsole.ending import Ending, success_ops
@@ -33,7 +33,8 @@ from opconsole.rollback import (
     way_to,
 )
 from opconsole.runs import asked_of
-from opconsole.steps import Step, StepContext, StepFailed, StepKind
+from opconsole.step_runner import Planned
+from opconsole.steps import Step, StepContext, StepFailed, StepInterrupted, StepKind
 from opconsole.surroundings import Scope
 from opconsole.targeting import target_for
 from opconsole.targets.base import Release
@@ -43,16 +44,14 @@ from queues.tasks import TaskKind
 
 T = TypeVar("T")
 
+COMPARE = "compare"
+"""The step before the first effect."""
+
 COMPARE_LIMIT = 300.0
 """Seconds for deriving a plan again."""
 
 TOUCHING = frozenset({"switch", "deploy", "restart", "migrate", "stop", "migrate-back", "rollback"})
 """Steps from whose beginning on an environment is no longer what it was."""
-
-
-async def advance(attempt: Attempt) -> Outcome:
-    """Go on with the attempt's run as far as nobody has to decide."""
-    return await Pipeline(attempt).advance()
 
 
 class Pipeline:
@@ -72,6 +71,8 @@ class Pipeline:
             await self._next_chapter()
         except asyncio.CancelledError:
             await self._end.cancelled(self._touched)
+        except StepInterrupted as interrupted:
+            await self._end.interrupted(interrupted.reason)
         except JournalError as error:
             await self._end.unrecorded(error, self._touched)
         except Exception as fault:  # noqa: BLE001 (whatever it was, the run must not stay as if it went on)
@@ -198,12 +199,13 @@ class Pipeline:
             previous_release=basis.target.release,
             previous_version=basis.target.version,
         )
-        failure = await self._perform(await attempt.take_up(Phase.EFFECT, steps))
+        await self._carried_out(await self._perform(await attempt.take_up(Phase.EFFECT, steps)))
+
+    async def _carried_out(self, failure: StepFailed | None) -> None:
         if failure is not None:
             await self._failed(failure)
-            return
-        await self._succeeded()
-        return
+        else:
+            await self._succeeded()
 
     async def _compared(self) -> bool:
         """Derive the plan again under the lock; False when the run does not go on."""
@@ -225,7 +227,10 @@ class Pipeline:
             return
         way = await way_to(attempt.host, attempt.run, attempt.task.version)
         steps = await rollback_steps(attempt, way, self._revision_is)
-        failure = await self._perform(await attempt.take_up(Phase.EFFECT, steps))
+        await self._rolled_back(way, await self._perform(await attempt.take_up(Phase.EFFECT, steps)))
+
+    async def _rolled_back(self, way: WayBack, failure: StepFailed | None) -> None:
+        attempt = self._attempt
         if failure is not None:
             await self._end.halt(f"the rollback failed: {failure.reason}")
             return
@@ -301,7 +306,10 @@ class Pipeline:
         except StepFailed as failure:
             await self._end.halt(f"{reason}; the rollback failed: {failure.reason}")
             return
-        failed = await self._perform(planned)
+        await self._taken_back(way, reason, await self._perform(planned))
+
+    async def _taken_back(self, way: WayBack, reason: str, failed: StepFailed | None) -> None:
+        attempt = self._attempt
         if failed is not None:
             await self._end.halt(f"{reason}; the rollback failed: {failed.reason}")
             return
@@ -336,7 +344,10 @@ class Pipeline:
         version = attempt.run.version or basis.source.version
         target = await target_for(attempt)
         artifact = await attempt.host.artifacts.verify(attempt.run.artifact_digest or "")
-        name = await asyncio.to_thread(target.next_release_name, version)
+        # A run that goes on in another process keeps the name that it had placed its release under.
+        name = attempt.run.release
+        if name is None:
+            name = await asyncio.to_thread(target.next_release_name, version)
         release = Release(name, version, basis.source.commit, artifact.path, artifact.digest)
         self._release = release
         return deployment_steps(attempt, basis, target, release, self._revision_is)
@@ -347,7 +358,7 @@ class Pipeline:
             return "as approved" if await self._latest_approval() else "as planned"
 
         title = "Compare the plan with sources, target and database"
-        return Step("compare", StepKind.REPEATABLE, title, None, COMPARE_LIMIT, act)
+        return Step(COMPARE, StepKind.REPEATABLE, title, None, COMPARE_LIMIT, act)
 
     async def _compare(self, context: StepContext) -> None:
         attempt = self._attempt

@@ -15,7 +15,7 @@ from guardrails.check import check_migrations, check_sources
 from guardrails.findings import Finding, Report, Verdict
 from opconsole.alembic_program import BASE
 from opconsole.artifacts import StoreError
-from opconsole.attempt import Attempt, Planned
+from opconsole.attempt import Attempt
 from opconsole.basis import (
     Basis,
     derive,
@@ -32,6 +32,7 @@ from opconsole.journal.records import ArtifactRow, Phase
 from opconsole.migrating import migrations_folder
 from opconsole.settings.model import Downgrade, Migrations
 from opconsole.sources import SourceError, StoredSource
+from opconsole.step_runner import Planned
 from opconsole.steps import Step, StepContext, StepFailed, StepKind, describe_result
 from opconsole.surroundings import Scope
 from opconsole.trees import UnsafeTreeError, inside, remove_tree

@@ -43,6 +43,17 @@ class StepFailed(Exception):  # noqa: N818 - it reads as what happened: raise St
         super().__init__(reason)
 
 
+class StepInterrupted(Exception):  # noqa: N818 - it reads as what happened
+    """Nobody can tell what a step did: its process ended without a record. A person decides.
+
+    *reason* is one sentence for people.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
 class StepContext(Protocol):
     """What the engine gives to an act while it runs."""
 
@@ -69,6 +80,10 @@ class StepContext(Protocol):
         limit: float | None = None,
     ) -> tuple[ProgramResult, str]:
         """As `program`, and give its standard output: masked, at most CAPTURE_LIMIT bytes, decoded."""
+        ...
+
+    async def once(self, name: str, find: Callable[[], Awaitable[str | None]]) -> str | None:
+        """Give what *find* found when the step first came here, also after a crash and a second coming."""
         ...
 
     def note(self, text: str) -> None:

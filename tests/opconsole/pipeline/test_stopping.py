@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -166,10 +167,10 @@ import opconsole.attempt as attempt
 root, step, when = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 perform, act = attempt.Attempt.perform, attempt.Attempt._act
 
-async def performing(self, planned):
+async def performing(self, planned, *, again=False):
     if (planned.step.name, when) == (step, "before"):
         os._exit(9)
-    told = await perform(self, planned)
+    told = await perform(self, planned, again=again)
     if (planned.step.name, when) == (step, "after"):
         os._exit(9)
     return told
@@ -217,42 +218,122 @@ def dying(project):
 
 
 BOUNDARIES = [
-    ("test", "within", "in step test"),
-    ("build", "after", "in step build"),
-    ("compare", "before", "between two steps"),
-    ("place", "within", "in step place"),
-    ("switch", "before", "in step place"),
-    ("switch", "within", "in step switch"),
-    ("restart", "within", "in step restart"),
-    ("health", "after", "in step health"),
+    ("export", "within"),
+    ("test", "within"),
+    ("build", "after"),
+    ("seal", "within"),
+    ("compare", "before"),
+    ("compare", "within"),
+    ("place", "before"),
+    ("place", "within"),
+    ("switch", "before"),
+    ("switch", "within"),
+    ("restart", "before"),
+    ("restart", "within"),
+    ("health", "within"),
+    ("health", "after"),
 ]
 
 
-@pytest.mark.parametrize(("step", "when", "where"), BOUNDARIES)
-async def test_a_run_whose_process_died_is_interrupted_and_never_running(  # noqa: PLR0917 - fixtures
-    project, deploy, dying, step, when, where
+@pytest.mark.parametrize(("step", "when"), BOUNDARIES)
+async def test_a_run_whose_process_died_goes_on_in_the_next_and_does_nothing_twice(
+    project, deploy, dying, step, when
 ):
     project.queue(deploy("D", "development"))
     process = dying(step, when)
     assert await asyncio.to_thread(process.wait, 20) == 9
     async with project.hosted() as driver:
+        await driver.idle()
         run = driver.run("D")
-        assert run.state == "interrupted"
-        assert run.reason.startswith(f"the process that worked on it ended {where}")
-        assert all(row.state != "running" for row in driver.steps("D"))
-        assert driver.engine.scheduler.state("app:D") == "held"
-        await driver.go()
-        assert driver.run("D") == run  # nothing is run again by itself
-        assert (await driver.decide("D", "abort")).granted
-        assert driver.state("D") == "failed"
-        assert (await driver.retry("D")).granted
-        run = driver.run("D")
-        assert (run.state, run.attempt, run.reason) == ("succeeded", 2, "deployed")
+        assert (run.state, run.attempt, run.reason) == ("succeeded", 1, "deployed")
+        assert all(row.state in ("succeeded", "skipped", "interrupted") for row in driver.steps("D"))
+        assert [row.name for row in driver.steps("D") if row.state == "interrupted"] in ([], [step])
+        assert driver.reader.lock("app", "development").run is None
+    assert (project.target("development") / "shared" / "restarts").read_text() == "1.0.0-1\n"
     assert project.entry("D")["status"] == "complete"
-    assert project.entry("D")["attempts"] == 2
+    assert project.entry("D")["attempts"] == 1
 
 
-async def test_killed_with_a_program_running_nobody_decides_before_that_has_ended(  # noqa: PLR0917 - fixtures
+HOLDING = """\
+touch "$OPCONSOLE_SHARED_DIR/began"
+while [ -e "{hold}" ]; do sleep 0.02; done
+echo "$OPCONSOLE_RELEASE" >> "$OPCONSOLE_SHARED_DIR/restarts"
+"""
+
+
+@pytest.fixture
+def held_restart(project, until):
+    """Let restarts wait for as long as a file is there; give that file, and wait until one has begun."""
+    hold = project.root / "hold"
+    (project.bin / "restart.sh").write_text(HOLDING.format(hold=hold))
+    hold.touch()
+
+    async def begun(environment):
+        await until((project.target(environment) / "shared" / "began").exists)
+
+    return hold, begun
+
+
+async def test_a_program_that_outlived_its_process_is_adopted(project, deploy, dying, held_restart, until):
+    hold, begun = held_restart
+    project.queue(deploy("D", "development"))
+    process = dying()
+    await begun("development")
+    process.kill()
+    process.wait()
+    async with project.hosted() as driver:
+        await until(lambda: "it is adopted" in driver.log("D"))
+        assert driver.state("D") == "running"
+        hold.unlink()
+        await driver.idle()
+        assert driver.run("D").reason == "deployed"
+    assert (project.target("development") / "shared" / "restarts").read_text() == "1.0.0-1\n"
+
+
+@pytest.mark.parametrize(
+    ("environment", "state"), [("development", "succeeded"), ("production", "interrupted")]
+)
+async def test_a_program_without_a_record_runs_again_outside_production_only(  # noqa: PLR0917 - fixtures
+    project, deploy, dying, held_restart, until, environment, state
+):
+    hold, begun = held_restart
+    project.queue(deploy("D", environment))
+    if environment == "production":
+        await _approved_meanwhile(project, "D")
+    process = dying()
+    await begun(environment)
+    shims = _shims(project)
+    assert shims
+    for pid in shims:
+        os.kill(pid, signal.SIGKILL)
+    process.kill()
+    process.wait()
+    hold.unlink()
+    async with project.hosted() as driver:
+        await driver.idle()
+        assert driver.state("D") == state, driver.run("D").reason
+        if state == "interrupted":
+            assert driver.run("D").reason == "the program of step restart ended without a record"
+            assert driver.reader.lock("app", environment).run == driver.run("D").id
+            assert (await driver.decide("D", "override")).granted
+            assert driver.run("D").overridden
+
+
+async def _approved_meanwhile(project, task):
+    """Let a task wait, and approve it without going on, as a client without an engine does."""
+    async with project.hosted() as driver:
+        await driver.go()
+        driver.engine.follow = _nothing
+        await driver.ask(
+            RequestKind.APPROVE,
+            run=driver.run(task).id,
+            plan=driver.approval(task).digest,
+            reason="looked at it",
+            environment=driver.run(task).environment,
+        )
+
+
+async def test_nobody_decides_about_a_run_before_its_program_has_ended(  # noqa: PLR0917 - fixtures
     project, deploy, dying, sleeper, alive, until
 ):
     (project.bin / "restart.sh").write_text(sleeper("asleep"))
@@ -262,9 +343,11 @@ async def test_killed_with_a_program_running_nobody_decides_before_that_has_ende
     await until(lambda: alive(mark))
     process.kill()
     process.wait()
+    project.queue()
     async with project.hosted() as driver:
         run = driver.run("D")
         assert run.state == "interrupted"
+        assert "its entry is gone from the queue" in run.reason
         assert "step restart still runs" in run.reason
         refused = await driver.decide("D", "abort")
         assert not refused.granted
@@ -274,6 +357,22 @@ async def test_killed_with_a_program_running_nobody_decides_before_that_has_ende
         await until(lambda: steps_still_running(driver.host, driver.run("D")) is None)
         assert (await driver.decide("D", "abort")).granted
         assert driver.state("D") == "failed"
+
+
+def _shims(project):
+    """Find the shims that run a program of this workspace."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            words = (entry / "cmdline").read_bytes().decode().split("\0")
+            holds = any(str(project.root.parent) in os.readlink(one) for one in (entry / "fd").iterdir())
+        except OSError:
+            continue
+        if any(word.endswith("shim.py") for word in words) and holds:
+            found.append(int(entry.name))
+    return found
 
 
 async def test_a_run_that_waits_outlives_its_process_and_goes_on_in_another(project, deploy, dying):

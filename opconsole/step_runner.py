@@ -1,0 +1,195 @@
+"""Running a step: its programs under the shim, its notes, and what it leaves for a second coming."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+
+from guardrails.environments import GateKind
+from opconsole.host import Host
+from opconsole.journal.records import Phase, Run
+from opconsole.logs import LogLine, tail
+from opconsole.programs import Ending, Program, ProgramResult, TraceState, attend, run_program, trace
+from opconsole.settings.secrets import SecretError
+from opconsole.steps import CAPTURE_LIMIT, NO_VARIABLES, Step, StepFailed, StepInterrupted, StepKind
+from opconsole.surroundings import Scope, Surroundings, resolve_surroundings
+
+CAPTURED_LINES = 2000
+"""Lines of a captured program that are read at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A step with its place in the run."""
+
+    position: int
+    phase: Phase
+    scope: Scope
+    step: Step
+
+
+class StepRunner:
+    """What an act may ask while it runs: programs under the shim, and lines in the log."""
+
+    def __init__(
+        self, host: Host, run: Run, planned: Planned, *, note: Callable[[str], None], again: bool
+    ) -> None:
+        """*again* says that the step had begun under a process that is gone."""
+        self._host = host
+        self._run_of = run
+        self._planned = planned
+        self._note = note
+        self._again = again
+        self._programs = count()
+        self._scope = planned.scope
+        self._surroundings = Surroundings({}, ())
+        self.status: int | None = None
+        self.last_note = ""
+
+    async def prepare(self) -> None:
+        """Make the environment that the step's programs get."""
+        try:
+            self._surroundings = await asyncio.to_thread(
+                resolve_surroundings, self._host, self._run_of, self._scope
+            )
+        except SecretError as error:
+            raise StepFailed(str(error)) from error
+
+    async def within(self, scope: Scope) -> StepRunner:
+        """Give a runner for the same step whose programs know what *scope* says. Raises StepFailed."""
+        other = StepRunner(self._host, self._run_of, self._planned, note=self._note, again=self._again)
+        other._programs, other._scope = self._programs, scope
+        await other.prepare()
+        return other
+
+    def note(self, text: str) -> None:
+        """Write a line of our own into the run's log."""
+        self.last_note = text
+        self._note(text)
+
+    async def program(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path,
+        variables: Mapping[str, str] = NO_VARIABLES,
+        limit: float | None = None,
+    ) -> ProgramResult:
+        """Run a program under the shim, its output in the run's log."""
+        log = self._host.log(self._run_of.id)
+        result, _ = await self._run(argv, cwd, variables, limit, log)
+        return result
+
+    async def capture(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path,
+        variables: Mapping[str, str] = NO_VARIABLES,
+        limit: float | None = None,
+    ) -> tuple[ProgramResult, str]:
+        """As `program`, and give its standard output: masked, at most CAPTURE_LIMIT bytes."""
+        result, own = await self._run(argv, cwd, variables, limit, None)
+        lines = await asyncio.to_thread(tail, own, CAPTURED_LINES) if own.exists() else []
+        if not result.ok:
+            for line in lines:
+                self.note(line.text)
+        return result, _output(lines)
+
+    async def once(self, name: str, find: Callable[[], Awaitable[str | None]]) -> str | None:
+        """Give what *find* found when the step first came here; it is kept beside the step's programs."""
+        path = self._host.run_folder(self._run_of.id) / "steps" / f"{self._name()}.{name}.json"
+        if self._again and await asyncio.to_thread(path.exists):
+            kept: str | None = json.loads(await asyncio.to_thread(path.read_text, "utf-8"))
+            return kept
+        found = await find()
+        await asyncio.to_thread(_keep, path, json.dumps(found))
+        return found
+
+    def _name(self) -> str:
+        return f"{self._planned.position:02}-{self._planned.step.name}"
+
+    def _folder(self) -> Path:
+        return self._host.run_folder(self._run_of.id) / "steps" / f"{self._name()}-{next(self._programs)}"
+
+    async def _run(
+        self,
+        argv: Sequence[str],
+        cwd: Path,
+        variables: Mapping[str, str],
+        limit: float | None,
+        log: Path | None,
+    ) -> tuple[ProgramResult, Path]:
+        """Run a program; without a *log* its output goes into a file of its own."""
+        program = Program(
+            argv=tuple(argv),
+            cwd=cwd,
+            variables={**self._surroundings.variables, **variables},
+            limit=limit or self._planned.step.limit,
+            secrets=self._surroundings.secrets,
+        )
+        folder = self._folder()
+        result = await self._adopted(folder) if self._again else None
+        if result is None:
+            if await asyncio.to_thread(folder.exists):  # its first try ended without a record
+                folder = folder.with_name(f"{folder.name}-again{self._run_of.epoch}")
+            await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+            result = await run_program(program, folder=folder, log=log or folder / "output")
+        log = log or folder / "output"
+        self.status = result.status
+        if result.ending is Ending.CANCELLED:
+            raise asyncio.CancelledError
+        return result, log
+
+    async def _adopted(self, folder: Path) -> ProgramResult | None:
+        """Give the outcome of a program that a process now gone had started; None where it is to be run.
+
+        Raises StepInterrupted where running it again is not provably safe.
+        """
+        found = await asyncio.to_thread(trace, folder)
+        if found.state is TraceState.NOT_STARTED:
+            return None
+        if found.state is TraceState.RUNNING:
+            self.note("the step's program still runs; it is adopted")
+            try:
+                found = await attend(folder)
+            except asyncio.CancelledError:
+                await attend(folder, stop=True)
+                raise
+        if found.result is not None:
+            return found.result
+        kind, phase = self._planned.step.kind, self._planned.phase
+        gate = self._host.workspace.gate(self._run_of.project, self._run_of.environment).kind
+        production = gate is GateKind.PRODUCTION and phase is not Phase.PREFLIGHT
+        if kind is StepKind.REPEATABLE and not production:
+            self.note("the step's program ended without a record; running it again does no harm")
+            return None
+        if kind is StepKind.PROBE:
+            return _without_record()
+        raise StepInterrupted(f"the program of step {self._planned.step.name} ended without a record")
+
+
+def _output(lines: Sequence[LogLine]) -> str:
+    text = "".join(line.text if line.unfinished else f"{line.text}\n" for line in lines if line.stream == "o")
+    return text[-CAPTURE_LIMIT:]
+
+
+def _keep(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_suffix(".new")
+    with fresh.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+
+
+def _without_record() -> ProgramResult:
+    now = datetime.now(UTC)
+    return ProgramResult(Ending.INTERRUPTED, None, None, now, now, "ended without a record")
