@@ -1,4 +1,5 @@
 """The guardrails' front door: check paths, a folder of migrations, or the sources of an export."""
+# ruff: noqa: PLC0415 - what only some files need is loaded with them: a hook checks one file at a time
 
 from __future__ import annotations
 
@@ -10,7 +11,6 @@ from typing import TYPE_CHECKING
 from guardrails.environments import GateKind
 from guardrails.files import TESTS, Found, find_files, printable
 from guardrails.findings import CheckError, Coverage, FileReport, Finding, Report, Verdict
-from guardrails.judge import plain_finding
 from guardrails.migrations.chain import Chain, ChainError, chain_of
 from guardrails.migrations.model import MigrationFile
 from guardrails.scan import Scan, Scanned, scan_file
@@ -63,7 +63,12 @@ def check_paths(
     cache: Cache | None = None,
     jobs: int = 1,
 ) -> Report:
-    """Check files and folders: SQL, migrations, and S3 in whatever language has a reader.
+    """Check files and folders, each by its own reader.
+
+    SQL and Alembic migrations for what they do to a database; Python, JavaScript, TypeScript, shell,
+    Dockerfiles, Makefiles and pipelines (YAML, JSON) for what they delete in S3; Terraform and
+    CloudFormation for buckets and databases that go with their stack. A file in anything else is left out,
+    or is a finding where it is named itself.
 
     *exclude* and *tests* hold patterns of names and of paths below the folder that is walked; a file that is
     named itself is always checked. Migrations that *since_revision* holds already are reported and do not
@@ -122,6 +127,8 @@ def check_migrations(
     chain = chain_of(result.migration for result in results if result.migration)
     reports, unapplied = _with_chain(results, chain, gate, since_revision)
     if since_revision is not None and unapplied is None:
+        from guardrails.judge import plain_finding
+
         note = f"the database stands at {since_revision!a}, which the migrations do not know"
         where = str(folder.relative_to(root)) if root and folder.is_relative_to(root) else str(folder)
         reports.append(FileReport(where, (plain_finding("unanalysable", where, gate, note=note),)))
@@ -147,14 +154,20 @@ def check_sources(
     exclude: Sequence[str] = (),
     tests: Sequence[str] = TESTS,
 ) -> Report:
-    """Check an export for what its code deletes in S3, less tests and exclusions; migrations included."""
+    """Check an export for what its code deletes in the cloud, less tests and exclusions.
+
+    Of migrations, too, only that is reported: what they do to a database is said by `check_migrations`.
+    """
+    from guardrails.cloud.settings import CLOUD_RULES
+
     scan = Scan(gate, dialect)
     s3 = {"delete-bucket", "delete-objects", "delete-object", "unreadable", "unparsable", "bad-exemption"}
+    told = s3 | CLOUD_RULES
     reports = []
     for file in find_files([root], root, (*exclude, "*.sql"), tests):
         result = scan_file(file, scan)
         if result is not None:
-            kept = tuple(finding for finding in result.report.findings if finding.rule in s3)
+            kept = tuple(finding for finding in result.report.findings if finding.rule in told)
             reports.append(replace(result.report, findings=kept))
     return Report(environment, _sorted(reports))
 
@@ -211,11 +224,7 @@ def _with_chain(
     except ChainError:
         unapplied = None
     ahead = {file.path for file in unapplied} if unapplied is not None else None
-    extra: dict[str, list[Finding]] = {}
-    for fault in chain.faults():
-        extra.setdefault(fault.path, []).append(
-            plain_finding(fault.rule, fault.path, gate, note=fault.message)
-        )
+    extra = _of_chain(chain, gate)
     reports = []
     known = {file.path for file in chain.files.values()}
     for result in results:
@@ -224,6 +233,19 @@ def _with_chain(
             report = replace(report, findings=tuple(map(_softened, report.findings)))
         reports.append(replace(report, findings=(*report.findings, *extra.get(report.path, []))))
     return reports, unapplied
+
+
+def _of_chain(chain: Chain, gate: GateKind) -> dict[str, list[Finding]]:
+    faults = list(chain.faults())
+    if not faults:
+        return {}
+    from guardrails.judge import plain_finding
+
+    found: dict[str, list[Finding]] = {}
+    for fault in faults:
+        finding = plain_finding(fault.rule, fault.path, gate, note=fault.message)
+        found.setdefault(fault.path, []).append(finding)
+    return found
 
 
 def _no_way(chain: Chain, since: Since) -> str:

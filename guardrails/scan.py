@@ -1,4 +1,8 @@
-"""Scans one file: its reader chosen by what it is written in, its operations judged by the rules."""
+"""Scans one file: its reader chosen by what it is written in, its operations judged by the rules.
+
+A reader is loaded with the first file that wants it, so that a hook that checks one file starts fast.
+"""
+# ruff: noqa: PLC0415
 
 from __future__ import annotations
 
@@ -6,25 +10,14 @@ import ast
 import io
 import tokenize
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from guardrails.cloud.cloudformation import looks_like_cloudformation, read_cloudformation
-from guardrails.cloud.terraform import read_terraform
-from guardrails.cloud.yamltree import YamlError
 from guardrails.environments import GateKind
 from guardrails.files import Found, UnreadableError, Written, read_text, written_in
 from guardrails.findings import Coverage, Direction, FileReport
-from guardrails.judge import forward, judge, plain_finding
 from guardrails.migrations.model import MigrationFile
-from guardrails.migrations.read import is_migration, read_migration
 from guardrails.operations import Comment, Operation, Reading
-from guardrails.s3.embedded import holds_pipeline, read_dockerfile, read_makefile, read_pipeline
-from guardrails.s3.javascript import read_javascript
-from guardrails.s3.python import read_s3
-from guardrails.s3.shell import read_shell
-from guardrails.s3.trees import Grammar, TreeError
-from guardrails.sql.read import read_sql
 
 _MOST_FAULTS = 5
 """Stretches of one file that are reported as unparsable."""
@@ -74,13 +67,15 @@ def scan_text(text: str, written: Written, name: str, scan: Scan, *, as_migratio
         return _python(text, name, scan, as_migration=as_migration)
     try:
         reading = _reading(text, written, name, scan)
-    except YamlError as error:
-        return _faulty("unparsable", name, scan, f"line {error.line}: {error}", error.line)
-    except (TreeError, RecursionError, MemoryError) as error:
-        return _faulty("unparsable", name, scan, str(error) or type(error).__name__)
+    except (ValueError, RecursionError, MemoryError) as error:
+        line = getattr(error, "line", 0)
+        note = str(error) or type(error).__name__
+        return _faulty("unparsable", name, scan, f"line {line}: {note}" if line else note, line or 1)
     report = _report(reading.operations, reading, name, scan)
     if not reading.faults:
         return Scanned(report)
+    from guardrails.judge import plain_finding
+
     hidden = [
         plain_finding("unparsable", name, scan.gate, line=line, note=f"line {line}: {what}")
         for line, what in dict.fromkeys(reading.faults)
@@ -89,46 +84,82 @@ def scan_text(text: str, written: Written, name: str, scan: Scan, *, as_migratio
     return Scanned(replace(report, findings=tuple(found)))
 
 
-def _reading(text: str, written: Written, name: str, scan: Scan) -> Reading:
-    if written is Written.SQL:
-        return read_sql(text, scan.dialect)
-    if written is Written.DATA:
-        if looks_like_cloudformation(text):
-            return read_cloudformation(text)
-        return read_pipeline(text) if holds_pipeline(text, name) else Reading(statements=1, analysed=1)
-    return _READERS[written](text)
+def _reading(text: str, written: Written, name: str, scan: Scan) -> Reading:  # noqa: PLR0911 (one line a kind)
+    match written:
+        case Written.SQL:
+            from guardrails.sql.read import read_sql
+
+            return read_sql(text, scan.dialect)
+        case Written.JAVASCRIPT | Written.TYPESCRIPT | Written.TSX:
+            return _javascript(text, written)
+        case Written.SHELL:
+            from guardrails.s3.shell import read_shell
+
+            return read_shell(text)
+        case Written.TERRAFORM:
+            from guardrails.cloud.terraform import read_terraform
+
+            return read_terraform(text)
+        case Written.DOCKERFILE:
+            from guardrails.s3.embedded import read_dockerfile
+
+            return read_dockerfile(text)
+        case Written.MAKEFILE:
+            from guardrails.s3.embedded import read_makefile
+
+            return read_makefile(text)
+        case Written.DATA:
+            return _data(text, name)
+        case Written.PYTHON:
+            raise AssertionError("Python is read by _python")
+
+
+def _javascript(text: str, written: Written) -> Reading:
+    from guardrails.s3.javascript import read_javascript
+    from guardrails.s3.trees import Grammar
+
+    if written is Written.TYPESCRIPT:
+        return read_javascript(text, (Grammar.TYPESCRIPT, Grammar.TSX))
+    return read_javascript(text, (Grammar.TSX,)) if written is Written.TSX else read_javascript(text)
+
+
+def _data(text: str, name: str) -> Reading:
+    from guardrails.cloud.cloudformation import looks_like_cloudformation, read_cloudformation
+    from guardrails.s3.embedded import holds_pipeline, read_pipeline
+
+    if looks_like_cloudformation(text):
+        return read_cloudformation(text)
+    return read_pipeline(text) if holds_pipeline(text, name) else Reading(statements=1, analysed=1)
 
 
 def _is_read(text: str, name: str) -> bool:
+    from guardrails.cloud.cloudformation import looks_like_cloudformation
+    from guardrails.s3.embedded import holds_pipeline
+
     return looks_like_cloudformation(text) or holds_pipeline(text, name)
 
 
-_READERS: dict[Written, Callable[[str], Reading]] = {
-    Written.JAVASCRIPT: read_javascript,
-    Written.TYPESCRIPT: lambda text: read_javascript(text, (Grammar.TYPESCRIPT, Grammar.TSX)),
-    Written.TSX: lambda text: read_javascript(text, (Grammar.TSX,)),
-    Written.SHELL: read_shell,
-    Written.TERRAFORM: read_terraform,
-    Written.DOCKERFILE: read_dockerfile,
-    Written.MAKEFILE: read_makefile,
-}
-
-
 def _python(text: str, name: str, scan: Scan, *, as_migration: bool) -> Scanned:
+    from guardrails.s3.python import read_s3
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the scanned code's own syntax, which is not ours to mend
             tree = ast.parse(text)
         operations: list[Operation] = list(read_s3(tree, text))
         comments = _comments(text)
-        if not as_migration and not is_migration(tree):
+        if not as_migration and not _is_migration(text, tree):
             reading = Reading(comments=comments, statements=1, analysed=1)
             return Scanned(_report(operations, reading, name, scan))
+        from guardrails.migrations.read import read_migration
+
         migration = read_migration(tree, name, scan.dialect)
     except SyntaxError as error:
         return _faulty("unparsable", name, scan, f"line {error.lineno}: {error.msg}", error.lineno or 1)
     except (ValueError, RecursionError, MemoryError) as error:
         return _faulty("unparsable", name, scan, str(error) or type(error).__name__)
+    from guardrails.judge import forward, judge
+
     backwards = _lines_of_downgrade(tree)
     operations = [
         operation.going(Direction.DOWNGRADE) if operation.place.line in backwards else operation
@@ -146,12 +177,26 @@ def _python(text: str, name: str, scan: Scan, *, as_migration: bool) -> Scanned:
     return Scanned(FileReport(name, tuple(findings), coverage), migration)
 
 
+def _is_migration(text: str, tree: ast.Module) -> bool:
+    if text.isascii() and not any(word in text for word in ("revision", "upgrade", "downgrade")):
+        return False  # no migration is without one of these names, however its letters are written
+    from guardrails.migrations.read import is_migration
+
+    return is_migration(tree)
+
+
 def _report(operations: Sequence[Operation], reading: Reading, name: str, scan: Scan) -> FileReport:
-    findings = judge(operations, reading.comments, name, scan.gate)
-    return FileReport(name, tuple(findings), Coverage(reading.statements, reading.analysed))
+    coverage = Coverage(reading.statements, reading.analysed)
+    if not operations and not reading.comments:  # most files: the rules are not even loaded for them
+        return FileReport(name, (), coverage)
+    from guardrails.judge import judge
+
+    return FileReport(name, tuple(judge(operations, reading.comments, name, scan.gate)), coverage)
 
 
 def _faulty(rule: str, name: str, scan: Scan, note: str, line: int = 1) -> Scanned:
+    from guardrails.judge import plain_finding
+
     return Scanned(
         FileReport(name, (plain_finding(rule, name, scan.gate, line=line, note=note),), Coverage(1, 0))
     )

@@ -28,6 +28,8 @@ class Language(StrEnum):
     MIGRATION = "migration"
     JAVASCRIPT = "javascript"
     SHELL = "shell"
+    TERRAFORM = "terraform"
+    CLOUDFORMATION = "cloudformation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,16 @@ def javascript(*codes: str) -> tuple[Example, ...]:
 def shell(*codes: str) -> tuple[Example, ...]:
     """Give examples in shell."""
     return tuple(Example(code, Language.SHELL) for code in codes)
+
+
+def terraform(*codes: str) -> tuple[Example, ...]:
+    """Give examples in Terraform."""
+    return tuple(Example(code, Language.TERRAFORM) for code in codes)
+
+
+def cloudformation(*codes: str) -> tuple[Example, ...]:
+    """Give examples in CloudFormation: YAML, or JSON where they begin with a brace."""
+    return tuple(Example(code, Language.CLOUDFORMATION) for code in codes)
 
 
 def upgrade(*bodies: str) -> tuple[Example, ...]:

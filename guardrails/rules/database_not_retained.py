@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from guardrails.cloud.examples import Examples, cloudformation
 from guardrails.cloud.settings import Risk, is_risk
 from guardrails.findings import Severity
 from guardrails.operations import Operation
-from guardrails.rules.base import Blocks, Rule
+from guardrails.rules.base import Blocks, Rule, cloudformation
 
 
 def hits(operation: Operation) -> bool:
@@ -23,9 +22,6 @@ RULE = Rule(
     fix="Set DeletionPolicy: Snapshot or Retain, and UpdateReplacePolicy likewise.",
     source="CloudFormation: DeletionPolicy",
     operation=hits,
-)
-
-EXAMPLES = Examples(
     bad=(
         *cloudformation(
             "Resources:\n  Db:\n    Type: AWS::RDS::DBInstance\n",

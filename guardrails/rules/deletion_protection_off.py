@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from guardrails.cloud.examples import Examples, cloudformation, terraform
 from guardrails.cloud.settings import Risk, is_risk
 from guardrails.findings import Severity
 from guardrails.operations import Operation
-from guardrails.rules.base import Blocks, Rule
+from guardrails.rules.base import Blocks, Rule, cloudformation, terraform
 
 
 def hits(operation: Operation) -> bool:
@@ -23,9 +22,6 @@ RULE = Rule(
     fix="Turn deletion protection on, and off only in the change that means to delete.",
     source="Terraform AWS provider and CloudFormation: deletion protection",
     operation=hits,
-)
-
-EXAMPLES = Examples(
     bad=(
         *terraform(
             'resource "aws_db_instance" "x" {\n  deletion_protection = false\n  lifecycle {\n    prevent_destroy = true\n  }\n}\n',  # noqa: E501

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from guardrails.cloud.examples import Examples, cloudformation, terraform
 from guardrails.cloud.settings import Risk, is_risk
 from guardrails.findings import Severity
 from guardrails.operations import Operation
-from guardrails.rules.base import Blocks, Rule, javascript, python, shell
+from guardrails.rules.base import Blocks, Rule, cloudformation, javascript, python, shell, terraform
 
 
 def hits(operation: Operation) -> bool:
@@ -36,6 +35,15 @@ RULE = Rule(
         *shell(
             'aws s3api put-bucket-lifecycle-configuration --bucket b --lifecycle-configuration \'{"Rules": [{"ID": "x", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 7}}]}\'',  # noqa: E501
         ),
+        *terraform(
+            'resource "aws_s3_bucket_lifecycle_configuration" "x" {\n  bucket = "b"\n  rule {\n    id     = "x"\n    status = "Enabled"\n    expiration {\n      days = 1\n    }\n  }\n}\n',  # noqa: E501
+            'resource "aws_s3_bucket_lifecycle_configuration" "x" {\n  bucket = "b"\n  rule {\n    id     = "x"\n    status = "Enabled"\n    filter {}\n    expiration {\n      days = 30\n    }\n  }\n}\n',  # noqa: E501
+            'resource "aws_s3_bucket_lifecycle_configuration" "x" {\n  bucket = "b"\n  rule {\n    id     = "x"\n    status = "Enabled"\n    filter {\n      prefix = ""\n    }\n    expiration {\n      days = 30\n    }\n  }\n}\n',  # noqa: E501
+            'resource "aws_s3_bucket" "x" {\n  lifecycle_rule {\n    enabled = true\n    expiration {\n      days = 1\n    }\n  }\n  lifecycle {\n    prevent_destroy = true\n  }\n}\n',  # noqa: E501
+        ),
+        *cloudformation(
+            "Resources:\n  Data:\n    Type: AWS::S3::Bucket\n    DeletionPolicy: Retain\n    Properties:\n      LifecycleConfiguration:\n        Rules:\n          - Status: Enabled\n            ExpirationInDays: 3\n",  # noqa: E501
+        ),
     ),
     good=(
         *python(
@@ -52,22 +60,6 @@ RULE = Rule(
         *shell(
             "aws s3api put-bucket-lifecycle-configuration --bucket b --lifecycle-configuration file://rules.json",
         ),
-    ),
-)
-
-EXAMPLES = Examples(
-    bad=(
-        *terraform(
-            'resource "aws_s3_bucket_lifecycle_configuration" "x" {\n  bucket = "b"\n  rule {\n    id     = "x"\n    status = "Enabled"\n    expiration {\n      days = 1\n    }\n  }\n}\n',  # noqa: E501
-            'resource "aws_s3_bucket_lifecycle_configuration" "x" {\n  bucket = "b"\n  rule {\n    id     = "x"\n    status = "Enabled"\n    filter {}\n    expiration {\n      days = 30\n    }\n  }\n}\n',  # noqa: E501
-            'resource "aws_s3_bucket_lifecycle_configuration" "x" {\n  bucket = "b"\n  rule {\n    id     = "x"\n    status = "Enabled"\n    filter {\n      prefix = ""\n    }\n    expiration {\n      days = 30\n    }\n  }\n}\n',  # noqa: E501
-            'resource "aws_s3_bucket" "x" {\n  lifecycle_rule {\n    enabled = true\n    expiration {\n      days = 1\n    }\n  }\n  lifecycle {\n    prevent_destroy = true\n  }\n}\n',  # noqa: E501
-        ),
-        *cloudformation(
-            "Resources:\n  Data:\n    Type: AWS::S3::Bucket\n    DeletionPolicy: Retain\n    Properties:\n      LifecycleConfiguration:\n        Rules:\n          - Status: Enabled\n            ExpirationInDays: 3\n",  # noqa: E501
-        ),
-    ),
-    good=(
         *terraform(
             'resource "aws_s3_bucket_lifecycle_configuration" "x" {\n  bucket = "b"\n  rule {\n    id     = "x"\n    status = "Enabled"\n    filter {\n      prefix = "tmp/"\n    }\n    expiration {\n      days = 1\n    }\n  }\n}\n',  # noqa: E501
             'resource "aws_s3_bucket_lifecycle_configuration" "x" {\n  bucket = "b"\n  rule {\n    id     = "x"\n    status = "Enabled"\n    filter {\n      tag {\n        key   = "a"\n        value = "b"\n      }\n    }\n    expiration {\n      days = 1\n    }\n  }\n}\n',  # noqa: E501

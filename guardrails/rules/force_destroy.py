@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from guardrails.cloud.examples import Examples, terraform
 from guardrails.cloud.settings import Risk, is_risk
 from guardrails.findings import Severity
 from guardrails.operations import Operation
-from guardrails.rules.base import Blocks, Rule, javascript, python
+from guardrails.rules.base import Blocks, Rule, javascript, python, terraform
 
 
 def hits(operation: Operation) -> bool:
@@ -32,6 +31,13 @@ RULE = Rule(
             "new s3.Bucket(this, 'x', { removalPolicy: RemovalPolicy.DESTROY, autoDeleteObjects: true })",
             "new aws.s3.Bucket('x', { forceDestroy: true })",
         ),
+        *terraform(
+            'resource "aws_s3_bucket" "x" {\n  force_destroy = true\n  lifecycle {\n    prevent_destroy = true\n  }\n}\n',  # noqa: E501
+            'variable "gone" {\n  default = true\n}\nresource "aws_s3_bucket" "x" {\n  force_destroy = var.gone\n  lifecycle {\n    prevent_destroy = true\n  }\n}\n',  # noqa: E501
+            'resource "aws_s3_bucket" "x" {\n  force_destroy = "true"\n  lifecycle {\n    prevent_destroy = true\n  }\n}\n',  # noqa: E501
+            'module "bucket" {\n  source        = "terraform-aws-modules/s3-bucket/aws"\n  force_destroy = true\n}\n',  # noqa: E501
+            'locals {\n  gone = true\n}\nresource "aws_s3_bucket" "x" {\n  force_destroy = local.gone\n  lifecycle {\n    prevent_destroy = true\n  }\n}\n',  # noqa: E501
+        ),
     ),
     good=(
         *python(
@@ -42,20 +48,6 @@ RULE = Rule(
             "new s3.Bucket(this, 'x', { autoDeleteObjects: false })",
             "log('forceDestroy: true')",
         ),
-    ),
-)
-
-EXAMPLES = Examples(
-    bad=(
-        *terraform(
-            'resource "aws_s3_bucket" "x" {\n  force_destroy = true\n  lifecycle {\n    prevent_destroy = true\n  }\n}\n',  # noqa: E501
-            'variable "gone" {\n  default = true\n}\nresource "aws_s3_bucket" "x" {\n  force_destroy = var.gone\n  lifecycle {\n    prevent_destroy = true\n  }\n}\n',  # noqa: E501
-            'resource "aws_s3_bucket" "x" {\n  force_destroy = "true"\n  lifecycle {\n    prevent_destroy = true\n  }\n}\n',  # noqa: E501
-            'module "bucket" {\n  source        = "terraform-aws-modules/s3-bucket/aws"\n  force_destroy = true\n}\n',  # noqa: E501
-            'locals {\n  gone = true\n}\nresource "aws_s3_bucket" "x" {\n  force_destroy = local.gone\n  lifecycle {\n    prevent_destroy = true\n  }\n}\n',  # noqa: E501
-        ),
-    ),
-    good=(
         *terraform(
             'resource "aws_s3_bucket" "x" {\n  force_destroy = false\n  lifecycle {\n    prevent_destroy = true\n  }\n}\n',  # noqa: E501
             'resource "aws_s3_bucket" "x" {\n  # force_destroy = true\n  lifecycle {\n    prevent_destroy = true\n  }\n}\n',  # noqa: E501

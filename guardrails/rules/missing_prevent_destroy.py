@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from guardrails.cloud.examples import Examples, terraform
 from guardrails.cloud.settings import Risk, is_risk
 from guardrails.findings import Severity
 from guardrails.operations import Operation
-from guardrails.rules.base import Blocks, Rule
+from guardrails.rules.base import Blocks, Rule, terraform
 
 
 def hits(operation: Operation) -> bool:
@@ -23,9 +22,6 @@ RULE = Rule(
     fix="Add lifecycle { prevent_destroy = true }.",
     source="Terraform: the lifecycle meta-argument",
     operation=hits,
-)
-
-EXAMPLES = Examples(
     bad=(
         *terraform(
             'resource "aws_s3_bucket" "x" {\n  bucket = "data"\n}\n',

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from guardrails.cloud.examples import Examples, terraform
 from guardrails.cloud.settings import Risk, is_risk
 from guardrails.findings import Severity
 from guardrails.operations import Operation
-from guardrails.rules.base import Blocks, Rule
+from guardrails.rules.base import Blocks, Rule, terraform
 
 
 def hits(operation: Operation) -> bool:
@@ -23,9 +22,6 @@ RULE = Rule(
     fix="Set skip_final_snapshot = false and name a final_snapshot_identifier.",
     source="Terraform AWS provider: aws_db_instance",
     operation=hits,
-)
-
-EXAMPLES = Examples(
     bad=(
         *terraform(
             'resource "aws_db_instance" "x" {\n  skip_final_snapshot = true\n  lifecycle {\n    prevent_destroy = true\n  }\n}\n',  # noqa: E501

@@ -204,12 +204,21 @@ def test_s3_in_a_downgrade_warns(tmp_path: Path) -> None:
     assert (finding.rule, finding.verdict, finding.direction) == ("delete-bucket", Verdict.WARN, "downgrade")
 
 
-def test_sources_are_scanned_for_s3_alone(tmp_path: Path) -> None:
+def test_of_migrations_in_sources_only_s3_is_reported(tmp_path: Path) -> None:
     write(tmp_path, a__py=GUIDE_INVALID, b__py="s3.delete_bucket(Bucket='x')", c__sql="DROP TABLE a")
     report = check_sources(tmp_path, environment="staging", gate=GateKind.STAGING)
     assert [(f.path, f.rule, f.verdict) for f in report.findings] == [
         ("b.py", "delete-bucket", Verdict.BLOCK)
     ]
+
+
+def test_sources_are_scanned_for_what_infrastructure_would_destroy(tmp_path: Path) -> None:
+    write(tmp_path, a__tf='resource "aws_s3_bucket" "x" {\n  force_destroy = true\n}\n')
+    report = check_sources(tmp_path, environment="production", gate=GateKind.PRODUCTION)
+    assert {(f.path, f.rule, f.verdict) for f in report.findings} == {
+        ("a.tf", "force-destroy", Verdict.WARN),
+        ("a.tf", "missing-prevent-destroy", Verdict.WARN),
+    }
 
 
 def test_required_elements_speak_of_every_unapplied_file(tmp_path: Path) -> None:
@@ -241,3 +250,24 @@ def test_the_guardrails_load_neither_screens_nor_databases_and_sqlglot_only_when
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_a_reader_and_the_rules_are_loaded_only_with_a_file_that_needs_them(tmp_path: Path) -> None:
+    write(tmp_path, a__py="print('hello')\n", b__sql="SELECT 1", c__js="log(1)")
+    code = (
+        "import sys; from pathlib import Path; from opconsole.cli.check import main\n"
+        f"assert main(['--no-cache', {str(tmp_path / 'a.py')!r}]) == 0\n"
+        "print([m for m in sorted(sys.modules) if m.startswith((\n"
+        "    'guardrails.sql', 'guardrails.migrations.read', 'guardrails.s3.javascript',\n"
+        "    'guardrails.rules.drop', 'guardrails.judge',\n"
+        "    'guardrails.cloud.cloudformation', 'guardrails.cloud.terraform', 'tree_sitter', 'yaml'))])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_migration_is_known_however_its_letters_are_written(tmp_path: Path) -> None:
+    text = "from alembic import op\ndef ｕpgrade():\n    op.drop_table('a')\n"
+    assert "drop-table" in {f.rule for f in check(write(tmp_path, a__py=text)).findings}

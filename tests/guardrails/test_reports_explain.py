@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from guardrails.explain import UnknownRuleError, rule_list, rule_objects, rule_page
+from guardrails.explain import UnknownRuleError, manual, rule_list, rule_objects, rule_page
 from guardrails.rules import all_rules
 
 
@@ -40,3 +42,24 @@ def test_the_list_holds_every_rule_once() -> None:
     assert [entry["rule"] for entry in rule_objects()] == [rule.name for rule in all_rules()]
     (bucket,) = [entry for entry in rule_objects() if entry["rule"] == "delete-bucket"]
     assert bucket["blocks"] == ["development", "staging", "production"]
+
+
+def test_infrastructure_is_shown_in_its_own_languages() -> None:
+    page = rule_page("expire-all-objects")
+    assert "```hcl\nresource" in page
+    page = rule_page("bucket-not-retained")
+    assert "```yaml\nResources:" in page
+    assert '```json\n{"Resources"' in page
+
+
+def test_the_manual_tells_every_rule_the_gravest_first() -> None:
+    text = manual()
+    for rule in all_rules():
+        assert text.count(f"\n## {rule.name}\n") == 1
+        assert f"| [{rule.name}](#{rule.name}) |" in text
+    assert text.index("\n## drop-table\n") < text.index("\n## unused-exemption\n")
+
+
+def test_the_manual_s_page_of_the_rules_is_the_one_that_they_give() -> None:
+    page = Path(__file__).parents[2] / "docs" / "rules.md"
+    assert page.read_text(encoding="utf-8") == manual(), "run: python -m guardrails.explain > docs/rules.md"

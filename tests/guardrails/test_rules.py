@@ -7,10 +7,11 @@ import ast
 import pytest
 
 from guardrails import rules
+from guardrails.cloud.settings import CLOUD_RULES
 from guardrails.environments import GateKind
 from guardrails.files import Written
 from guardrails.findings import Direction, Verdict
-from guardrails.rules import Blocks, Rule, all_rules
+from guardrails.rules import Blocks, Rule, all_rules, rules_by_name
 from guardrails.rules.base import Example, Language
 from guardrails.scan import Scan, scan_text
 
@@ -20,6 +21,8 @@ _WRITTEN = {
     Language.MIGRATION: Written.PYTHON,
     Language.JAVASCRIPT: Written.JAVASCRIPT,
     Language.SHELL: Written.SHELL,
+    Language.TERRAFORM: Written.TERRAFORM,
+    Language.CLOUDFORMATION: Written.DATA,
 }
 
 
@@ -31,7 +34,9 @@ def _hits(rule: Rule, example: Example, gate: GateKind = GateKind.PRODUCTION) ->
     scanned = scan_text(
         code, _WRITTEN[example.language], "x", scan, as_migration=example.language is Language.MIGRATION
     )
-    return [finding.verdict for finding in scanned.report.findings if finding.rule == rule.name]
+    found = scanned.report.findings
+    assert rule.name == "unparsable" or "unparsable" not in {finding.rule for finding in found}, code
+    return [finding.verdict for finding in found if finding.rule == rule.name]
 
 
 def _cases(kind: str) -> list[object]:
@@ -70,6 +75,11 @@ def test_the_labelled_set_is_large_and_its_python_parses() -> None:
     for example in examples:
         if example.language is Language.MIGRATION:
             ast.parse(example.code)
+
+
+def test_every_risk_of_infrastructure_has_its_rule_and_warns() -> None:
+    for name in CLOUD_RULES:
+        assert rules_by_name()[name].blocks is Blocks.NEVER
 
 
 def test_a_rule_s_name_is_the_name_of_its_file() -> None:
