@@ -16,7 +16,7 @@ from opconsole.clock import Clock, SystemClock
 from opconsole.console import Console
 from opconsole.views import Snapshot
 from screens.actions import Scope, bindings
-from screens.desk import Desk, Waits, describe
+from screens.desk import COUNTDOWN, GUARD, Desk, Waits, describe
 from screens.dialogs.approval import ApprovalDialog
 from screens.dialogs.base import Dialog
 from screens.dialogs.help import HelpScreen
@@ -154,7 +154,7 @@ class OpconsoleApp(App[None]):
 _OF_TEXTUAL = frozenset({"command_palette"})
 
 
-def run_console(console: Console, *, guard: float = Waits.guard, countdown: float = Waits.countdown) -> int:
+def run_console(console: Console, *, guard: float = GUARD, countdown: float = COUNTDOWN) -> int:
     """Show the console until the person leaves it. Gives the exit status.
 
     *guard* and *countdown* are seconds: for how long a dialog that just opened takes no key, and for how long

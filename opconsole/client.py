@@ -18,7 +18,7 @@ from watchfiles import awatch
 from opconsole.artifacts import ContentStore, NotStoredError
 from opconsole.clock import Clock, SystemClock
 from opconsole.console import Answer
-from opconsole.engine import open_host
+from opconsole.host import open_host
 from opconsole.ids import new_request_id
 from opconsole.journal import ops
 from opconsole.journal.hosting import HostLock

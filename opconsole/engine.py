@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Hashable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Hashable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -16,28 +15,20 @@ from watchfiles import awatch
 
 from guardrails.environments import GateKind
 from opconsole.answers import FollowUp, Then
-from opconsole.artifacts import ArtifactStore
 from opconsole.attempt import Attempt
-from opconsole.clock import Clock, SystemClock
 from opconsole.host import Host
 from opconsole.journal import ops
 from opconsole.journal.errors import JournalBusyError, JournalFullError
-from opconsole.journal.hosting import HostLock, executor_identity
-from opconsole.journal.location import JournalPlace
-from opconsole.journal.reader import JournalReader
+from opconsole.journal.hosting import HostLock
 from opconsole.journal.records import ApprovalState, Run
-from opconsole.journal.upgrade import open_database
 from opconsole.journal.wake import changes
-from opconsole.journal.writer import JournalWriter
 from opconsole.outbox import Outbox
 from opconsole.outcomes import ended
 from opconsole.recovery import LEFT_BEHIND, interrupt
 from opconsole.requests import Answerer
 from opconsole.resuming import advance
 from opconsole.runs import first_run
-from opconsole.sources import SourceStore
 from opconsole.standing import standing
-from opconsole.workspace import Workspace
 from queues.queue_file import QueueFile, read_queue
 from queues.scheduler import Outcome, Scheduler, SchedulerError, TaskState
 from queues.states import RunState
@@ -48,40 +39,6 @@ FULL_WAIT = 2.0
 
 EXPIRY_LOOK = 30.0
 """Seconds between two looks for requests that have expired."""
-
-
-@asynccontextmanager
-async def open_host(
-    workspace: Workspace,
-    place: JournalPlace,
-    *,
-    operator: str,
-    environ: Mapping[str, str] | None = None,
-    clock: Clock | None = None,
-) -> AsyncIterator[Host]:
-    """Open the journal for writing. The caller holds the host lock for as long as this lasts."""
-    fatal: list[BaseException] = []
-    engine = await asyncio.to_thread(open_database, place, host=True)
-    journal = JournalWriter(place, on_fatal=fatal.append)
-    journal.start()
-    try:
-        yield Host(
-            workspace=workspace,
-            place=place,
-            journal=journal,
-            reader=JournalReader(engine),
-            sources=SourceStore(place.sources),
-            artifacts=ArtifactStore(place.artifacts),
-            clock=clock or SystemClock(),
-            environ=dict(os.environ) if environ is None else environ,
-            executor=executor_identity().as_json(),
-            operator=operator,
-        )
-    finally:
-        await asyncio.to_thread(journal.close)
-        engine.dispose()
-    if fatal:
-        raise fatal[0]
 
 
 class Engine:
@@ -97,6 +54,7 @@ class Engine:
         self._latest: dict[tuple[str, str], Run] = {}
         self._idle: set[str] = set()
         self._background: set[asyncio.Task[None]] = set()
+        self._scheduling: asyncio.Future[None] | None = None
         self._adopted: dict[TaskKey, asyncio.Task[None]] = {}
         self._stopped = asyncio.Event()
         self._answering = asyncio.Lock()
@@ -167,21 +125,30 @@ class Engine:
             job.cancel()
         await asyncio.gather(*jobs, return_exceptions=True)
 
-    async def serve(self) -> None:
-        """Schedule, answer and deliver until `stop`."""
+    async def serve(self) -> int:
+        """Schedule, answer and deliver until `stop`; give how many runs are being worked on then.
+
+        Those are left as they are, their programs too: whoever hosts the engine next goes on with them. The
+        process must end at once without cancelling its tasks (`os._exit`), for that would end the programs.
+        """
         async with self.services():
-            running = asyncio.ensure_future(self.scheduler.run(until_idle=False))
+            self._scheduling = asyncio.ensure_future(self.scheduler.run(until_idle=False))
             stopping = asyncio.ensure_future(self._stopped.wait())
-            try:
-                await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                stopping.cancel()
-                await self.scheduler.stop()
-                await running
+            await asyncio.wait({self._scheduling, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
+            for project in self.host.workspace.settings.projects:
+                self.scheduler.pause(project)
+        if self._scheduling.done():
+            self._scheduling.result()
+        left = self.scheduler.counts()[TaskState.RUNNING] + len(self._adopted)
+        if not left:
+            await self.scheduler.stop()
+            await self._scheduling
         await self._outbox.deliver()
+        return left
 
     def stop(self) -> None:
-        """Let `serve` come to its end: running attempts are cancelled and say what they came to."""
+        """Let `serve` come to its end."""
         self._stopped.set()
 
     @asynccontextmanager

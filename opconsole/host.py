@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from opconsole.artifacts import ArtifactStore
-from opconsole.clock import Clock
+from opconsole.clock import Clock, SystemClock
+from opconsole.journal.hosting import executor_identity
 from opconsole.journal.location import JournalPlace
 from opconsole.journal.reader import JournalReader
+from opconsole.journal.upgrade import open_database
 from opconsole.journal.writer import JournalWriter
 from opconsole.sources import SourceStore
 from opconsole.workspace import Workspace
@@ -49,3 +53,37 @@ class Host:
     def log(self, run: str) -> Path:
         """Give the log file of a run."""
         return self.run_folder(run) / "log"
+
+
+@asynccontextmanager
+async def open_host(
+    workspace: Workspace,
+    place: JournalPlace,
+    *,
+    operator: str,
+    environ: Mapping[str, str] | None = None,
+    clock: Clock | None = None,
+) -> AsyncIterator[Host]:
+    """Open the journal for writing. The caller holds the host lock for as long as this lasts."""
+    fatal: list[BaseException] = []
+    engine = await asyncio.to_thread(open_database, place, host=True)
+    journal = JournalWriter(place, on_fatal=fatal.append)
+    journal.start()
+    try:
+        yield Host(
+            workspace=workspace,
+            place=place,
+            journal=journal,
+            reader=JournalReader(engine),
+            sources=SourceStore(place.sources),
+            artifacts=ArtifactStore(place.artifacts),
+            clock=clock or SystemClock(),
+            environ=dict(os.environ) if environ is None else environ,
+            executor=executor_identity().as_json(),
+            operator=operator,
+        )
+    finally:
+        await asyncio.to_thread(journal.close)
+        engine.dispose()
+    if fatal:
+        raise fatal[0]

@@ -15,7 +15,8 @@ from opconsole.cli.asking import ask_about, ask_decision, ask_on_terminal, inter
 from opconsole.cli.output import CommandContext, ExitStatus, exit_of, worst
 from opconsole.client import Client
 from opconsole.clock import iso
-from opconsole.engine import Engine, open_host
+from opconsole.engine import Engine
+from opconsole.host import open_host
 from opconsole.ids import new_request_id
 from opconsole.journal import ops
 from opconsole.journal.hosting import HostLock

@@ -12,9 +12,11 @@ from pathlib import Path
 
 from opconsole.cli.output import CommandContext, ExitStatus
 from opconsole.client import Client, operator_name
-from opconsole.engine import Engine, open_host
+from opconsole.engine import Engine
+from opconsole.host import open_host
 from opconsole.journal.hosting import HostLock, holder, host_alive
 from opconsole.journal.location import JournalPlace, locate
+from opconsole.preload import preload
 from opconsole.workspace import Workspace
 
 STOP_PATIENCE = 30.0
@@ -31,6 +33,7 @@ def run_worker(context: CommandContext, *, stop: bool) -> int:
         stopped = stop_worker(workspace.root)
         context.say("the worker has ended" if stopped else "no worker is alive for this workspace")
         return ExitStatus.DONE
+    preload()
     client = Client.open(workspace)  # makes the journal, or brings it up to date
     client.close()
     lock = HostLock.try_acquire(client.place)
@@ -39,11 +42,11 @@ def run_worker(context: CommandContext, *, stop: bool) -> int:
         return ExitStatus.FAILED
     with lock:
         context.say(f"worker of {workspace.root}, process {os.getpid()}; TERM ends it")
-        asyncio.run(_serve(workspace, client.place, lock))
+        asyncio.run(_serve(workspace, client.place, lock, context))
     return ExitStatus.DONE
 
 
-async def _serve(workspace: Workspace, place: JournalPlace, lock: HostLock) -> None:
+async def _serve(workspace: Workspace, place: JournalPlace, lock: HostLock, context: CommandContext) -> None:
     async with open_host(workspace, place, operator=operator_name()) as host:
         engine = Engine(host, lock)
         loop = asyncio.get_running_loop()
@@ -52,7 +55,13 @@ async def _serve(workspace: Workspace, place: JournalPlace, lock: HostLock) -> N
         loop.add_signal_handler(signal.SIGHUP, lambda: None)  # its terminal's end is not its own
         await engine.prepare()
         await engine.start_recorded()
-        await engine.serve()
+        left = await engine.serve()
+        if left:
+            context.say(f"{left} runs are left as they are; they go on when a worker starts again")
+            context.stdout.flush()
+            await asyncio.to_thread(host.journal.close)
+            # A normal end would cancel the runs' tasks, and with them stop the programs that are to go on.
+            os._exit(ExitStatus.DONE)
 
 
 def ensure_worker(workspace: Workspace, place: JournalPlace) -> bool:

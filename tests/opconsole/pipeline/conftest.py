@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from opconsole.engine import Engine, open_host
+from opconsole.engine import Engine
+from opconsole.host import open_host
 from opconsole.ids import new_request_id
 from opconsole.journal import ops
 from opconsole.journal.hosting import HostLock

@@ -158,7 +158,8 @@ async def test_cancelled_while_it_is_taken_back_it_is_never_called_unchanged(
 HOSTING = """
 import asyncio, os, sys
 from pathlib import Path
-from opconsole.engine import Engine, open_host
+from opconsole.engine import Engine
+from opconsole.host import open_host
 from opconsole.journal.hosting import HostLock
 from opconsole.journal.location import locate
 from opconsole.workspace import Workspace
@@ -367,7 +368,7 @@ def _shims(project):
             continue
         try:
             words = (entry / "cmdline").read_bytes().decode().split("\0")
-            holds = any(str(project.root.parent) in os.readlink(one) for one in (entry / "fd").iterdir())
+            holds = any(str(project.root.parent) in str(one.readlink()) for one in (entry / "fd").iterdir())
         except OSError:
             continue
         if any(word.endswith("shim.py") for word in words) and holds:
