@@ -1,0 +1,434 @@
+"""Measures what a person at the console feels: first paint, large queues, large logs, and what idling costs.
+
+python -m benchmarks.console [paint] [log] [idle]        (default: all three)
+
+First paint is the time until a known word arrives at the other end of a real terminal (a pty), beside a bare
+Textual app with one Static in the same run: from its first line on (imports done), and from the start of the
+process. Logs are measured in Textual's own test driver, idling on a demo workspace with its worker by /proc.
+Figures are the best of a few rounds; nothing here is a test.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import pty
+import select
+import signal
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+ROUNDS = 5
+MARK = "DEPLOY-000000"
+COLUMNS, LINES = 120, 40
+PATIENCE = 60.0
+"""Seconds for anything before it counts as failed."""
+LOG_LINES = 1_000_000
+FOLLOW_LINES = 400_000
+FOLLOW_BATCH = 2_000
+IDLE_SECONDS = 10.0
+SETTLE_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of the table."""
+
+    what: str
+    value: str
+    goal: str = ""
+    met: bool | None = None
+
+    def __str__(self) -> str:
+        verdict = "" if self.met is None else ("  ok" if self.met else "  MISSED")
+        return f"{self.what:<52} {self.value:>22}   {self.goal}{verdict}".rstrip()
+
+
+PARTS = ("paint", "log", "idle")
+
+
+def main(parts: list[str]) -> None:
+    """Measure the parts and print their figures."""
+    for part in parts or list(PARTS):
+        found = {"paint": paints, "log": log_figures, "idle": idle_figures}[part]()
+        print(f"-- {part}")
+        for figure in found:
+            print(figure, flush=True)
+
+
+# -- first paint
+
+
+def paints() -> Iterator[Figure]:
+    """Show each app in a terminal of its own, in turns, so that a busy moment hits them all."""
+    kinds = ("bare", "empty", "10000", "100000", "file")
+    app_only: dict[str, list[float]] = {kind: [] for kind in kinds}
+    whole: dict[str, list[float]] = {kind: [] for kind in kinds}
+    for number in range(ROUNDS):
+        for kind in kinds:
+            if kind in ("bare", "empty", "10000") or number < 2:
+                importing, painting = painted_in_terminal(kind)
+                app_only[kind].append(painting)
+                whole[kind].append(importing + painting)
+    bare, bare_whole = min(app_only["bare"]), min(whole["bare"])
+    yield Figure("first paint of a bare Textual app", f"{bare_whole:.3f} s ({bare:.3f} s)", "(imports done)")
+    for kind, what, factor in (
+        ("empty", "console, empty queue", 1.25),
+        ("10000", "console, 10,000 tasks", 2.0),
+        ("100000", "console, 100,000 tasks", None),
+    ):
+        took, took_whole = min(app_only[kind]), min(whole[kind])
+        value = f"{took_whole:.3f} s ({took:.3f} s)"
+        ratios = f"{took_whole / bare_whole:.2f} x bare ({took / bare:.2f} x)"
+        if factor is None:
+            yield Figure(what, value, ratios)
+        else:
+            yield Figure(what, value, f"{ratios}, goal {factor} x", took_whole <= factor * bare_whole)
+    took = min(app_only["file"])
+    yield Figure("100,000 tasks parsed, validated and shown", f"{took:.3f} s", "goal 1 s", took < 1)
+
+
+def painted_in_terminal(kind: str) -> tuple[float, float]:
+    """Give the seconds from the start to the end of the imports, and from the app's making to the mark."""
+    with tempfile.NamedTemporaryFile(mode="r", encoding="utf-8") as told:
+        queue = Path(told.name + ".json")
+        if kind == "file":
+            from benchmarks.queue_file import queue_bytes  # noqa: PLC0415 - only for this kind
+
+            queue.write_bytes(queue_bytes(100_000))
+        began = time.monotonic()
+        with in_terminal([sys.executable, "-m", "benchmarks.console", "--child", kind, told.name]) as screen:
+            seen = screen.until(MARK.encode())
+        queue.unlink(missing_ok=True)
+        imported, ready = map(float, told.read().split())
+        return imported - began, seen - ready
+
+
+class Terminal:
+    """The other end of a terminal, and the process in it."""
+
+    def __init__(self, process: subprocess.Popen[bytes], descriptor: int) -> None:
+        self.process = process
+        self._descriptor = descriptor
+
+    def until(self, mark: bytes) -> float:
+        """Give the moment (monotonic) at which *mark* has arrived."""
+        text = b""
+        deadline = time.monotonic() + PATIENCE
+        while mark not in text:
+            data = self._read(deadline - time.monotonic())
+            if not data:
+                raise TimeoutError(f"{mark!r} was not painted; the end of what was: {text[-500:]!r}")
+            text += data
+        return time.monotonic()
+
+    def drain(self, seconds: float) -> None:
+        """Read whatever is painted for so long."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            self._read(left)
+
+    def _read(self, timeout: float) -> bytes:
+        ready, _, _ = select.select([self._descriptor], [], [], max(timeout, 0.0))
+        try:
+            return os.read(self._descriptor, 65536) if ready else b""
+        except OSError:  # the process is gone
+            return b""
+
+
+@contextmanager
+def in_terminal(command: list[str], environment: Mapping[str, str] | None = None) -> Iterator[Terminal]:
+    """Run a program in a terminal of its own; it is ended on the way out."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
+    surroundings = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", **(environment or {})}
+    process = subprocess.Popen(
+        command, stdin=theirs, stdout=theirs, stderr=theirs, env=surroundings, start_new_session=True
+    )
+    os.close(theirs)
+    try:
+        yield Terminal(process, ours)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        os.close(ours)
+
+
+def show(kind: str, told: Path) -> None:
+    """Be the app in the terminal."""
+    if kind == "bare":
+        from textual.app import App, ComposeResult  # noqa: PLC0415 - imports are part of the measurement
+        from textual.widgets import Static  # noqa: PLC0415
+
+        class Bare(App[None]):
+            def compose(self) -> ComposeResult:
+                yield Static(MARK)
+
+        tell_imported(told)
+        tell_ready(told)
+        Bare().run()
+        return
+    from opconsole.app import OpconsoleApp  # noqa: PLC0415
+
+    if kind == "file":
+        import opconsole.reading  # noqa: F401, PLC0415 - what it needs belongs to the imports
+
+        queue = Path(f"{told}.json")
+        tell_imported(told)
+        tell_ready(told)
+        OpconsoleApp(Shown(read_views(queue))).run()
+        return
+    tell_imported(told)
+    views = () if kind == "empty" else made_views(int(kind))
+    tell_ready(told)
+    OpconsoleApp(Shown(views, operator=MARK if not views else "ana")).run()
+
+
+def tell_imported(told: Path) -> None:
+    """Note the moment for whoever measures."""
+    told.write_text(f"{time.monotonic()} ", "utf-8")
+
+
+def tell_ready(told: Path) -> None:
+    """Note the moment for whoever measures: what is shown is at hand now."""
+    with told.open("a", encoding="utf-8") as file:
+        file.write(f"{time.monotonic()}")
+
+
+def made_views(count: int) -> tuple[object, ...]:
+    """Give the views of a queue without any file."""
+    from benchmarks.queue_file import queue_bytes  # noqa: PLC0415 - only some of the children need it
+    from queues.queue_file import parse_queue  # noqa: PLC0415
+
+    return views_of(parse_queue(queue_bytes(count), name="work_queue_shop.json"))
+
+
+def read_views(path: Path) -> tuple[object, ...]:
+    """Read a queue file and give its views."""
+    from queues.queue_file import read_queue  # noqa: PLC0415
+
+    return views_of(read_queue(path, project="shop"))
+
+
+def views_of(file: object) -> tuple[object, ...]:
+    """Give the views of a queue file's tasks."""
+    from guardrails.environments import STANDARD  # noqa: PLC0415
+    from opconsole.task_views import Present, TaskViews, graph_of  # noqa: PLC0415
+    from queues.queue_file import QueueFile  # noqa: PLC0415
+
+    assert isinstance(file, QueueFile)
+    files = {"shop": file}
+    return TaskViews(files, {"shop": STANDARD}, graph_of(files), [], Present()).tasks
+
+
+class Shown:
+    """A console on which nothing happens."""
+
+    def __init__(self, tasks: tuple[object, ...], operator: str = "ana") -> None:
+        self.read_only = False
+        self.operator = operator
+        self._tasks = tasks
+
+    async def snapshot(self) -> object:
+        """Give the tasks."""
+        from opconsole.views import QueueView, Snapshot  # noqa: PLC0415 - the parent process needs none of it
+
+        queue = QueueView("shop", False, Path("work_queue_shop.json"), ())
+        return Snapshot("bench", self._tasks, (queue,), 0, 0, 0, worker_alive=True)  # type: ignore[arg-type]
+
+    async def run(self, _run: str) -> None:
+        """Give no run."""
+
+    async def environments(self) -> tuple[object, ...]:
+        """Give no environments."""
+        return ()
+
+    async def migration_source(self, _run: str, _path: str) -> None:
+        """Give no source."""
+
+    async def changes(self) -> AsyncIterator[None]:
+        """Never wake."""
+        await asyncio.Event().wait()
+        yield
+
+    async def ask(self, kind: object, payload: object) -> object:
+        """Refuse."""
+        raise NotImplementedError(f"{kind} {payload}")
+
+
+# -- logs
+
+
+def log_figures() -> list[Figure]:
+    """Show a log of a million lines, and follow one that grows as fast as it can be written."""
+    with tempfile.TemporaryDirectory(prefix="opconsole-bench-") as folder:
+        path = Path(folder) / "log"
+        with path.open("w", encoding="utf-8") as file:
+            file.writelines(log_line(number) for number in range(LOG_LINES))
+        return asyncio.run(watched(path))
+
+
+def log_line(number: int) -> str:
+    """Give a line as a run's log has it."""
+    return f"2026-03-02T14:05:00.120Z o building part {number} of the release, as it was asked\n"
+
+
+async def watched(path: Path) -> list[Figure]:
+    """Open the log in the driver, follow it, and press keys meanwhile."""
+    from textual import events  # noqa: PLC0415 - the other parts need no Textual in this process
+    from textual.app import App, ComposeResult  # noqa: PLC0415
+
+    from screens.widgets.log_pane import LogPane  # noqa: PLC0415
+    from screens.widgets.log_view import LogView  # noqa: PLC0415
+
+    class Watching(App[None]):
+        pressed: asyncio.Event
+
+        def compose(self) -> ComposeResult:
+            yield LogPane()
+
+        def on_key(self, event: events.Key) -> None:
+            if event.key == "f12":
+                self.pressed.set()
+
+    app = Watching()
+    app.pressed = asyncio.Event()
+    async with app.run_test(size=(COLUMNS, LINES)) as pilot:
+        await pilot.pause()
+        pane, view = app.query_one(LogPane), app.query_one(LogView)
+        last = f"part {LOG_LINES - 1} of"
+        began = time.perf_counter()
+        pane.show_log(path)
+        await until(lambda: last in view.text_in_view())
+        tail = time.perf_counter() - began
+        await until(lambda: view.complete and view.count == LOG_LINES)
+        indexed = time.perf_counter() - began
+        await asyncio.sleep(0.2)  # the follower sets up its watch
+        writer = threading.Thread(target=grow, args=(path,))
+        total = LOG_LINES + FOLLOW_LINES
+        delays: list[float] = []
+        began = time.perf_counter()
+        writer.start()
+        while f"part {total - 1} of" not in view.text_in_view():
+            app.pressed.clear()
+            asked = time.perf_counter()
+            app.simulate_key("f12")
+            await asyncio.wait_for(app.pressed.wait(), PATIENCE)
+            delays.append(time.perf_counter() - asked)
+            await asyncio.sleep(0.005)
+            if time.perf_counter() - began > PATIENCE:
+                break
+        took = time.perf_counter() - began
+        writer.join()
+    rate, worst = FOLLOW_LINES / took, max(delays) * 1000
+    middle = statistics.median(delays) * 1000
+    return [
+        Figure(f"log of {LOG_LINES:,} lines: tail on screen", f"{tail:.3f} s", "goal 0.3 s", tail < 0.3),
+        Figure("  every line counted", f"{indexed:.3f} s"),
+        Figure("  follow", f"{rate:,.0f} lines/s", "goal 50,000 lines/s", rate >= 50_000),
+        Figure(
+            f"  a key answered meanwhile (of {len(delays)})",
+            f"{middle:.1f} / {worst:.1f} ms",
+            "median / worst, goal 50 ms",
+            worst < 50,
+        ),
+    ]
+
+
+def grow(path: Path) -> None:
+    """Append to the log as programs do: batch by batch, as fast as the disk takes it."""
+    with path.open("a", encoding="utf-8") as file:
+        for first in range(LOG_LINES, LOG_LINES + FOLLOW_LINES, FOLLOW_BATCH):
+            file.writelines(log_line(number) for number in range(first, first + FOLLOW_BATCH))
+            file.flush()
+
+
+async def until(met: object) -> None:
+    """Wait for a condition, asked at every turn of the loop's clock."""
+    assert callable(met)
+    deadline = time.perf_counter() + PATIENCE
+    while not met():
+        if time.perf_counter() > deadline:
+            raise TimeoutError("it was not shown")
+        await asyncio.sleep(0.002)
+
+
+# -- idling
+
+
+def idle_figures() -> list[Figure]:
+    """Let a console and its worker idle on a demo workspace."""
+    with tempfile.TemporaryDirectory(prefix="opconsole-bench-") as folder:
+        os.environ["OPCONSOLE_STATE_DIR"] = str(Path(folder) / "state")
+        from opconsole.demo.make import make_demo  # noqa: PLC0415 - the state's place is set first
+
+        demo = make_demo(Path(folder) / "demo")
+        command = [sys.executable, "-m", "opconsole", "-C", str(demo.directory)]
+        try:
+            with in_terminal(command) as screen:
+                screen.until(b"Pipeline")
+                screen.drain(SETTLE_SECONDS)
+                return idling(screen, {"console": screen.process.pid, "worker": worker_of(demo.directory)})
+        finally:
+            subprocess.run([*command, "worker", "--stop"], capture_output=True, timeout=PATIENCE, check=False)
+
+
+def idling(screen: Terminal, processes: Mapping[str, int]) -> list[Figure]:
+    """Give what the processes take while nothing happens."""
+    began = time.monotonic()
+    before = {name: cpu_seconds(pid) for name, pid in processes.items()}
+    screen.drain(IDLE_SECONDS)
+    elapsed = time.monotonic() - began
+    shares = {name: (cpu_seconds(pid) - before[name]) / elapsed * 100 for name, pid in processes.items()}
+    sizes = {name: resident_mb(pid) for name, pid in processes.items()}
+    together = sum(shares.values())
+    each = ", ".join(f"{name} {share:.2f} %" for name, share in shares.items())
+    return [
+        Figure("idle: CPU together", f"{together:.2f} %", f"{each}; goal 1 %", together < 1),
+        *[
+            Figure(f"idle: memory of the {name}", f"{size:.0f} MB", "goal 150 MB", size < 150)
+            for name, size in sizes.items()
+        ],
+    ]
+
+
+def worker_of(workspace: Path) -> int:
+    """Give the process that works for a workspace."""
+    from opconsole.journal.hosting import holder, host_alive  # noqa: PLC0415 - after the state's place is set
+    from opconsole.journal.location import locate  # noqa: PLC0415
+
+    place = locate(workspace, create=False)
+    who = holder(place) if place is not None and host_alive(place) else None
+    if who is None:
+        raise LookupError("the demo has no worker")
+    return who.pid
+
+
+def cpu_seconds(pid: int) -> float:
+    """Give the processor time that a process has taken, in user and kernel mode."""
+    fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def resident_mb(pid: int) -> float:
+    """Give the memory that a process keeps, in MB."""
+    lines = Path(f"/proc/{pid}/status").read_text("utf-8").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) / 1000
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--child"]:
+        show(sys.argv[2], Path(sys.argv[3]))
+    else:
+        main(sys.argv[1:])
