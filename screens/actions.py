@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from textual.binding import Binding
 
+from opconsole.journal.records import Purpose
 from opconsole.views import QueueView, RunView, TaskView
 from queues.states import RunState
 from queues.tasks import TaskKind
@@ -129,6 +130,11 @@ def _can_approve(situation: Situation) -> bool:
     return situation.run is not None and situation.run.waiting is not None
 
 
+def _can_revert(situation: Situation) -> bool:
+    waiting = situation.run.waiting if situation.run is not None else None
+    return waiting is not None and waiting.purpose is Purpose.GO_AHEAD
+
+
 def _can_decide(situation: Situation) -> bool:
     return situation.run is not None and situation.run.run.state.undecided
 
@@ -166,6 +172,7 @@ REGISTRY: tuple[Action, ...] = (
     ),
     _task("approve", "Approve …", "p", "Look at the plan, then let it happen.", _can_approve),
     _task("reject", "Reject …", "x", "Say no to the plan, with a reason.", _can_approve),
+    _task("revert", "Revert the cascade …", "b", "Say no, and take back what went before.", _can_revert),
     _task("decide", "Revert, override or abort …", "d", "Say how a stuck run ends.", _can_decide),
     _task("verify", "Record the verification …", "v", "Say that production was looked at.", _can_verify),
     _task("retry", "Run again …", "r", "Make a new attempt at the task.", _can_retry),
@@ -182,7 +189,7 @@ REGISTRY: tuple[Action, ...] = (
     Action("previous-hit", "Previous hit", ("N",), Scope.OPERATIONS, "Go to the hit before it."),
     Action("follow", "Follow", ("f",), Scope.LOG, "Follow the end of the log, or stop.", footer=True),
     Action("wrap", "Wrap", ("w",), Scope.LOG, "Wrap long lines, or cut them.", footer=True),
-    Action("times", "Times", ("t",), Scope.LOG, "Show when each line was written.", footer=True),
+    Action("times", "Times", ("t",), Scope.LOG, "Show when each line was written."),
     Action("next-error", "Error", ("e",), Scope.LOG, "Go to the next error.", footer=True),
     Action("previous-error", "Error before", ("E",), Scope.LOG, "Go to the error before."),
     Action("log", "Log", ("l",), Scope.OPERATIONS, "Go to the run's log."),

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TypeVar
 
 from textual.content import Content
 from textual.screen import Screen
 
 from opconsole.journal.records import RequestKind
-from opconsole.views import RunView
+from opconsole.views import RunView, TaskView
+from queues.states import RunState
+from queues.tasks import TaskKind
 from screens.actions import Situation
 from screens.desk import Desk, describe
 from screens.dialogs.approval import ApprovalDialog, Approved, PlanChanged, WantsReject
 from screens.dialogs.decide import DecideDialog
 from screens.dialogs.simple import ConfirmDialog, NoticeDialog, ReasonDialog
 from screens.look import Role
-from screens.words import content, lines
+from screens.words import clip, content, lines
 
 Outcome = TypeVar("Outcome")
 
@@ -29,6 +31,7 @@ class Deciding:
         self._stories: Mapping[str, Callable[[Situation], Awaitable[None]]] = {
             "approve": self._approve,
             "reject": self._reject,
+            "revert": self._revert,
             "decide": self._decide,
             "verify": self._verify,
             "retry": self._retry,
@@ -60,6 +63,7 @@ class Deciding:
             approval,
             operator=desk.console.operator,
             reload=lambda: desk.console.run(run_id),
+            read=lambda path: desk.console.migration_source(run_id, path),
         )
         outcome = await self._show(dialog)
         if isinstance(outcome, Approved):
@@ -80,6 +84,25 @@ class Deciding:
         reason = await self._show(ReasonDialog(self._desk.waits, title, text, "Reject"))
         if reason:
             self._desk.ask(RequestKind.REJECT, {"run": run.run.id, "reason": reason})
+
+    async def _revert(self, situation: Situation) -> None:
+        run = await self._fresh(situation)
+        if run is None or run.waiting is None:
+            self._desk.tell("Nothing waits for approval here any more.", wrong=True)
+            return
+        changed = changed_before(run, (await self._desk.console.snapshot()).tasks)
+        title = f"Revert the cascade at {run.run.task} in {run.run.environment}"
+        dialog = ReasonDialog(
+            self._desk.waits,
+            title,
+            _revert_text(changed),
+            "Revert",
+            example="why all of it is to go back",
+        )
+        reason = await self._show(dialog)
+        if reason:
+            payload = {"run": run.run.id, "verb": "revert", "reason": reason}
+            self._desk.ask(RequestKind.DECIDE, payload)
 
     async def _decide(self, situation: Situation) -> None:
         run = await self._fresh(situation)
@@ -157,3 +180,45 @@ class Deciding:
 
     async def _show(self, dialog: Screen[Outcome]) -> Outcome | None:
         return await self._desk.app.push_screen_wait(dialog)
+
+
+def changed_before(run: RunView, tasks: Iterable[TaskView]) -> list[TaskView]:
+    """Give the deployments that a run came after and that succeeded, the latest first.
+
+    The journal knows better whether their releases still serve; this tells the person what to expect.
+    """
+    known = {task.key: task for task in tasks}
+    found: dict[str, TaskView] = {}
+    open_keys = [f"{run.run.project}:{run.run.task}"]
+    while open_keys:
+        task = known.get(open_keys.pop())
+        for name in task.depends_on if task is not None else ():
+            key = name if ":" in name else f"{run.run.project}:{name}"
+            if key in known and key not in found:
+                found[key] = known[key]
+                open_keys.append(key)
+    return [
+        task
+        for task in found.values()
+        if task.project == run.run.project
+        and task.kind == TaskKind.DEPLOYMENT
+        and task.state == RunState.SUCCEEDED
+    ]
+
+
+def _revert_text(changed: list[TaskView]) -> Content:
+    rows = [
+        content("This run is rejected: it changes nothing."),
+        content("For every environment before it that still serves what this cascade deployed, a rollback"),
+        content("task is added to the queue; each goes through its own environment's gate."),
+        content(""),
+        content(("Deployed so far", Role.MUTED)),
+    ]
+    rows += [
+        content(
+            f"  {clip(task.environment or '–', 20):<20}  ",
+            (f"{clip(task.version or '–', 20):<12}  {clip(task.task, 40)}", Role.MUTED),
+        )
+        for task in changed
+    ]
+    return lines(rows if changed else [*rows, content(("  nothing: this is only a rejection", Role.MUTED))])

@@ -18,13 +18,17 @@ SHOWN = 400
 """Characters of a message from elsewhere that a notification shows at most."""
 
 
+GUARD = 0.5
+COUNTDOWN = 3.0
+
+
 @dataclass(frozen=True, slots=True)
 class Waits:
     """How long a dialog holds back, in seconds, and the clock it goes by."""
 
-    guard: float = 0.5
+    guard: float = GUARD
     """Keys of so many seconds after opening are dropped: they were meant for something else."""
-    countdown: float = 3.0
+    countdown: float = COUNTDOWN
     """A decision of the third tier can be taken back for so long."""
     monotonic: Callable[[], float] = time.monotonic
 
@@ -49,7 +53,7 @@ class Desk:
         """Show a message for a while."""
         self.app.notify(
             sanitise(text, limit=SHOWN),
-            title=title,
+            title=title or ("Attention" if wrong else ""),
             severity="warning" if wrong else "information",
             timeout=10 if wrong else 6,
             markup=False,

@@ -8,10 +8,9 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
-from textual.content import Content
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import ContentSwitcher, Footer, Input, Static
+from textual.widgets import ContentSwitcher, Footer
 
 from opconsole.views import QueueView, RunView, Snapshot, TaskView
 from queues.states import RunState
@@ -20,21 +19,18 @@ from screens.deciding import Deciding
 from screens.desk import Desk, describe
 from screens.dialogs.menu import ActionsMenu
 from screens.latest import Latest
-from screens.look import Role
-from screens.queue_table import matches, queue_columns
 from screens.widgets.heading import Heading
 from screens.widgets.log_pane import LogPane
 from screens.widgets.pipeline import PipelineView
+from screens.widgets.queue_pane import QueuePane
 from screens.widgets.strip import StatusStrip
 from screens.widgets.violations import ViolationsView, findings_of
 from screens.widgets.virtual_table import VirtualTable
-from screens.words import content, lines, safe
+from screens.words import content, safe
 
 PANES = ("queue", "pipeline", "detail")
 WIDE = 110
 """Columns of a terminal from which on all panes are shown at once."""
-FAULTS = 3
-"""Faults of queue files that are shown at once."""
 
 
 class OperationsScreen(Screen[None]):
@@ -48,14 +44,6 @@ class OperationsScreen(Screen[None]):
         & #pipeline { height: 55%; }
         & #detail { height: 1fr; }
         & ContentSwitcher { height: 1fr; }
-        & #queue-empty { display: none; height: 1fr; padding: 1 2; color: $foreground-muted; }
-        & #queue.-empty VirtualTable { display: none; }
-        & #queue.-empty #queue-empty { display: block; }
-        & VirtualTable { padding: 0 1; }
-        & #filter { display: none; background: $panel; padding: 0 1; }
-        & #queue.-filtering #filter { display: block; }
-        & #faults { display: none; height: auto; max-height: 6; padding: 0 1; color: $text-error; }
-        & #queue.-faulty #faults { display: block; }
         & #search { background: $panel; }
         & .-active > Heading { background: $primary 35%; }
         & Footer { background: $panel; }
@@ -88,16 +76,7 @@ class OperationsScreen(Screen[None]):
         """Put the strip over the panes, and the keys under them."""
         yield StatusStrip()
         with Horizontal(id="panes"):
-            with Vertical(id="queue"):
-                yield Heading(queue="Queue")
-                yield VirtualTable(
-                    queue_columns(self._desk.clock), lambda task: task.key, matches, id="queue-table"
-                )
-                yield Static(id="queue-empty")
-                yield Static(id="faults")
-                yield Input(
-                    placeholder="show only tasks with these words; esc shows all", id="filter", compact=True
-                )
+            yield QueuePane(self._desk.clock, id="queue")
             with Vertical(id="right"):
                 with Vertical(id="pipeline"):
                     yield Heading(pipeline="Pipeline")
@@ -113,19 +92,21 @@ class OperationsScreen(Screen[None]):
         """Begin with what is known already."""
         self._ready = True
         self._arrange()
-        if self._snapshot is not None:
-            self.table.show_rows(self._snapshot.tasks)
         self._show_all()
         self._loading.want()
         self.run_worker(self._loading.run(), group="run")
-        self.set_interval(1, self._tick)
 
     # -- what is shown
 
     @property
     def table(self) -> VirtualTable[TaskView]:
+        """The queue's tasks."""
+        return self.queue_pane.table
+
+    @property
+    def queue_pane(self) -> QueuePane:
         """The queue."""
-        return self.query_one("#queue-table", VirtualTable)
+        return self.query_one(QueuePane)
 
     @property
     def log_pane(self) -> LogPane:
@@ -136,7 +117,6 @@ class OperationsScreen(Screen[None]):
         """Show the workspace as it is now."""
         self._snapshot = snapshot
         if self._ready:
-            self.table.show_rows(snapshot.tasks)
             self._show_all()
             self._loading.want()
 
@@ -159,7 +139,7 @@ class OperationsScreen(Screen[None]):
         self.query_one(StatusStrip).show(
             snapshot, self._desk.console.operator, read_only=self._desk.read_only
         )
-        self._show_queue()
+        self.queue_pane.show_snapshot(snapshot)
         self._show_run()
 
     def show_read_only(self) -> None:
@@ -167,51 +147,6 @@ class OperationsScreen(Screen[None]):
         self.query_one(StatusStrip).show(
             self._snapshot, self._desk.console.operator, read_only=self._desk.read_only
         )
-
-    def _show_queue(self) -> None:
-        pane = self.query_one("#queue")
-        text = self._empty_text()
-        pane.set_class(text is not None, "-empty")
-        if text is not None:
-            self.query_one("#queue-empty", Static).update(text)
-        queues = self._snapshot.queues if self._snapshot else ()
-        faults = [fault for queue in queues for fault in queue.faults]
-        pane.set_class(bool(faults), "-faulty")
-        if faults:
-            self.query_one("#faults", Static).update(_faults(faults))
-        pane.query_one(Heading).note(self._queue_note(queues))
-
-    def _queue_note(self, queues: tuple[QueueView, ...]) -> Content:
-        shown, total = len(self.table.shown), len(self._snapshot.tasks) if self._snapshot else 0
-        count = f"{shown:,} of {total:,}" if shown != total else f"{total:,}"
-        states = [f"{safe(queue.project)} {'started' if queue.started else 'paused'}" for queue in queues[:2]]
-        more = [f"+{len(queues) - 2}"] if len(queues) > 2 else []
-        return content(" · ".join([*states, *more, f"{count} task{'' if total == 1 else 's'}"]))
-
-    def _empty_text(self) -> Content | None:
-        snapshot = self._snapshot
-        if self.table.shown:
-            return None
-        if snapshot is None:
-            return content("Reading the workspace …")
-        if snapshot.tasks:
-            return content("No task matches the filter. Esc shows all of them again.")
-        if not snapshot.queues:
-            return lines(
-                [
-                    content(("There is no work queue yet.", Role.PLAIN)),
-                    content("opconsole init writes an empty one; opconsole demo shows a workspace at work."),
-                ]
-            )
-        rows = [
-            content(("The queue is empty.", Role.PLAIN)),
-            content("Add a task to its file; it shows here at once:"),
-        ]
-        return lines(rows + [content(f"  {queue.file}") for queue in snapshot.queues])
-
-    def _tick(self) -> None:
-        if self._snapshot is not None and self._snapshot.running:
-            self.table.refresh()  # the times of what runs
 
     # -- the selected run
 
@@ -280,7 +215,9 @@ class OperationsScreen(Screen[None]):
     def _arrange(self) -> None:
         self.set_class(self._zoomed or self.app.size.width < WIDE, "-single")
         for name in PANES:
-            self.query_one(f"#{name}").set_class(name == self._pane, "-active")
+            pane = self.query_one(f"#{name}")
+            pane.set_class(name == self._pane, "-active")
+            pane.query_one(Heading).activate(on=name == self._pane)
             self.set_class(name == self._pane, f"-at-{name}")
 
     def _go_to(self, pane: str) -> None:
@@ -320,6 +257,11 @@ class OperationsScreen(Screen[None]):
 
     # -- actions
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave out of the footer what does nothing now: with one pane in view there is nothing to zoom."""
+        del parameters
+        return action != "zoom" or self._zoomed or self.app.size.width >= WIDE
+
     def action_next_pane(self) -> None:
         """Go to the next pane."""
         self._go_to(PANES[(PANES.index(self._pane) + 1) % len(PANES)])
@@ -348,8 +290,8 @@ class OperationsScreen(Screen[None]):
         """End a search, a filter or a zoom, one at a time; else go back to the queue."""
         if self._pane == "detail" and self.log_pane.end_search():
             return
-        if self.query_one("#queue").has_class("-filtering"):
-            self._end_filter()
+        if self.queue_pane.filtering:
+            self.queue_pane.end_filter()
         elif self._zoomed and self._pane == "queue":
             self.action_zoom()
         else:
@@ -358,27 +300,7 @@ class OperationsScreen(Screen[None]):
     def action_filter(self) -> None:
         """Ask which tasks to show."""
         self._go_to("queue")
-        self.query_one("#queue").add_class("-filtering")
-        self.query_one("#filter").focus()
-
-    @on(Input.Changed, "#filter")
-    def _filter(self, event: Input.Changed) -> None:
-        self.table.filter(event.value.strip())
-        self._show_queue()
-
-    @on(Input.Submitted, "#filter")
-    def _keep_filter(self) -> None:
-        if self.query_one("#filter", Input).value.strip():
-            self.table.focus()
-        else:
-            self._end_filter()
-
-    def _end_filter(self) -> None:
-        self.query_one("#filter", Input).value = ""
-        self.query_one("#queue").remove_class("-filtering")
-        self.table.filter("")
-        self._show_queue()
-        self.table.focus()
+        self.queue_pane.begin_filter()
 
     def action_search(self) -> None:
         """Ask what to search the log for."""
@@ -438,10 +360,3 @@ class OperationsScreen(Screen[None]):
         """Give the actions that are valid now, for the palette."""
         situation = self.situation()
         return [action for action in actions() if action.scope is not Scope.MOVE and action.valid(situation)]
-
-
-def _faults(faults: list[str]) -> Content:
-    rows = [content(("✗ ", Role.BAD), safe(fault, limit=300)) for fault in faults[:FAULTS]]
-    if len(faults) > FAULTS:
-        rows.append(content((f"… {len(faults) - FAULTS} more: opconsole queue validate", Role.MUTED)))
-    return lines(rows)

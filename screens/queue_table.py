@@ -45,6 +45,11 @@ def matches(task: TaskView, text: str) -> bool:
     return all(word in row for word in text.casefold().split())
 
 
+def is_open(task: TaskView) -> bool:
+    """Say whether its time goes on."""
+    return task.started_at is not None and task.finished_at is None
+
+
 def _state(task: TaskView) -> Cell:
     mark = task_mark(task)
     return str(mark), mark.role

@@ -9,21 +9,24 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
+from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.timer import Timer
-from textual.widgets import Button
 
 from guardrails.gates import Action, Tier
 from opconsole.clock import Clock
 from opconsole.journal.records import Approval, Purpose
 from opconsole.plans import differences
 from opconsole.views import RunView
-from screens.desk import Waits
-from screens.dialogs.approval_text import approval_text
-from screens.dialogs.base import Dialog, Field, typed
+from screens.desk import Waits, describe
+from screens.dialogs.approval_text import MIGRATIONS, approval_text
+from screens.dialogs.base import Dialog, typed
 from screens.look import Role
+from screens.plan_facts import plan_facts
+from screens.widgets.controls import Field, PushButton
 from screens.words import Piece, content, safe
 
 VERBS = {
@@ -72,6 +75,7 @@ class ApprovalDialog(Dialog[Decision]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "yes", "Approve", show=False),
         Binding("n", "no", "Cancel", show=False),
+        Binding("m", "migrations", "Migrations", show=False),
     ]
 
     def __init__(
@@ -83,6 +87,7 @@ class ApprovalDialog(Dialog[Decision]):
         *,
         operator: str,
         reload: Callable[[], Awaitable[RunView | None]],
+        read: Callable[[str], Awaitable[str | None]],
     ) -> None:
         super().__init__(waits)
         self.approval = approval
@@ -90,6 +95,10 @@ class ApprovalDialog(Dialog[Decision]):
         self._run = run
         self._operator = operator
         self._reload = reload
+        self._read = read
+        self._paths = [one.path for one in plan_facts(approval.plan).migrations if one.path]
+        self._unfolded = False
+        self._sources: dict[str, str | None] = {}  # read when they are first unfolded
         self._sending: Approved | None = None
         self._sent_at = 0.0
         self._countdown: Timer | None = None
@@ -112,7 +121,14 @@ class ApprovalDialog(Dialog[Decision]):
 
     def body(self, width: int) -> Content:
         """Show everything that bears on the decision."""
-        return approval_text(self._run, self.approval, self._operator, self._clock.now(), width)
+        sources = self._sources if self._unfolded else None
+        return approval_text(
+            self._run, self.approval, self._operator, self._clock.now(), width, sources=sources
+        )
+
+    def field_rows(self) -> int:
+        """Give the rows of what the tier asks for."""
+        return 2 if self.approval.tier >= Tier.REASONED else 0
 
     def fields(self) -> ComposeResult:
         """Ask for what the tier wants."""
@@ -123,8 +139,10 @@ class ApprovalDialog(Dialog[Decision]):
     def buttons(self) -> ComposeResult:
         """Offer to reject or to approve."""
         first = self.approval.tier < Tier.REASONED
-        yield Button("Reject …", id="reject", compact=True)
-        yield Button("Approve (y)" if first else "Approve", id="approve", variant="warning", compact=True)
+        if self._paths:
+            yield PushButton(_fold_label(unfolded=False), id="migrations", compact=True)
+        yield PushButton("Reject …", id="reject", compact=True)
+        yield PushButton("Approve (y)" if first else "Approve", id="approve", variant="warning", compact=True)
 
     # -- deciding
 
@@ -146,8 +164,35 @@ class ApprovalDialog(Dialog[Decision]):
         """Do what a button says."""
         if button == "reject":
             self.dismiss(WantsReject())
+        elif button == "migrations":
+            self.action_migrations()
         else:
             self._approve()
+
+    def action_migrations(self) -> None:
+        """Show what the migrations do, or fold that away again."""
+        if self._paths:
+            self._unfolded = not self._unfolded
+            self.query_one("#migrations", PushButton).label = _fold_label(unfolded=self._unfolded)
+            self._show_migrations()
+
+    @work(group="migrations", exclusive=True, exit_on_error=False)
+    async def _show_migrations(self) -> None:
+        for path in self._paths:
+            if self._unfolded and path not in self._sources:
+                try:
+                    self._sources[path] = await self._read(path)
+                except Exception as error:  # noqa: BLE001 (the dialog goes on, and says why it shows none)
+                    self._sources[path] = None
+                    self.say_missing(f"{describe(error)}. The migration's file could not be read.")
+        self.redraw()
+        if self._unfolded:
+            self.call_after_refresh(self._go_to_migrations)
+
+    def _go_to_migrations(self) -> None:
+        rows = self.body(self.body_width()).plain.split("\n")
+        place = next((at for at, row in enumerate(rows) if row.startswith(MIGRATIONS)), 0)
+        self.query_one("#body", VerticalScroll).scroll_to(y=place, animate=False)
 
     def action_cancel(self) -> None:
         """Take a decision back while the countdown runs; else close the dialog."""
@@ -208,6 +253,10 @@ class ApprovalDialog(Dialog[Decision]):
         if what:
             self._stop_countdown()
             self.dismiss(PlanChanged(tuple(what)))
+
+
+def _fold_label(*, unfolded: bool) -> Content:
+    return Content("▾ Migrations (m)" if unfolded else "▸ Migrations (m)")
 
 
 def plan_changes(approval: Approval, run: RunView | None) -> list[str]:

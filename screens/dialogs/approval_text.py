@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
+from rich.cells import cell_len
 from textual.content import Content
 
 from guardrails.environments import GateKind
@@ -14,30 +15,45 @@ from opconsole.prompts import DeploymentPrompt, Preflight, RollbackPrompt, deplo
 from opconsole.views import RunView
 from screens.look import Role
 from screens.plan_facts import PlanFacts, plan_facts
+from screens.widgets.source_text import source_text
 from screens.widgets.violations import findings_of
-from screens.words import block, clip, content, lines, moment, safe
+from screens.words import block, clip, content, folded, lines, moment, safe
 
 FINDINGS = 40
 """Findings that are listed; the violations tab and the command line have them all."""
 
 
-def approval_text(run: RunView, approval: Approval, operator: str, now: datetime, width: int) -> Content:
-    """Give the dialog's body."""
+INDENT = 12
+"""Cells before the value of a row."""
+MIGRATIONS = "Migrations"
+"""How the title of the migrations begins."""
+
+
+def approval_text(
+    run: RunView,
+    approval: Approval,
+    operator: str,
+    now: datetime,
+    width: int,
+    *,
+    sources: Mapping[str, str | None] | None = None,
+) -> Content:
+    """Give the dialog's body. *sources* are the migrations' files by path; None: they stay folded."""
     facts = plan_facts(approval.plan)
     return lines(
         [
-            *_what(run, facts),
+            *_what(run, facts, width),
             *_steps(run, approval, facts, width),
-            *_migrations(facts, approval),
+            *_migrations(facts, approval, width, sources),
             *_findings(run, facts),
             *_preflight(run),
-            *_who(approval, operator, now),
+            *_who(approval, operator, now, width),
             *_prompt(run, approval, facts),
         ]
     )
 
 
-def _what(run: RunView, facts: PlanFacts) -> Iterator[Content]:
+def _what(run: RunView, facts: PlanFacts, width: int) -> Iterator[Content]:
     record = run.run
     before = facts.version_from or record.previous_version or "nothing"
     yield _row("Project", facts.project or record.project)
@@ -51,7 +67,7 @@ def _what(run: RunView, facts: PlanFacts) -> Iterator[Content]:
     if facts.commit:
         yield _row("Commit", facts.commit[:19])
     if facts.target:
-        yield _row("Target", facts.target)
+        yield _row("Target", facts.target, width)
 
 
 def _steps(run: RunView, approval: Approval, facts: PlanFacts, width: int) -> Iterator[Content]:
@@ -74,22 +90,32 @@ def _steps(run: RunView, approval: Approval, facts: PlanFacts, width: int) -> It
         yield content((f"{number:>3}  ", Role.MUTED), shown, (f"  {command}" if command else "", Role.MUTED))
 
 
-def _migrations(facts: PlanFacts, approval: Approval) -> Iterator[Content]:
+def _migrations(
+    facts: PlanFacts, approval: Approval, width: int, sources: Mapping[str, str | None] | None
+) -> Iterator[Content]:
     if facts.migrations_path is None:
         return
     back = approval.purpose is Purpose.REVERT or facts.action == Action.ROLLBACK
-    yield from _title("Migrations taken back" if back else "Migrations")
-    yield _row("Path", facts.migrations_path)
+    yield from _title(f"{MIGRATIONS} taken back" if back else MIGRATIONS)
+    yield _row("Path", facts.migrations_path, width)
     if facts.database:
-        yield _row("Database", facts.database)
+        yield _row("Database", facts.database, width)
     yield _row("Revision", f"{facts.revision_from or '–'} → {facts.revision_to or '–'}")
     if not facts.migrations:
         yield content(("  none to run: the database stands there already", Role.MUTED))
     for one in facts.migrations:
         sign = ("  ↔ ", Role.GOOD) if one.reversible else ("  ✗ ", Role.BAD)
         note = "" if one.reversible else "  not reversible"
-        about = f"  {one.description}" if one.description else ""
-        yield content(sign, one.path or one.revision, (about, Role.MUTED), (note, Role.BAD))
+        name = one.path.removeprefix(f"{facts.migrations_path}/") or one.revision
+        left = width - cell_len(safe(name)) - len(note) - 6
+        about = f"  {clip(one.description, left)}" if one.description and left >= 8 else ""
+        yield content(sign, name, (about, Role.MUTED), (note, Role.BAD))
+        if sources is not None and one.path:
+            text = sources.get(one.path)
+            if text is None:
+                yield content(("      its file is not kept any more", Role.MUTED))
+            else:
+                yield source_text(text, one.path, indent=4)
 
 
 def _findings(run: RunView, facts: PlanFacts) -> Iterator[Content]:
@@ -117,11 +143,11 @@ def _preflight(run: RunView) -> Iterator[Content]:
         yield content(("  ✓ ", Role.GOOD) if passed else ("  ✗ ", Role.BAD), text)
 
 
-def _who(approval: Approval, operator: str, now: datetime) -> Iterator[Content]:
+def _who(approval: Approval, operator: str, now: datetime, width: int) -> Iterator[Content]:
     yield from _title("Asked")
     yield _row("By", f"{approval.requested_by}, {moment(approval.requested_at, now)}")
     if approval.why:
-        yield _row("Because", ", ".join(approval.why))
+        yield _row("Because", ", ".join(approval.why), width)
     yield _row("Expires", moment(approval.expires_at, now) if approval.expires_at else "never")
     yield _row("You are", f"{operator} (a name, not a proof)")
     if approval.tier >= Tier.SECOND_PERSON and operator == approval.requested_by:
@@ -166,9 +192,12 @@ def _title(text: str) -> Iterator[Content]:
     yield content((text, Role.MUTED))
 
 
-def _row(label: str, value: str) -> Content:
-    return content(_label(label), value)
+def _row(label: str, value: str, width: int = 0) -> Content:
+    if not width:
+        return content(_label(label), value)
+    first, *more = folded(value, width, indent=INDENT)
+    return lines([content(_label(label), first[INDENT:]), *more])
 
 
 def _label(text: str) -> tuple[str, Role]:
-    return f"  {text:<10}", Role.MUTED
+    return f"  {text:<{INDENT - 2}}", Role.MUTED

@@ -13,10 +13,15 @@ from textual.widgets import Button, Input, Static
 
 from screens.desk import Waits
 from screens.look import Role
+from screens.widgets.controls import PushButton
 from screens.words import content
 
 Outcome = TypeVar("Outcome")
 
+WIDTH = 92
+"""Columns of a dialog at most."""
+BESIDE = 6
+"""Columns of its edge, its padding and its scroll bar."""
 SHORT = 30
 """Rows of a terminal below which a dialog saves room."""
 
@@ -46,10 +51,6 @@ class Dialog(ModalScreen[Outcome]):
         & #body { height: auto; padding: 1 2 0 2; scrollbar-size-vertical: 1; scrollbar-gutter: stable; }
         & #body > Static { height: auto; }
         & #fields { height: auto; padding: 1 2 0 2; }
-        & .field { height: 1; }
-        & .field > .label { width: 20; color: $foreground-muted; }
-        & .field > Input { width: 1fr; background: $panel; }
-        & .field > Input:focus { background: $primary 30%; }
         & #missing { height: auto; min-height: 1; padding: 0 2; color: $text-warning; }
         & #buttons { height: 1; margin: 1 2; }
         & #buttons > Button { margin-right: 2; min-width: 12; }
@@ -75,6 +76,8 @@ class Dialog(ModalScreen[Outcome]):
         self.waits = waits
         self._opened_at = waits.monotonic()
         self._ready = False  # its parts are there
+        self._complained = False  # something is said to be missing
+        self._drawn_for = 0  # the width in cells of what the body shows
 
     # -- what a dialog is made of
 
@@ -91,49 +94,82 @@ class Dialog(ModalScreen[Outcome]):
         """Give what has to be filled in."""
         yield from ()
 
+    def field_rows(self) -> int:
+        """Give the rows that the fields take."""
+        return 0
+
     def buttons(self) -> ComposeResult:
         """Give the buttons besides Cancel."""
         yield from ()
 
     def compose(self) -> ComposeResult:
         """Put title, body, fields and buttons under each other."""
+        self._drawn_for = self.body_width()
+        self.set_class(self._short(), "-short")
         with Vertical(id="box"):
             yield Static(self.title_text(), id="title")
-            with VerticalScroll(id="body", can_focus=False):
-                yield Static(id="text")
+            with VerticalScroll(id="body", can_focus=False) as body:
+                yield Static(self.body(self._drawn_for), id="text")
+            # Known before anything is laid out: the fields and the buttons are in view from the first moment.
+            body.styles.max_height = self._room(self.title_rows() + self.foot_rows())
             with Vertical(id="foot"):
                 with Vertical(id="fields"):
                     yield from self.fields()
-                yield Static(id="missing")
+                yield Static(content((self._keys(), Role.MUTED)), id="missing")
                 with Horizontal(id="buttons"):
-                    yield Button("Cancel", id="cancel", compact=True)
+                    yield PushButton("Cancel", id="cancel", compact=True)
                     yield from self.buttons()
 
     def on_mount(self) -> None:
         """Start the guard's time when the dialog can be seen."""
         self._opened_at = self.waits.monotonic()
         self._ready = True
-        self.on_resize()
+        self.call_after_refresh(self._leave_room)
 
     def on_resize(self) -> None:
         """Draw for the new size."""
         if not self._ready:
             return
-        self.set_class(self.app.size.height < SHORT, "-short")
-        self.redraw()
+        self.set_class(self._short(), "-short")
+        if self.body_width() != self._drawn_for:
+            self.redraw()
+        self.call_after_refresh(self._leave_room)
 
     def redraw(self) -> None:
         """Show the body as it is now."""
-        width = self.query_one("#body").scrollable_content_region.width or 80
-        self.query_one("#text", Static).update(self.body(max(30, width)))
-        self.call_after_refresh(self._leave_room)
+        self._drawn_for = self.body_width()
+        self.query_one("#text", Static).update(self.body(self._drawn_for))
+
+    def _keys(self) -> str:
+        """Say how to move: shown until something is missing."""
+        fields = "tab, shift+tab: to the fields and buttons · " if self.field_rows() else ""
+        return f"{fields}↑ ↓ scroll · esc leaves"
+
+    def title_rows(self) -> int:
+        """Give the rows of the title with the room above it."""
+        return 1 if self._short() else 2
+
+    def foot_rows(self) -> int:
+        """Give the rows of the fields, of what is missing, and of the buttons."""
+        return self.field_rows() + (2 if self._short() else 5)
 
     def _leave_room(self) -> None:
         """Let the body scroll rather than push the fields and the buttons off the screen."""
-        rows = self.app.size.height
-        margin = 0 if rows < SHORT else 4
         taken = sum(self.query_one(part).outer_size.height for part in ("#title", "#foot"))
-        self.query_one("#body").styles.max_height = max(3, rows - margin - taken)
+        room = self._room(taken)
+        limit = self.query_one("#body").styles.max_height
+        if limit is None or limit.value != room:
+            self.query_one("#body").styles.max_height = room
+
+    def body_width(self) -> int:
+        """Give the width of the body in cells."""
+        return max(30, min(WIDTH, self.app.size.width) - BESIDE)
+
+    def _short(self) -> bool:
+        return self.app.size.height < SHORT
+
+    def _room(self, taken: int) -> int:
+        return max(3, self.app.size.height - (0 if self._short() else 4) - taken)
 
     # -- the rules
 
@@ -143,6 +179,7 @@ class Dialog(ModalScreen[Outcome]):
 
     def say_missing(self, text: str) -> None:
         """Say what is still wanted before it can go on."""
+        self._complained = True
         self.query_one("#missing", Static).update(content((text, Role.WARN)))
         self.call_after_refresh(self._leave_room)
 
@@ -165,6 +202,13 @@ class Dialog(ModalScreen[Outcome]):
     def pressed(self, button: str) -> None:
         """Do what a button says."""
 
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """What was missing is being mended: say it no more."""
+        event.stop()
+        if self._complained:
+            self.query_one("#missing", Static).update(content((self._keys(), Role.MUTED)))
+            self._complained = False
+
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Go on to the next field: enter in a field decides nothing."""
         event.stop()
@@ -174,20 +218,6 @@ class Dialog(ModalScreen[Outcome]):
         """Name what has the focus after a field."""
         del field
         return "cancel"
-
-
-class Field(Horizontal):
-    """A label and a line to fill in."""
-
-    def __init__(self, name: str, label: str, placeholder: str = "") -> None:
-        super().__init__(classes="field")
-        self._input = Input(placeholder=placeholder, id=name, compact=True, max_length=2000)
-        self._label = Static(Content(label), classes="label")
-
-    def compose(self) -> ComposeResult:
-        """Put the label before the line."""
-        yield self._label
-        yield self._input
 
 
 def typed(dialog: Dialog[Outcome], field: str) -> str:

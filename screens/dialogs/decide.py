@@ -11,15 +11,16 @@ from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.widgets import Button, RadioButton, RadioSet
+from textual.widgets import RadioButton, RadioSet
 
 from opconsole.clock import Clock
 from opconsole.journal.records import StepState
 from opconsole.logs import LogLine, tail
 from opconsole.views import RunView
 from screens.desk import Waits
-from screens.dialogs.base import Dialog, Field, typed
+from screens.dialogs.base import Dialog, typed
 from screens.look import STEP_MARKS, Role, run_mark
+from screens.widgets.controls import Choice, Field, PushButton
 from screens.words import content, lines, mark, moment, safe
 
 Verb = Literal["revert", "override", "abort"]
@@ -86,20 +87,31 @@ class DecideDialog(Dialog[Decided]):
         """Ask which way, and why."""
         with RadioSet(id="verb"):
             for verb in VERBS:
-                yield RadioButton(Content(f"{MEANING[verb]} ({verb[0]})"), id=verb)
+                yield Choice(Content(f"{MEANING[verb]} ({verb[0]})"), id=verb)
         yield Field("reason", "Reason", "what you saw, and why this is right")
+
+    def field_rows(self) -> int:
+        """Give the rows of the choices, a blank one, and the reason."""
+        return len(VERBS) + 2
 
     def buttons(self) -> ComposeResult:
         """Offer to decide."""
-        yield Button("Decide", id="decide", variant="warning", compact=True)
+        yield PushButton("Decide", id="decide", variant="warning", compact=True)
+
+    def after_field(self, field: str) -> str:
+        """Go on to the button that decides."""
+        del field
+        return "decide"
 
     def action_choose(self, verb: str) -> None:
         """Choose by letter; the decision still needs a reason and the button."""
         self.query_one(f"#{verb}", RadioButton).value = True
 
     def on_radio_set_changed(self, event: RadioSet.Changed) -> None:
-        """Name the choice on the button: a dot's colour tells nothing to some."""
-        self.query_one("#decide", Button).label = Content(f"Decide: {VERBS[event.index]}")
+        """Name the choice on the button, too."""
+        button = self.query_one("#decide", PushButton)
+        button.label = Content(f"Decide: {VERBS[event.index]}")
+        button.refresh(layout=True)  # the new label may want another width
 
     def pressed(self, button: str) -> None:
         """Give the decision where it is whole."""

@@ -16,6 +16,7 @@ from textual.widgets.option_list import Option
 
 from screens.actions import Action
 from screens.look import Role
+from screens.widgets.controls import POINTER
 from screens.words import content
 
 
@@ -59,6 +60,13 @@ class ActionsMenu(ModalScreen[str]):
                 *(Option(_line(action), id=action.name) for action in self._choices), markup=False
             )
 
+    def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
+        """Point at the action that enter would choose."""
+        for place, action in enumerate(self._choices):
+            event.option_list.replace_option_prompt_at_index(
+                place, _line(action, pointed=place == event.option_index)
+            )
+
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Give the chosen action."""
         event.stop()
@@ -80,5 +88,8 @@ class ActionsMenu(ModalScreen[str]):
         self.query_one(OptionList).action_cursor_up()
 
 
-def _line(action: Action) -> Content:
-    return content((f"{action.keys[0]}  ", Role.BUSY), action.title.ljust(28), (action.help, Role.MUTED))
+def _line(action: Action, *, pointed: bool = False) -> Content:
+    pointer = POINTER if pointed else " "
+    return content(
+        f"{pointer} ", (f"{action.keys[0]}  ", Role.BUSY), action.title.ljust(28), (action.help, Role.MUTED)
+    )

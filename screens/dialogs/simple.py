@@ -7,11 +7,11 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.widgets import Button
 
 from screens.desk import Waits
-from screens.dialogs.base import Dialog, Field, typed
+from screens.dialogs.base import Dialog, typed
 from screens.look import Role
+from screens.widgets.controls import Field, PushButton
 from screens.words import content
 
 
@@ -35,9 +35,18 @@ class ReasonDialog(Dialog[str]):
         """Ask why."""
         yield Field("reason", "Reason", self._example)
 
+    def field_rows(self) -> int:
+        """Give one row for the reason."""
+        return 1
+
     def buttons(self) -> ComposeResult:
         """Offer to do it."""
-        yield Button(Content(self._button), id="do", variant="primary", compact=True)
+        yield PushButton(Content(self._button), id="do", variant="primary", compact=True)
+
+    def after_field(self, field: str) -> str:
+        """Go on to the button that does it."""
+        del field
+        return "do"
 
     def pressed(self, button: str) -> None:
         """Give the reason where there is one."""
@@ -69,7 +78,7 @@ class ConfirmDialog(Dialog[bool]):
 
     def buttons(self) -> ComposeResult:
         """Offer to do it."""
-        yield Button(Content(f"{self._button} (y)"), id="do", variant="primary", compact=True)
+        yield PushButton(Content(f"{self._button} (y)"), id="do", variant="primary", compact=True)
 
     def pressed(self, button: str) -> None:
         """Confirm."""

@@ -12,9 +12,24 @@ from textual.widgets import Static
 class Tab(Static):
     """One word of a heading."""
 
-    def __init__(self, name: str, label: Content) -> None:
-        super().__init__(label)
+    def __init__(self, name: str, label: Content, *, alone: bool) -> None:
+        super().__init__()
         self.tab = name
+        self._label = label
+        self._alone = alone
+        self._chosen = False
+
+    def choose(self, *, on: bool) -> None:
+        """Say whether it is the one that is shown."""
+        self._chosen = on
+        self.set_class(on, "-chosen")
+        self.name_it(self._label)
+
+    def name_it(self, label: Content) -> None:
+        """Give it a text."""
+        self._label = label
+        before, after = ("[", "]") if self._chosen and not self._alone else (" ", " ")
+        self.update(label if self._alone else Content.assemble(before, label, after))
 
     def on_click(self) -> None:
         """Choose it."""
@@ -22,14 +37,18 @@ class Tab(Static):
 
 
 class Heading(Horizontal):
-    """Titles side by side; the chosen one is marked. Posts `Chosen` when one is clicked."""
+    """Titles side by side; a bar before them marks the pane that takes the keys, ``[ ]`` the chosen tab.
+
+    Posts `Chosen` when one is clicked.
+    """
 
     DEFAULT_CSS = """
     Heading {
         height: 1;
-        padding: 0 1;
+        padding: 0 1 0 0;
         background: $panel 60%;
-        & > Tab { width: auto; margin-right: 3; color: $foreground-muted; }
+        & > #bar { width: 1; color: $text-primary; }
+        & > Tab { width: auto; margin-right: 2; color: $foreground-muted; }
         & > Tab.-chosen { color: $foreground; text-style: bold; }
         & > #note {
             width: 1fr; text-align: right; color: $foreground-muted;
@@ -51,22 +70,27 @@ class Heading(Horizontal):
 
     def compose(self) -> ComposeResult:
         """Put the titles side by side."""
+        yield Static(" ", id="bar")
         for place, (name, title) in enumerate(self._tabs.items()):
-            tab = Tab(name, Content(title))
-            tab.set_class(place == 0, "-chosen")
+            tab = Tab(name, Content(title), alone=len(self._tabs) == 1)
+            tab.choose(on=place == 0)
             yield tab
         yield Static(id="note")
 
     def choose(self, name: str) -> None:
         """Mark a tab as chosen."""
         for tab in self.query(Tab):
-            tab.set_class(tab.tab == name, "-chosen")
+            tab.choose(on=tab.tab == name)
+
+    def activate(self, *, on: bool) -> None:
+        """Say whether the pane takes the keys."""
+        self.query_one("#bar", Static).update(Content("▌" if on else " "))
 
     def label(self, name: str, text: Content) -> None:
         """Give a tab another text."""
         for tab in self.query(Tab):
             if tab.tab == name:
-                tab.update(text)
+                tab.name_it(text)
 
     def note(self, text: Content) -> None:
         """Say something at the right end."""

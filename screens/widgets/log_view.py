@@ -6,16 +6,12 @@ Following never fights the reader: scrolling up stops it and counts what is new;
 from __future__ import annotations
 
 import asyncio
-import re
 from bisect import bisect_left, bisect_right
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import ClassVar
 
-from rich.cells import cell_len
-from rich.segment import Segment
 from rich.style import Style
-from rich.text import Text
 from textual import work
 from textual.binding import BindingType
 from textual.geometry import Size
@@ -23,21 +19,16 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from opconsole.logs import LogLine, follow, parse_line
+from opconsole.logs import LogLine, follow
 from screens.actions import Scope, bindings
 from screens.look import ROLE_CLASSES, ROLE_CSS, Role
 from screens.widgets.log_file import LogFile
-
-LONGEST = 4000
-"""Characters of one line that are shown at most."""
-HITS = 100_000
-"""Hits that a search counts at most."""
-ERRORS = re.compile(
-    rb"^.{24}[eE] |\b(?:error|errors|failed|failure|fatal|critical|traceback|exception)\b", re.IGNORECASE
-)
+from screens.widgets.log_line import LONGEST, LineLook
+from screens.widgets.log_search import ERRORS, HITS, find_text
+from screens.widgets.moves import Moves
 
 
-class LogView(ScrollView, can_focus=True):
+class LogView(Moves, ScrollView, can_focus=True):
     """The lines of one log. `show_log` opens another; posts `Changed` when its status line has to change."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"log--hit", "log--place", *ROLE_CLASSES}
@@ -168,21 +159,13 @@ class LogView(ScrollView, can_focus=True):
 
     # -- moving
 
-    def action_move_down(self) -> None:
-        """Scroll down a line."""
-        self._scroll(1)
+    def move_by(self, lines: int) -> None:
+        """Scroll by so many lines."""
+        self._scroll(lines)
 
-    def action_move_up(self) -> None:
-        """Scroll up a line."""
-        self._scroll(-1)
-
-    def action_page_forward(self) -> None:
-        """Scroll down a page."""
-        self._scroll(max(1, self.size.height - 1))
-
-    def action_page_back(self) -> None:
-        """Scroll up a page."""
-        self._scroll(-max(1, self.size.height - 1))
+    def page_lines(self) -> int:
+        """Give the lines of a page."""
+        return self.size.height
 
     def action_first(self) -> None:
         """Go to the beginning."""
@@ -310,7 +293,7 @@ class LogView(ScrollView, can_focus=True):
         try:
             await self._whole.wait()  # numbers are only final once the beginning is known
             until = log.count
-            found = await asyncio.to_thread(_search, log, self._searched_to, text)
+            found = await asyncio.to_thread(find_text, log, self._searched_to, text)
             if log is self._log and text == self.pattern:
                 self.hits = [*self.hits, *found][:HITS]
                 self._searched_to = until
@@ -406,59 +389,22 @@ class LogView(ScrollView, can_focus=True):
     def _line(self, number: int) -> LogLine:
         return self._log.line(number) if self._log else LogLine(None, "?", "")
 
-    def _background(self, number: int) -> Style:
-        at = bisect_left(self.hits, number)
+    def _sign(self, number: int) -> str:
         if number == self._place:
-            return self.rich_style + self.get_component_rich_style("log--hit")
-        if at < len(self.hits) and self.hits[at] == number:
-            return self.rich_style + self.get_component_rich_style("log--hit")
-        return self.rich_style
+            return "»"
+        at = bisect_left(self.hits, number)
+        return "•" if at < len(self.hits) and self.hits[at] == number else " "
+
+    def _background(self, number: int) -> Style:
+        hit = self._sign(number) != " "
+        return self.rich_style + self.get_component_rich_style("log--hit") if hit else self.rich_style
 
     def _strip(self, number: int) -> Strip:
-        line = self._line(number)
-        text = Text.from_ansi(line.display(colours=True, limit=LONGEST), end="")
-        text.expand_tabs(8)
-        if self.pattern:
-            self._highlight(text)
-        if line.stream == "n":
-            text.stylize_before(self._role(Role.BUSY))
-        elif line.stream == "e":
-            text.stylize_before(self._role(Role.WARN))
-        segments = list(text.render(self.app.console))
-        if line.unfinished:
-            segments.append(Segment(" ⏎", self._role(Role.MUTED)))
-        if self.timed:
-            stamp = f"{line.at:%H:%M:%S.%f}"[:12] if line.at else " " * 12
-            segments.insert(0, Segment(f"{stamp}  ", self._role(Role.MUTED)))
-        # The stream is told by a sign as well: colour alone tells nothing to some.
-        sign = {"e": "▏", "n": "›"}.get(line.stream, " ")
-        segments.insert(0, Segment(f"{sign} ", self._role(Role.WARN if sign == "▏" else Role.BUSY)))
-        base = self._background(number)
-        kept = [Segment(s.text, base + s.style if s.style else base) for s in segments if cell_len(s.text)]
-        return Strip(kept)
-
-    def _highlight(self, text: Text) -> None:
         place = self.get_component_rich_style("log--place")
-        text.highlight_regex(
-            re.compile(re.escape(self.pattern), re.IGNORECASE),
-            Style(color=place.color, bgcolor=place.bgcolor),
-        )
+        look = LineLook(self._role, Style(color=place.color, bgcolor=place.bgcolor), self.app.console)
+        sign, base = self._sign(number), self._background(number)
+        return look.draw(self._line(number), base, sign=sign, pattern=self.pattern, timed=self.timed)
 
     def _role(self, role: Role) -> Style:
         style = self.get_component_rich_style(f"role--{role.value}")
         return Style(color=style.color, bold=style.bold)
-
-
-def _search(log: LogFile, start: int, text: str) -> list[int]:
-    """Find the lines with a text. The raw line decides, except where control sequences may split the text."""
-    folded = text.casefold()
-    raw = folded.encode() if folded.isascii() else None
-    hits = []
-    for number, line in log.lines_from(start):
-        if raw is not None and b"\x1b" not in line and raw not in line.lower():
-            continue
-        if folded in parse_line(line).display().casefold():
-            hits.append(number)
-            if len(hits) >= HITS:
-                break
-    return hits

@@ -15,10 +15,11 @@ from queues.states import RunState
 from queues.tasks import TaskKind
 from screens.look import STEP_MARKS, Role, run_mark, task_mark
 from screens.widgets.scroll_pane import ScrollPane
+from screens.widgets.ticking import Ticking
 from screens.words import Piece, bar, clip, content, duration, elapsed, folded, lines, mark, moment, safe
 
 PHASES = {Phase.PREFLIGHT: "Before anything changes", Phase.EFFECT: "Effects", Phase.ROLLBACK: "The way back"}
-TITLE = 30
+TITLE = 36
 """Cells of a step's title at most."""
 
 
@@ -30,22 +31,16 @@ class PipelineView(ScrollPane):
         self._clock = clock
         self._shown_task: TaskView | None = None
         self._shown_run: RunView | None = None
-
-    def on_mount(self) -> None:
-        """Let the times of what runs go on."""
-        self.set_interval(1, self._tick)
+        self._ticking = Ticking(self, self.redraw)
 
     def show_run(self, task: TaskView | None, run: RunView | None) -> None:
         """Show another task, and its run as far as it is loaded."""
         other = (task.key if task else None) != (self._shown_task.key if self._shown_task else None)
         self._shown_task, self._shown_run = task, run
+        self._ticking.run(on=run is not None and not run.run.state.final)
         self.redraw()
         if other:
             self.scroll_home(animate=False)
-
-    def _tick(self) -> None:
-        if self._shown_run is not None and not self._shown_run.run.state.final:
-            self.redraw()
 
     def draw(self, width: int) -> Content:
         """Give the text for a width in cells."""
@@ -136,7 +131,9 @@ def _progress(run: RunView, now: datetime, width: int) -> Iterator[Content]:
     usual, state = run.usual_seconds, run.run.state
     if state not in (RunState.RUNNING, RunState.PREFLIGHT) or usual is None:
         more = f"  usually {duration(usual)}" if usual is not None else ""
-        yield content((f"{duration(took)}{more}", Role.MUTED))
+        worked = _worked(run, now)
+        told = duration(took) if took - worked < 2 else f"{duration(took)} in all, {duration(worked)} at work"
+        yield content((f"{told}{more}", Role.MUTED))
         return
     worked = _worked(run, now)
     told = f"  {duration(worked)} of about {duration(usual)}"

@@ -11,9 +11,10 @@ from textual.content import Content
 from textual.widgets import Static
 
 from screens.actions import Scope, bindings
+from screens.widgets.moves import Moves
 
 
-class ScrollPane(VerticalScroll, can_focus=True):
+class ScrollPane(Moves, VerticalScroll, can_focus=True):
     """Shows one text, redrawn for the width there is."""
 
     DEFAULT_CSS = """
@@ -45,21 +46,13 @@ class ScrollPane(VerticalScroll, can_focus=True):
         """Draw for the new width."""
         self.redraw()
 
-    def action_move_down(self) -> None:
-        """Scroll down a line."""
-        self.scroll_relative(y=1, animate=False)
+    def move_by(self, lines: int) -> None:
+        """Scroll by so many lines."""
+        self.scroll_relative(y=lines, animate=False)
 
-    def action_move_up(self) -> None:
-        """Scroll up a line."""
-        self.scroll_relative(y=-1, animate=False)
-
-    def action_page_forward(self) -> None:
-        """Scroll down a page."""
-        self.scroll_page_down(animate=False)
-
-    def action_page_back(self) -> None:
-        """Scroll up a page."""
-        self.scroll_page_up(animate=False)
+    def page_lines(self) -> int:
+        """Give the lines of a page."""
+        return self.scrollable_content_region.height
 
     def action_first(self) -> None:
         """Go to the beginning."""

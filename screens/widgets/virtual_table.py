@@ -15,13 +15,14 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import BindingType
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from screens.actions import Scope, bindings
 from screens.look import ROLE_CLASSES, ROLE_CSS, Role
+from screens.widgets.controls import POINTER
 from screens.words import clip
 
 Row = TypeVar("Row")
@@ -29,6 +30,8 @@ Cell = tuple[str, Role]
 
 GAP = 1
 """Cells between two columns."""
+GUTTER = 2
+"""Cells before the first column, for the sign of the selected row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +223,7 @@ class VirtualTable(ScrollView, Generic[Row], can_focus=True):
                 self.action_open()
 
     def _sort_at(self, x: int) -> None:
-        left = 0
+        left = GUTTER
         for index, width in enumerate(self._widths()):
             if width and left <= x < left + width + GAP:
                 self.sort_by(index, reverse=self.sorted_by == index and not self.reverse)
@@ -243,6 +246,14 @@ class VirtualTable(ScrollView, Generic[Row], can_focus=True):
         elif self._cursor >= top + page:
             self.scroll_to(y=self._cursor - page + 1, animate=False, force=True)
         self.refresh()
+
+    def refresh_rows(self, changing: Callable[[Row], bool]) -> None:
+        """Draw again the rows in view that change as time goes by; no other."""
+        top, width = round(self.scroll_y), self.size.width
+        last = min(len(self._shown), top + self.size.height - 1)
+        places = [index - top + 1 for index in range(top, last) if changing(self._shown[index])]
+        if places:
+            self.refresh(*(Region(0, place, width, 1) for place in places))
 
     def _resize(self) -> None:
         size = Size(1, len(self._shown) + 1)
@@ -269,7 +280,8 @@ class VirtualTable(ScrollView, Generic[Row], can_focus=True):
             name = "table--cursor" if self.has_focus else "table--cursor-away"
             background += self.get_component_rich_style(name)
         row = self._shown[index]
-        return self._line([column.cell(row) for column in self.columns], width, background)
+        sign = POINTER if index == self._cursor else ""
+        return self._line([column.cell(row) for column in self.columns], width, background, sign)
 
     def _heading(self, width: int) -> Strip:
         cells = []
@@ -278,8 +290,8 @@ class VirtualTable(ScrollView, Generic[Row], can_focus=True):
             cells.append((column.title + arrow, Role.STRONG if arrow else Role.MUTED))
         return self._line(cells, width, self.rich_style)
 
-    def _line(self, cells: Sequence[Cell], width: int, background: Style) -> Strip:
-        segments = []
+    def _line(self, cells: Sequence[Cell], width: int, background: Style, sign: str = "") -> Strip:
+        segments = [Segment(sign.ljust(GUTTER), background)]
         gap = Segment(" " * GAP, background)
         for (text, role), column, room in zip(cells, self.columns, self._widths(), strict=True):
             if not room:
@@ -294,7 +306,7 @@ class VirtualTable(ScrollView, Generic[Row], can_focus=True):
 
     def _widths(self) -> list[int]:
         """Give each column's width for the present size; 0: folded away."""
-        room = self.scrollable_content_region.width
+        room = self.scrollable_content_region.width - GUTTER
         kept = set(range(len(self.columns)))
         for index in sorted(kept, key=lambda each: -self.columns[each].folds):
             if sum(self.columns[each].width + GAP for each in kept) - GAP <= room:

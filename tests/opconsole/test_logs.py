@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -51,6 +52,19 @@ def test_01_text_is_handed_out_raw_and_shown_safely() -> None:
     assert "\x1b]52" in line.text
     assert line.display() == "red [/bold]"
     assert line.display(colours=True) == "\x1b[31mred\x1b[0m [/bold]"
+
+
+async def test_a_reader_that_is_cancelled_leaves_no_descriptor_open(tmp_path: Path) -> None:
+    write(tmp_path / "log", *(str(number) for number in range(1000)))
+    cursor = LogCursor(tmp_path / "log")
+    for turns in range(4):
+        task = asyncio.create_task(cursor.read_new_async())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+    gc.collect()  # a file that nobody closed warns here, and warnings are errors
 
 
 def test_a_note_is_appended_clean_and_line_by_line(tmp_path: Path) -> None:

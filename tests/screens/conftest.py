@@ -46,6 +46,7 @@ class FakeConsole:
     worker_alive: bool = True
     shown: int = 0
     workspace: str = "demo"
+    sources: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._changed = asyncio.Event()
@@ -72,6 +73,11 @@ class FakeConsole:
 
     async def environments(self) -> tuple[EnvironmentView, ...]:
         return ()
+
+    async def migration_source(self, run_id: str, path: str) -> str | None:
+        if self.fault:
+            raise self.fault
+        return self.sources.get(path) if run_id in self.runs else None
 
     async def changes(self) -> AsyncIterator[None]:
         while True:
@@ -407,7 +413,9 @@ def make_app(clock: FakeClock) -> Callable[..., OpconsoleApp]:
 
     def make(console: FakeConsole, *, guard: float = 0.0, countdown: float = 3.0) -> OpconsoleApp:
         waits = Waits(guard=guard, countdown=countdown, monotonic=clock.monotonic)
-        return OpconsoleApp(console, clock=clock, waits=waits)
+        app = OpconsoleApp(console, clock=clock, waits=waits)
+        app.animation_level = "none"
+        return app
 
     return make
 
@@ -420,6 +428,7 @@ def until() -> Callable[..., Any]:
         deadline = time.monotonic() + 10
         while not holds():
             assert time.monotonic() < deadline, "the condition never held"
-            await pilot.pause(0.01)
+            await asyncio.sleep(0.01)  # `pilot.pause` asks every widget: too dear to do it in a loop
+        await pilot.pause(0)
 
     return wait

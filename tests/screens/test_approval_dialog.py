@@ -219,8 +219,11 @@ async def test_rejecting_wants_a_reason(story: Story) -> None:
         await pilot.pause()
         await push(pilot, "do")
         assert "reason" in story.missing(pilot)
-        pilot.app.screen.query_one("#reason", Input).value = "not on a Friday"
-        await push(pilot, "do")
+        pilot.app.screen.query_one("#reason", Input).focus()
+        await pilot.press(*"not on a Friday", "enter")
+        assert pilot.app.screen.focused.id == "do", "enter in the field only goes on"
+        assert story.console.asked == []
+        await pilot.press("enter")
         await story.until(pilot, lambda: story.console.asked)
         payload = {"run": "run-deploy-prod-001", "reason": "not on a Friday"}
         assert story.console.asked == [(RequestKind.REJECT, payload)]
@@ -295,3 +298,78 @@ async def test_a_run_that_waits_no_more_says_so(story: Story) -> None:
         story.console.runs[dialog.approval.run] = gone
         story.console.change()
         await story.until(pilot, lambda: isinstance(pilot.app.screen, NoticeDialog))
+
+
+MIGRATION = """\
+def upgrade() -> None:
+    op.execute("CREATE INDEX by_email ON users (email)")  # \x1b]0;title\x07 [/bold] \u202e
+"""
+
+
+async def test_migrations_unfold_to_their_source_and_fold_again(story: Story) -> None:
+    story.only(2)
+    path = "backend/alembic/versions/77c0_index_email.py"
+    story.console.sources[path] = MIGRATION
+    async with story.make_app(story.console).run_test(size=(120, 40)) as pilot:
+        dialog = await story.open(pilot)
+        text = dialog.query_one("#text", Static)
+        assert "CREATE INDEX" not in str(text.content)
+        await pilot.press("m")
+        await story.until(pilot, lambda: 'op.execute("CREATE INDEX by_email' in str(text.content))
+        shown = str(text.content)
+        assert shown.find("77c0_index_email.py") < shown.find("CREATE INDEX") < shown.find("Pre-flight")
+        assert "its file is not kept any more" in shown, "of the other one"
+        assert not set(shown) & set("\x1b\x07\u202e")
+        assert "[/bold]" in shown
+        body = dialog.query_one("#body")
+        await story.until(pilot, lambda: body.scroll_y > 0)
+        assert dialog.query_one("#approve").region.bottom <= 40
+        await pilot.press("m")
+        await story.until(pilot, lambda: "CREATE INDEX" not in str(text.content))
+        dialog.query_one("#migrations").focus()
+        await pilot.press("enter")
+        await story.until(pilot, lambda: "CREATE INDEX" in str(text.content))
+        assert story.console.asked == []
+
+
+async def test_a_migration_that_cannot_be_read_is_said_and_the_dialog_goes_on(story: Story) -> None:
+    story.only(2)
+    async with story.make_app(story.console).run_test(size=(120, 40)) as pilot:
+        dialog = await story.open(pilot)
+        story.console.fault = OSError("the disk is gone")
+        await pilot.press("m")
+        await story.until(pilot, lambda: "the disk is gone" in story.missing(pilot))
+        assert pilot.app.screen is dialog
+
+
+async def test_a_cascade_is_reverted_at_its_gate_with_a_reason(story: Story) -> None:
+    story.only(2)
+    samples, console = story.samples, story.console
+    waiting = console.tasks[0]
+    for task, environment, state, after in (
+        ("DEV", "development", RunState.SUCCEEDED, ()),
+        ("STAGING", "staging", RunState.SUCCEEDED, ("DEV",)),
+        ("OTHER", "staging", RunState.SUCCEEDED, ()),
+    ):
+        made = samples.task(task, environment=environment, depends_on=after)
+        console.put(*samples.run(made, state, finished_at=samples.approval().requested_at))
+    console.put(replace(waiting, depends_on=("STAGING",)))
+    async with story.make_app(console).run_test(size=(80, 24)) as pilot:
+        await story.until(pilot, lambda: pilot.app.operations.situation().run)
+        await pilot.press("a")
+        await story.until(pilot, lambda: type(pilot.app.screen).__name__ == "ActionsMenu")
+        await pilot.press("b")
+        await story.until(pilot, lambda: isinstance(pilot.app.screen, ReasonDialog))
+        text = str(pilot.app.screen.query_one("#text", Static).content)
+        assert "This run is rejected" in text
+        assert "development" in text
+        assert "staging" in text
+        assert "OTHER" not in text, "it is not on the way to this run"
+        await push(pilot, "do")
+        assert "reason" in story.missing(pilot)
+        assert console.asked == []
+        pilot.app.screen.query_one("#reason", Input).value = "the numbers are wrong"
+        await push(pilot, "do")
+        await story.until(pilot, lambda: console.asked)
+        payload = {"run": "run-deploy-prod-001", "verb": "revert", "reason": "the numbers are wrong"}
+        assert console.asked == [(RequestKind.DECIDE, payload)]

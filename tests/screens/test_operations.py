@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -178,7 +179,7 @@ async def test_the_menu_offers_only_what_is_valid_and_a_dialog_asks_first(
         for key, names in (
             ("credentialmate:DEPLOY-DEV-001", ["pause-queue"]),
             ("credentialmate:DEPLOY-STAGING-001", ["cancel", "pause-queue"]),
-            ("credentialmate:DEPLOY-PROD-001", ["approve", "reject", "cancel", "pause-queue"]),
+            ("credentialmate:DEPLOY-PROD-001", ["approve", "reject", "revert", "cancel", "pause-queue"]),
             ("credentialmate:DEPLOY-PROD-002", ["retry", "pause-queue"]),
         ):
             pilot.app.operations.table.select(key)
@@ -285,6 +286,32 @@ async def test_thousands_of_updates_are_drawn_a_few_times_and_keys_are_answered(
         assert console.shown - before < 50
         await pilot.press("k")
         assert table.selected_key == "credentialmate:T-099998"
+
+
+async def test_times_of_open_runs_tick_and_only_their_rows_are_drawn(
+    samples: Any, clock: Any, make_app: Any, until: Any, console: Any
+) -> None:
+    more = tuple(samples.task(f"LATER-{number}") for number in range(20))
+    console.tasks = (*console.tasks, *more)
+    async with make_app(console).run_test(size=(140, 40)) as pilot:
+        screen = pilot.app.operations
+        table = screen.table
+        await until(pilot, lambda: screen.situation().run)
+        drawn: list[str] = []
+        cell = table.columns[0].cell
+        spied = replace(table.columns[0], cell=lambda task: (drawn.append(task.task), cell(task))[1])
+        table.columns = (spied, *table.columns[1:])
+        before = {task.task: task for task in table.shown}
+        clock.at += timedelta(seconds=7)
+        await until(pilot, lambda: "1 m 37 s" in table.render_line(2).text)
+        drawn.clear()
+        clock.at += timedelta(seconds=1)
+        await until(pilot, lambda: {"DEPLOY-STAGING-001", "DEPLOY-PROD-001"} <= set(drawn))
+        assert set(drawn) == {"DEPLOY-STAGING-001", "DEPLOY-PROD-001"}
+        assert {task.task: task for task in table.shown} == before
+        console.tasks = tuple(task for task in console.tasks if task.state == "succeeded")
+        console.change()
+        await until(pilot, lambda: len(table.shown) == 1 and not screen.queue_pane.ticking)
 
 
 async def test_hostile_texts_neither_crash_nor_reach_the_terminal(
