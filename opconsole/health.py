@@ -134,6 +134,8 @@ async def wait_healthy(
         )
         attempts += 1
         in_a_row = in_a_row + 1 if probe.passed else 0
+        if not probe.passed and last is not None and clock() >= end:
+            break  # time ran out on this one: what was found before says more than "no answer"
         if probe != last:
             note(probe.reason)
         last = probe

@@ -248,11 +248,14 @@ class Pipeline:
     async def _perform(self, planned: Sequence[Planned]) -> StepFailed | None:
         """Let effects happen one after the other; give the failure that ended them, if one did."""
         for index, item in enumerate(planned):
-            if item.step.name in TOUCHING:
+            first = item.step.name in TOUCHING and item.step.name not in self._touched
+            if first:
                 self._touched.add(item.step.name)
             try:
                 await self._attempt.perform(item)
             except StepFailed as failure:
+                if first and not failure.begun:
+                    self._touched.discard(item.step.name)
                 self._attempt.skip(planned[index + 1 :])
                 return failure
         return None

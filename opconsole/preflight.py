@@ -30,6 +30,7 @@ from opconsole.git import GitError
 from opconsole.journal import ops
 from opconsole.journal.records import ArtifactRow, Phase
 from opconsole.migrating import migrations_folder
+from opconsole.program_check import check_programs
 from opconsole.settings.model import Downgrade, Migrations
 from opconsole.sources import SourceError, StoredSource
 from opconsole.step_runner import Planned
@@ -281,6 +282,7 @@ class Preflight:
         return copy
 
     async def _seal(self, context: StepContext) -> str:
+        await asyncio.to_thread(check_programs, self._attempt)
         self.basis = await derive(self._attempt, context)
         state = self.basis.target
         if self._attempt.task.kind is TaskKind.DEPLOYMENT and not state.known:

@@ -38,6 +38,7 @@ from opconsole.outcomes import has_effects
 from opconsole.runs import new_run
 from queues.queue_file import read_queue
 from queues.states import RunState
+from queues.tasks import FileStatus, Task
 
 
 class Answerer:
@@ -223,6 +224,11 @@ class Answerer:
         if latest is None or not latest.state.final:
             state = latest.state.value if latest else "unknown"
             raise RefusedError(f"{run.task} is {state}: only a finished task can run again")
+        if latest.state is RunState.SUCCEEDED and not await self._set_back(latest):
+            raise RefusedError(
+                f"{run.task} succeeded: running it again could bring an older version back; add a new task, "
+                "or set its status in the queue file to pending first"
+            )
         if latest.attempt >= await self._cap(latest):
             raise RefusedError(
                 f"{run.task} was attempted {latest.attempt} times, which is its max_iterations; "
@@ -240,13 +246,22 @@ class Answerer:
 
     async def _cap(self, run: Run) -> int:
         """Give how often a task may be attempted: its entry's max_iterations, else the policy's."""
+        task = await self._entry(run)
+        own = task.max_iterations if task else None
+        return own or self._host.workspace.settings.policy.max_iterations
+
+    async def _set_back(self, run: Run) -> bool:
+        """Say whether somebody set the task back to pending in its queue file, over a success."""
+        task = await self._entry(run)
+        return task is not None and task.status is FileStatus.PENDING
+
+    async def _entry(self, run: Run) -> Task | None:
         workspace = self._host.workspace
         path, environments = workspace.queue_path(run.project), workspace.environments(run.project)
-        own = None
-        if await asyncio.to_thread(path.exists):
-            file = await asyncio.to_thread(read_queue, path, project=run.project, environments=environments)
-            own = next((task.max_iterations for task in file.tasks if task.id == run.task), None)
-        return own or workspace.settings.policy.max_iterations
+        if not await asyncio.to_thread(path.exists):
+            return None
+        file = await asyncio.to_thread(read_queue, path, project=run.project, environments=environments)
+        return next((task for task in file.tasks if task.id == run.task), None)
 
     async def _start(self, request: RequestRow) -> Grant:
         return self._queue(request, started=True)

@@ -34,12 +34,14 @@ class StepFailed(Exception):  # noqa: N818 - it reads as what happened: raise St
     """A step did not reach its end; *reason* is one sentence for people.
 
     *retryable* says that this very failure may pass by itself (a busy lock, say). A run tries such a
-    step again only within the limits of the policy.
+    step again only within the limits of the policy. *begun* is false where the step never came to do
+    anything: its program is missing.
     """
 
-    def __init__(self, reason: str, *, retryable: bool = False) -> None:
+    def __init__(self, reason: str, *, retryable: bool = False, begun: bool = True) -> None:
         self.reason = reason
         self.retryable = retryable
+        self.begun = begun
         super().__init__(reason)
 
 
@@ -123,3 +125,10 @@ def describe_result(result: ProgramResult) -> str:
     if result.status is not None:
         return f"exit status {result.status}"
     return str(result.ending)
+
+
+def program_failed(name: str, result: ProgramResult) -> StepFailed:
+    """Give the failure of a step whose program did not end well."""
+    # By value: the programs are only known here to the type checker.
+    begun = result.ending.value != "not-started"
+    return StepFailed(f"the {name} program failed: {describe_result(result)}", begun=begun)

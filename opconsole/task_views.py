@@ -275,7 +275,10 @@ class TaskViews:
             run = self._latest.get((task.project, task.id))
             if run is not None:
                 gate = self._gate(task.project, run.environment)
-                return view_of_run(run, task, gate, run_reason(task, run), self._run_waits(run))
+                waits_for = self._run_waits(run)
+                if run.state is RunState.PENDING:  # one that is tried again waits for its dependencies, too
+                    waits_for = self._unmet(task) or waits_for
+                return view_of_run(run, task, gate, run_reason(task, run), waits_for)
         site = self._site_of[place]
         state, reason, waits_for = self._without_run(task, node, site)
         return make_view(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import sys
 import unicodedata
@@ -95,6 +96,32 @@ class CommandContext:
         return Workspace.open(root, environ=self.environ)
 
     @property
+    def program(self) -> str:
+        """The program as it was called, to be typed again: ``OPCONSOLE_PROGRAM``, else by its arguments."""
+        named = self.environ.get(PROGRAM_VARIABLE)
+        if named:
+            return shlex.quote(named)
+        called = sys.argv[0] if sys.argv else ""
+        if Path(called).name == "__main__.py":
+            return f"{shlex.quote(sys.executable)} -m opconsole"
+        if Path(called).name != "opconsole" or shutil.which("opconsole") == called:
+            return "opconsole"
+        return shlex.quote(os.path.abspath(called))  # noqa: PTH100 - links stay: a program is its place
+
+    def command(self, words: str, *, workspace: Path | None = None) -> str:
+        """Give a command line that works where this one was typed; *words* are quoted where they need it.
+
+        It names the workspace where the working folder alone would not lead to it.
+        """
+        from opconsole.workspace import find_workspace  # noqa: PLC0415 (loads pydantic)
+
+        root = (workspace or self.directory).resolve()
+        if workspace is None:
+            root = find_workspace(root) or root
+        place = "" if find_workspace(Path.cwd()) == root else f" -C {shlex.quote(str(root))}"
+        return f"{self.program}{place} {words}"
+
+    @property
     def width(self) -> int | None:
         """Columns that a line may have; None where the output is no terminal and nothing need be cut."""
         if not self.stdout.isatty():
@@ -166,15 +193,20 @@ def cells(text: str) -> int:
     return sum(_width(character) for character in _SGR.sub("", text))
 
 
+def counted(number: int, one: str) -> str:
+    """Write a number of things: ``1 fault``, ``2 faults``."""
+    return f"{number} {one}" if number == 1 else f"{number} {one}s"
+
+
 def duration_text(seconds: float | None) -> str:
-    """Write a duration for people."""
+    """Write a duration for people, as the screens do."""
     if seconds is None:
         return ""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
+    return f"{hours} h {minutes:02d} m" if hours else f"{minutes} m {rest:02d} s"
 
 
 def expected_status(error: BaseException) -> ExitStatus | None:
@@ -238,6 +270,9 @@ def _width(character: str) -> int:
         return 0
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
+
+PROGRAM_VARIABLE = "OPCONSOLE_PROGRAM"
+"""How people call the program, where that is not its own name: a script that starts it says so."""
 
 _BY_WEIGHT = (
     ExitStatus.STOPPED,

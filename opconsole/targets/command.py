@@ -14,7 +14,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from opconsole.steps import Step, StepContext, StepFailed, StepKind, describe_result
+from opconsole.steps import Step, StepContext, StepKind, describe_result, program_failed
 from opconsole.targets.base import (
     Release,
     Target,
@@ -126,7 +126,7 @@ class CommandTarget:
         async def act(context: StepContext) -> str:
             result = await context.program(argv, cwd=self._path, variables=variables, limit=self._use.limit)
             if not result.ok:
-                raise StepFailed(f"the {name} program failed: {describe_result(result)}")
+                raise program_failed(name, result)
             return f"the {name} program ended well"
 
         return Step(name, kind, title, argv, self._use.limit, act)

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from opconsole.artifacts import LEFTOVER_AGE
-from opconsole.steps import Step, StepContext, StepFailed, StepKind, describe_result
+from opconsole.steps import Step, StepContext, StepFailed, StepKind, program_failed
 from opconsole.targets.base import (
     Release,
     Target,
@@ -283,7 +283,7 @@ class ReleasesTarget:
             }
             result = await context.program(argv, cwd=self.path, variables=variables, limit=self._use.limit)
             if not result.ok:
-                raise StepFailed(f"the {name} program failed: {describe_result(result)}")
+                raise program_failed(name, result)
             return f"the {name} program ended well"
 
         return Step(name, StepKind.REPEATABLE, title, argv, self._use.limit, act)

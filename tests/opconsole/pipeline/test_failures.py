@@ -386,3 +386,27 @@ async def test_a_log_on_a_full_disk_does_not_fail_a_run(project, deploy, monkeyp
         await driver.go()
         assert (driver.state("D"), driver.run("D").reason) == ("succeeded", "deployed")
     assert project.current("development") == "1.0.0-1"
+
+
+async def test_a_program_of_the_target_that_is_missing_is_told_before_anybody_is_asked(project, deploy):
+    project.restart = '["restart-nothing"]'
+    project.settings()
+    project.queue(deploy("P", "production"))
+    async with project.hosted() as driver:
+        await driver.go()
+        assert driver.state("P") == "failed"
+        assert "'restart-nothing' is not to be found; searched: /usr" in driver.run("P").reason
+        assert driver.effects("P") == []
+
+
+async def test_a_success_is_run_again_only_when_its_entry_was_set_back(project, deploy):
+    project.queue(deploy("D", "development"))
+    async with project.hosted() as driver:
+        await driver.go()
+        refused = await driver.retry("D")
+        assert not refused.granted
+        assert "could bring an older version back" in refused.text
+        project.queue(deploy("D", "development"))
+        await driver.engine.reload()
+        assert (await driver.retry("D")).granted
+        assert (driver.state("D"), driver.run("D").attempt) == ("succeeded", 2)
