@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _COMMENT = re.compile(r"(?:^|(?<=\s))#[^\n]*safety-exception[^\n]*", re.MULTILINE)
 _DEEPEST = 60
+_LONGEST_NUMBER = 100
+"""Digits; longer ones, which Python may refuse to convert, mean nothing here."""
 _MOST = 10_000
 """Nodes of one value: aliases of aliases must not unfold without end."""
 
@@ -113,7 +115,7 @@ def _value(node: Node | None, depth: int, left: Iterator[int]) -> Value:  # noqa
     if node.tag.endswith(":bool"):
         return text.lower() in {"true", "yes", "on"}
     if node.tag.endswith(":int"):
-        return int(text) if text.isdigit() else UNKNOWN
+        return int(text) if text.isdecimal() and len(text) < _LONGEST_NUMBER else UNKNOWN
     return None if node.tag.endswith(":null") else text
 
 
