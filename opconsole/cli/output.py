@@ -199,14 +199,19 @@ def counted(number: int, one: str) -> str:
 
 
 def duration_text(seconds: float | None) -> str:
-    """Write a duration for people, as the screens do."""
+    """Write a duration for people, as the screens do: ``0.4 s``, ``12 s``, ``1 m 05 s``, ``2 h 03 m``."""
     if seconds is None:
         return ""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(int(seconds), 60)
+    if seconds < 10:
+        return f"{max(0.0, seconds):.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} m" if hours else f"{minutes} m {rest:02d} s"
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days} d {hours:02} h"
+    if hours:
+        return f"{hours} h {minutes:02} m"
+    return f"{minutes} m {rest:02} s" if minutes else f"{rest} s"
 
 
 def expected_status(error: BaseException) -> ExitStatus | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from opconsole.cli.output import CommandContext, ExitStatus, UsageError, plain
-from opconsole.cli.queue_commands import error_json
+from opconsole.cli.queue_commands import error_json, fault_line
 from opconsole.workspace import Workspace
 from queues.echo import DuplicateTaskError, append_tasks, create_queue
 from queues.graph import Graph, path_text, short_name
@@ -189,8 +189,7 @@ def _tell(
     tasks: tuple[Task, ...],
 ) -> int:
     for error in errors:
-        task = f"task {plain(error.task)}: " if error.task else ""
-        context.warn(f"{plain(str(file))}:{error.line}: {task}{plain(error.message)}")
+        context.warn(fault_line(str(file), error))
     if errors:
         context.warn("nothing was added")
     else:

@@ -11,6 +11,7 @@ from opconsole.cli.output import (
     CommandContext,
     ExitStatus,
     NoWorkspaceError,
+    counted,
     duration_text,
     json_text,
     plain,
@@ -74,7 +75,8 @@ def list_tasks(context: CommandContext, project: str | None) -> int:
     for queue in snapshot.queues:
         if queue.faults and project in (None, queue.project):
             context.warn(
-                f"{plain(str(queue.file))}: {len(queue.faults)} faults; see `opconsole queue validate`"
+                f"{plain(str(queue.file))}: {counted(len(queue.faults), 'fault')}; "
+                f"see `{context.command('queue validate')}`"
             )
     return ExitStatus.DONE
 
@@ -117,10 +119,9 @@ def validate(context: CommandContext, files: Sequence[Path]) -> int:
     for one in checked:
         if not context.json:
             for error in one.errors:
-                task = f"task {plain(error.task)}: " if error.task else ""
-                context.say(f"{plain(one.file)}:{error.line}: {task}{plain(error.message)}")
-        faults = f"{len(one.errors)} faults" if len(one.errors) != 1 else "1 fault"
-        context.say(f"{plain(one.file)}: {one.tasks} usable tasks, {faults if one.errors else 'valid'}")
+                context.say(fault_line(one.file, error))
+        faults = counted(len(one.errors), "fault") if one.errors else "valid"
+        context.say(f"{plain(one.file)}: {counted(one.tasks, 'usable task')}, {faults}")
     if not checked:
         context.say("The settings name no project yet, so there is no queue.")
     return ExitStatus.USAGE if any(one.errors for one in checked) else ExitStatus.DONE
@@ -175,6 +176,12 @@ class Checked:
             "tasks": self.tasks,
             "errors": [error_json(error) for error in self.errors],
         }
+
+
+def fault_line(file: str, error: QueueFileError) -> str:
+    """Give one fault of a queue file as a line: file, line, task, and what is wrong."""
+    task = f"task {plain(error.task)}: " if error.task else ""
+    return f"{plain(file)}:{error.line}: {task}{plain(error.message)}"
 
 
 def error_json(error: QueueFileError) -> dict[str, object]:

@@ -11,8 +11,10 @@ from contextlib import asynccontextmanager
 from typing import TextIO
 
 from guardrails.sanitise import sanitise
+from opconsole.cli.advice import advise, failed_state, outcomes_of, waiting_for_people
 from opconsole.cli.asking import ask_about, ask_decision, ask_on_terminal, interactive
-from opconsole.cli.output import CommandContext, ExitStatus, exit_of, worst
+from opconsole.cli.output import CommandContext, ExitStatus, counted, worst
+from opconsole.cli.queue_commands import fault_line
 from opconsole.client import Client
 from opconsole.clock import iso
 from opconsole.engine import Engine
@@ -21,11 +23,11 @@ from opconsole.ids import new_request_id
 from opconsole.journal import ops
 from opconsole.journal.hosting import HostLock
 from opconsole.journal.reader import JournalReader
-from opconsole.journal.records import Approval, ApprovalState, EventRow, RequestKind, RequestRow, Run
+from opconsole.journal.records import Approval, EventRow, RequestKind, RequestRow, Run
 from opconsole.journal.wake import changes
 from opconsole.workspace import Workspace
+from queues.graph import NAMES_SHOWN
 from queues.scheduler import TaskState
-from queues.states import RunState
 
 
 def run_project(context: CommandContext, project: str, max_iterations: int | None) -> int:
@@ -126,7 +128,7 @@ class _Session:
     async def run(self, cap: int | None, *, ask: bool) -> int:
         engine, project = self._engine, self._teller.project
         await engine.prepare()
-        self._name_faults()
+        faulty = await _name_faults(self._context, self._client, project)
         async with engine.services(), _telling(self._teller, self._client):
             await self._ask_engine(RequestKind.START, {"project": project, "max_attempts": cap})
             await engine.until_idle()
@@ -137,18 +139,12 @@ class _Session:
         counts = engine.scheduler.counts(project)
         if exhausted and counts[TaskState.READY]:
             self._teller.say(exhausted)
-        await _advise(self._client, self._teller)
-        return await _status(self._client, self._teller, blocked=bool(counts[TaskState.BLOCKED]))
-
-    def _name_faults(self) -> None:
-        file = self._engine.queue_files.get(self._teller.project)
-        for fault in file.errors if file else ():
-            print(sanitise(str(fault), single_line=True), file=self._context.stderr)
+        return await _end(self._context, self._client, self._teller, faulty=faulty)
 
     async def _decided(self) -> bool:
         """Ask a person about everything that waits; False when nothing (more) was decided."""
         decided = False
-        for run, approval in await _waiting(self._client, self._teller.project):
+        for run, approval in await waiting_for_people(self._client, self._teller.project):
             await self._teller.catch_up()
             try:
                 kind, payload = await self._ask_person(run, approval)
@@ -210,19 +206,13 @@ async def _follow(context: CommandContext, client: Client, teller: Teller, cap: 
     if not answer.granted:
         print(sanitise(answer.text), file=context.stderr)
         return ExitStatus.FAILED
+    faulty = await _name_faults(context, client, teller.project)
     async with contextlib.aclosing(changes(client.place)) as news:  # type: ignore[type-var]
         async for _ in news:
             await teller.catch_up()
             if teller.idle:
                 break
-    await _advise(client, teller)
-    snapshot = await client.snapshot()
-    blocked = any(
-        task.state == RunState.BLOCKED.value and task.run is None
-        for task in snapshot.tasks
-        if task.project == teller.project
-    )
-    return await _status(client, teller, blocked=blocked)
+    return await _end(context, client, teller, faulty=faulty)
 
 
 @asynccontextmanager
@@ -241,48 +231,31 @@ async def _telling(teller: Teller, client: Client) -> AsyncIterator[None]:
         await asyncio.gather(telling, return_exceptions=True)
 
 
-async def _waiting(client: Client, project: str) -> list[tuple[Run, Approval | None]]:
-    """Give the project's runs that wait for a person: with the approval, or None for a decision."""
-    found: list[tuple[Run, Approval | None]] = []
-    for run in await asyncio.to_thread(client.reader.open_runs):
-        if run.project != project:
-            continue
-        if run.state.undecided:
-            found.append((run, None))
-        elif run.state is RunState.WAITING:
-            approvals = await asyncio.to_thread(client.reader.approvals_of, run.id)
-            found += [(run, one) for one in approvals if one.state is ApprovalState.WAITING]
-    return found
+async def _name_faults(context: CommandContext, client: Client, project: str) -> bool:
+    """Name the faults of the queue file as `queue validate` does; True where it has any."""
+    path = client.workspace.queue_path(project)
+    if not await asyncio.to_thread(path.exists):
+        context.warn(f"{project} has no queue yet; {context.command('queue add FILE')} makes one")
+        return False
+    file = (await asyncio.to_thread(client.reading.queue_files))[project]
+    for fault in file.errors[:NAMES_SHOWN]:
+        context.warn(fault_line(file.name, fault))
+    if len(file.errors) > NAMES_SHOWN:
+        more = counted(len(file.errors) - NAMES_SHOWN, "more fault")
+        context.warn(f"and {more}; {context.command('queue validate')} names them all")
+    return bool(file.errors)
 
 
-async def _advise(client: Client, teller: Teller) -> None:
-    """Say how to decide what waits."""
-    for run, approval in await _waiting(client, teller.project):
-        if approval is None:
-            teller.say(
-                f"{run.task} is {run.state.value}: {sanitise(run.reason, single_line=True)}\n"
-                f"  opconsole decide {run.task} revert|override|abort --reason …"
-            )
-            continue
-        options = f"--plan {approval.digest}"
-        if approval.tier > 1:
-            options += f" --reason … --environment {run.environment}"
-        teller.say(
-            f"{run.task} waits for approval ({', '.join(approval.why)})\n"
-            f"  opconsole approve {run.task} {options}\n"
-            f"  opconsole reject {run.task} --reason …"
-        )
-
-
-async def _status(client: Client, teller: Teller, *, blocked: bool) -> int:
-    """Give the exit status of what happened, and of what still waits."""
-    runs = [await asyncio.to_thread(client.reader.run, run_id) for run_id in teller.runs]
-    states = [run.state for run in runs if run is not None]
-    states += [run.state for run, _ in await _waiting(client, teller.project)]
-    outcomes = [exit_of(state) for state in states]
-    if blocked:
-        outcomes.append(ExitStatus.FAILED)
-    return worst(outcomes)
+async def _end(context: CommandContext, client: Client, teller: Teller, *, faulty: bool) -> int:
+    """Say what to do next; give the exit status of what happened, of what waits and of what cannot go on."""
+    known = [await asyncio.to_thread(client.reader.run, run_id) for run_id in teller.runs]
+    runs = [run for run in known if run is not None]
+    failed = [run for run in runs if failed_state(run.state)]
+    blocked = await advise(context, client, teller.project, failed, teller.say)
+    states = [run.state for run in runs]
+    states += [run.state for run, _ in await waiting_for_people(client, teller.project)]
+    outcomes = outcomes_of(states, blocked)
+    return worst([*outcomes, ExitStatus.USAGE] if faulty else outcomes)
 
 
 def _document(event: EventRow) -> dict[str, object]:
@@ -310,4 +283,6 @@ def _line(event: EventRow, glyph: str) -> str:
     what = f"{event.step}: {told}" if event.step else f"{(word or '').upper()} {told}"
     if event.step and word in {"failed", "cancelled", "interrupted", "skipped"}:
         what = f"{event.step} {word}: {told}"
+        if str(told).startswith(f"{event.step} {word}"):  # a step's own reason begins like that, too
+            what = str(told)
     return sanitise(f"{head} {what}".rstrip(), single_line=True)

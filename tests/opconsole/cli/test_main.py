@@ -125,7 +125,7 @@ def test_a_table_aligns_counts_wide_letters_and_gives_way_to_a_narrow_terminal()
 
 
 def test_durations_read_as_a_person_would_say_them() -> None:
-    assert [duration_text(one) for one in (None, 0.25, 61, 3725)] == ["", "0.2 s", "1 min 01 s", "1 h 02 min"]
+    assert [duration_text(one) for one in (None, 0.25, 61, 3725)] == ["", "0.2 s", "1 m 01 s", "1 h 02 m"]
 
 
 def test_the_version_is_told_in_both_ways(tmp_path: Path) -> None:
