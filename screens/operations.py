@@ -10,7 +10,7 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import ContentSwitcher, Footer
+from textual.widgets import ContentSwitcher
 
 from opconsole.views import QueueView, RunView, Snapshot, TaskView
 from queues.states import RunState
@@ -20,6 +20,7 @@ from screens.desk import Desk, describe
 from screens.dialogs.menu import ActionsMenu
 from screens.latest import Latest
 from screens.widgets.heading import Heading
+from screens.widgets.key_bar import KeyBar
 from screens.widgets.log_pane import LogPane
 from screens.widgets.pipeline import PipelineView
 from screens.widgets.queue_pane import QueuePane
@@ -46,7 +47,6 @@ class OperationsScreen(Screen[None]):
         & ContentSwitcher { height: 1fr; }
         & #search { background: $panel; }
         & .-active > Heading { background: $primary 35%; }
-        & Footer { background: $panel; }
     }
     OperationsScreen.-single {
         & #right { border-left: none; }
@@ -86,7 +86,7 @@ class OperationsScreen(Screen[None]):
                     with ContentSwitcher(initial="log-pane"):
                         yield LogPane(id="log-pane")
                         yield ViolationsView(id="violations-pane")
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         """Begin with what is known already."""

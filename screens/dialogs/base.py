@@ -14,6 +14,7 @@ from textual.widgets import Button, Input, Static
 from screens.desk import Waits
 from screens.look import Role
 from screens.widgets.controls import PushButton
+from screens.widgets.text import put
 from screens.words import content
 
 Outcome = TypeVar("Outcome")
@@ -180,7 +181,7 @@ class Dialog(ModalScreen[Outcome]):
     def say_missing(self, text: str) -> None:
         """Say what is still wanted before it can go on."""
         self._complained = True
-        self.query_one("#missing", Static).update(content((text, Role.WARN)))
+        put(self.query_one("#missing", Static), content((text, Role.WARN)))
         self.call_after_refresh(self._leave_room)
 
     def action_cancel(self) -> None:
@@ -206,7 +207,7 @@ class Dialog(ModalScreen[Outcome]):
         """What was missing is being mended: say it no more."""
         event.stop()
         if self._complained:
-            self.query_one("#missing", Static).update(content((self._keys(), Role.MUTED)))
+            put(self.query_one("#missing", Static), content((self._keys(), Role.MUTED)))
             self._complained = False
 
     def on_input_submitted(self, event: Input.Submitted) -> None:

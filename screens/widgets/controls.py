@@ -7,6 +7,8 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Button, Input, RadioButton, Static
 
+from screens.widgets.text import put
+
 POINTER = "›"
 """Stands before what the next key acts on."""
 
@@ -56,8 +58,8 @@ class Field(Horizontal):
 
     def on_descendant_focus(self) -> None:
         """Point at the line that is being filled in."""
-        self._label.update(Content(f"{POINTER} {self._text}"))
+        put(self._label, Content(f"{POINTER} {self._text}"), resizes=False)
 
     def on_descendant_blur(self) -> None:
         """Point at it no more."""
-        self._label.update(Content(f"  {self._text}"))
+        put(self._label, Content(f"  {self._text}"), resizes=False)

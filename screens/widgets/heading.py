@@ -8,6 +8,8 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
+from screens.widgets.text import put
+
 
 class Tab(Static):
     """One word of a heading."""
@@ -29,7 +31,7 @@ class Tab(Static):
         """Give it a text."""
         self._label = label
         before, after = ("[", "]") if self._chosen and not self._alone else (" ", " ")
-        self.update(label if self._alone else Content.assemble(before, label, after))
+        put(self, label if self._alone else Content.assemble(before, label, after))
 
     def on_click(self) -> None:
         """Choose it."""
@@ -84,7 +86,7 @@ class Heading(Horizontal):
 
     def activate(self, *, on: bool) -> None:
         """Say whether the pane takes the keys."""
-        self.query_one("#bar", Static).update(Content("▌" if on else " "))
+        put(self.query_one("#bar", Static), Content("▌" if on else " "), resizes=False)
 
     def label(self, name: str, text: Content) -> None:
         """Give a tab another text."""
@@ -94,4 +96,4 @@ class Heading(Horizontal):
 
     def note(self, text: Content) -> None:
         """Say something at the right end."""
-        self.query_one("#note", Static).update(text)
+        put(self.query_one("#note", Static), text, resizes=False)

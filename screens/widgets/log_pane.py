@@ -12,6 +12,7 @@ from textual.widgets import Input, Static
 
 from screens.look import Role
 from screens.widgets.log_view import LogView
+from screens.widgets.text import put
 from screens.words import content
 
 
@@ -81,7 +82,7 @@ class LogPane(Vertical):
 
     @on(LogView.Changed)
     def _show_status(self) -> None:
-        self.query_one("#log-status", Static).update(self._status())
+        put(self.query_one("#log-status", Static), self._status(), resizes=False)
 
     def _status(self) -> Content:
         view = self.view

@@ -13,6 +13,7 @@ from opconsole.views import QueueView, Snapshot, TaskView
 from screens.look import Role
 from screens.queue_table import is_open, matches, queue_columns
 from screens.widgets.heading import Heading
+from screens.widgets.text import put
 from screens.widgets.ticking import Ticking
 from screens.widgets.virtual_table import VirtualTable
 from screens.words import content, lines, safe
@@ -109,12 +110,12 @@ class QueuePane(Vertical):
         text = self._empty_text()
         self.set_class(text is not None, "-empty")
         if text is not None:
-            self.query_one("#queue-empty", Static).update(text)
+            put(self.query_one("#queue-empty", Static), text)
         queues = self._snapshot.queues if self._snapshot else ()
         faults = [fault for queue in queues for fault in queue.faults]
         self.set_class(bool(faults), "-faulty")
         if faults:
-            self.query_one("#faults", Static).update(_faults(faults))
+            put(self.query_one("#faults", Static), _faults(faults))
         self.query_one(Heading).note(self._note(queues))
 
     def _note(self, queues: tuple[QueueView, ...]) -> Content:

@@ -12,6 +12,7 @@ from textual.widgets import Static
 
 from screens.actions import Scope, bindings
 from screens.widgets.moves import Moves
+from screens.widgets.text import put
 
 
 class ScrollPane(Moves, VerticalScroll, can_focus=True):
@@ -40,7 +41,7 @@ class ScrollPane(Moves, VerticalScroll, can_focus=True):
     def redraw(self) -> None:
         """Show the text as it is now."""
         if self.is_mounted:
-            self.query_one(Static).update(self.draw(max(20, self.scrollable_content_region.width)))
+            put(self.query_one(Static), self.draw(max(20, self.scrollable_content_region.width)))
 
     def on_resize(self) -> None:
         """Draw for the new width."""

@@ -7,6 +7,7 @@ from textual.widgets import Static
 
 from opconsole.views import Snapshot
 from screens.look import Role
+from screens.widgets.text import put
 from screens.words import Piece, content, safe
 
 
@@ -29,9 +30,9 @@ class StatusStrip(Static):
         snapshot, operator, read_only = self._state
         full = draw_strip(snapshot, operator, read_only=read_only)
         room = self.content_size.width
-        self.update(
-            full if full.cell_length <= room else draw_strip(snapshot, "", read_only=read_only, short=True)
-        )
+        if full.cell_length > room:
+            full = draw_strip(snapshot, "", read_only=read_only, short=True)
+        put(self, full, resizes=False)
 
 
 def draw_strip(snapshot: Snapshot | None, operator: str, *, read_only: bool, short: bool = False) -> Content:

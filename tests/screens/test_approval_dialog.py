@@ -10,6 +10,7 @@ from textual.widgets import Button, Input, Static
 
 from opconsole.journal.records import ApprovalState, Purpose, RequestKind
 from queues.states import RunState
+from screens.actions import REGISTRY
 from screens.dialogs.approval import ApprovalDialog
 from screens.dialogs.simple import NoticeDialog, ReasonDialog
 
@@ -31,11 +32,15 @@ class Story:
         self.console.tasks, self.console.runs = (), {}
         self.console.put(*self.samples.waiting(tier))
 
-    async def open(self, pilot: Any) -> ApprovalDialog:
+    async def open(self, pilot: Any, *, by_keys: bool = False) -> ApprovalDialog:
+        """Open the dialog: by its keys, or as the palette does, which needs no menu."""
         await self.until(pilot, lambda: pilot.app.operations.situation().run)
-        await pilot.press("a")
-        await self.until(pilot, lambda: type(pilot.app.screen).__name__ == "ActionsMenu")
-        await pilot.press("p")
+        if by_keys:
+            await pilot.press("a")
+            await self.until(pilot, lambda: type(pilot.app.screen).__name__ == "ActionsMenu")
+            await pilot.press("p")
+        else:
+            pilot.app.operations.perform(next(one for one in REGISTRY if one.name == "approve"))
         await self.until(pilot, lambda: isinstance(pilot.app.screen, ApprovalDialog))
         await pilot.pause()
         dialog = pilot.app.screen
@@ -60,7 +65,7 @@ def story(console: Any, samples: Any, clock: Any, make_app: Any, until: Any) -> 
 async def test_cancel_has_the_focus_and_enter_never_approves_on_opening(story: Story, tier: int) -> None:
     story.only(tier)
     async with story.make_app(story.console).run_test(size=(120, 40)) as pilot:
-        dialog = await story.open(pilot)
+        dialog = await story.open(pilot, by_keys=True)
         assert dialog.focused is not None
         assert dialog.focused.id == "cancel"
         await pilot.press("enter")
@@ -71,7 +76,7 @@ async def test_cancel_has_the_focus_and_enter_never_approves_on_opening(story: S
 async def test_keys_of_the_first_half_second_are_dropped(story: Story) -> None:
     story.only(1)
     async with story.make_app(story.console, guard=0.5).run_test(size=(120, 40)) as pilot:
-        dialog = await story.open(pilot)
+        dialog = await story.open(pilot, by_keys=True)
         story.clock.seconds += 0.49
         await pilot.press("y", "enter", "escape")
         assert pilot.app.screen is dialog

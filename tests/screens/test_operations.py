@@ -18,6 +18,7 @@ from screens.dialogs.menu import ActionsMenu
 from screens.dialogs.simple import ConfirmDialog
 from screens.look import STEP_MARKS, TASK_MARKS
 from screens.operations import PANES
+from screens.widgets.key_bar import KeyBar
 from screens.widgets.pipeline import PipelineView
 from screens.widgets.strip import StatusStrip
 from screens.widgets.violations import ViolationsView
@@ -312,6 +313,25 @@ async def test_times_of_open_runs_tick_and_only_their_rows_are_drawn(
         console.tasks = tuple(task for task in console.tasks if task.state == "succeeded")
         console.change()
         await until(pilot, lambda: len(table.shown) == 1 and not screen.queue_pane.ticking)
+
+
+async def test_the_key_bar_shows_the_keys_of_the_pane_and_can_be_clicked(
+    console: Any, make_app: Any, until: Any
+) -> None:
+    async with make_app(console).run_test(size=(80, 24)) as pilot:
+        screen = pilot.app.operations
+        bar = screen.query_one(KeyBar)
+        await until(pilot, lambda: screen.situation().run)
+        assert "enter Open" in str(bar.content)
+        assert "f Follow" not in str(bar.content)
+        assert "z Zoom" not in str(bar.content), "there is one pane already"
+        await pilot.press("l")
+        await until(pilot, lambda: "f Follow" in str(bar.content))
+        assert str(bar.content).endswith("q Quit")
+        assert bar.content.cell_length <= 78
+        place = str(bar.content).index("Help") + 2
+        await pilot.click(KeyBar, offset=(place, 0))
+        await until(pilot, lambda: pilot.app.screen.query(HelpText))
 
 
 async def test_hostile_texts_neither_crash_nor_reach_the_terminal(

@@ -1,0 +1,60 @@
+"""The keys at the foot: one line from the registry's bindings, as many as there is room for.
+
+Textual's own footer makes a widget for every key, each time the focus moves; this one draws a text.
+"""
+
+from __future__ import annotations
+
+from textual.content import Content
+from textual.screen import Screen
+from textual.style import Style
+from textual.widgets import Static
+
+from screens.widgets.text import put
+
+
+class KeyBar(Static):
+    """Shows what the keys do where the focus is; each can be clicked."""
+
+    DEFAULT_CSS = """
+    KeyBar {
+        dock: bottom; height: 1; padding: 0 1; background: $panel;
+        text-wrap: nowrap; text-overflow: ellipsis;
+        link-style: none; link-color: $foreground; link-background: transparent;
+        link-style-hover: underline; link-color-hover: $foreground; link-background-hover: transparent;
+    }
+    """
+
+    def on_mount(self) -> None:
+        """Begin with the keys of now, and hear of others."""
+        self.screen.bindings_updated_signal.subscribe(self, self._updated)
+        self.show_keys()
+
+    def show_keys(self) -> None:
+        """Show the keys that work now."""
+        keys: list[Content] = []
+        told = set()
+        for active in self.screen.active_bindings.values():
+            binding = active.binding
+            if not binding.show or binding.action in told:
+                continue
+            told.add(binding.action)
+            key = Content.styled(self.app.get_key_display(binding), "bold $footer-key-foreground")
+            click = Style.from_meta({"@click": f"press({binding.key!r})"})
+            keys.append(Content.assemble(key, " ", Content(binding.description).stylize(click)))
+        shown = Content("  ").join(keys)
+        if shown.cell_length > self.content_size.width:
+            shown = Content(" ").join(keys)
+        put(self, shown, resizes=False)
+
+    def on_resize(self) -> None:
+        """Leave as much room between the keys as there is."""
+        self.show_keys()
+
+    def action_press(self, key: str) -> None:
+        """Do what the key does."""
+        self.app.simulate_key(key)
+
+    def _updated(self, screen: Screen[object]) -> None:
+        if self.is_attached and screen is self.screen:
+            self.show_keys()
