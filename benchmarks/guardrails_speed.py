@@ -1,6 +1,6 @@
 """How fast the guardrails read: SQL in MB/s beside bare sqlglot on the same text, and migrations in ms.
 
-Run: python -m benchmarks.guardrails
+Run: python -m benchmarks.guardrails_speed
 """
 
 from __future__ import annotations
