@@ -209,8 +209,10 @@ def changed_before(run: RunView, tasks: Iterable[TaskView]) -> list[TaskView]:
 def _revert_text(changed: list[TaskView]) -> Content:
     rows = [
         content("This run is rejected: it changes nothing."),
-        content("For every environment before it that still serves what this cascade deployed, a rollback"),
-        content("task is added to the queue; each goes through its own environment's gate."),
+        content(
+            "For every environment before it that still serves what this cascade deployed, "
+            "a rollback task is added to the queue; each goes through its own environment's gate."
+        ),
         content(""),
         content(("Deployed so far", Role.MUTED)),
     ]

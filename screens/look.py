@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from rich.style import Style
 from textual.theme import Theme
+from textual.widget import Widget
 
 from opconsole.journal.records import StepState
 from opconsole.views import TaskView
@@ -54,6 +56,12 @@ ROLE_CSS = """
     & > .role--asks { color: $text-warning; text-style: bold; }
     & > .role--strong { color: $foreground; text-style: bold; }
 """
+
+
+def role_style(widget: Widget, role: Role) -> Style:
+    """Give a role's style for a widget that draws its lines by itself and has `ROLE_CSS`."""
+    style = widget.get_component_rich_style(f"role--{role.value}")
+    return Style(color=style.color, bold=style.bold)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,10 +25,11 @@ def open_console_on(context: CommandContext, workspace: Workspace, *, start: str
         return ExitStatus.USAGE
     client = Client.open(workspace)
     try:
-        if not ensure_worker(workspace, client.place):
-            context.warn(f"the worker did not start; see {worker_log(client.place)}")
+        # Asked first: with nobody hosting, the client answers and takes the lock that a worker starts with.
         if start is not None:
             asyncio.run(client.ask(RequestKind.START, {"project": start}))
+        if not ensure_worker(workspace, client.place):
+            context.warn(f"the worker did not start; see {worker_log(client.place)}")
         approvals = workspace.settings.approvals
         return run_console(client, guard=approvals.guard, countdown=approvals.countdown)
     finally:

@@ -52,3 +52,9 @@ class LineLook:
         return Strip(
             [Segment(s.text, base + s.style if s.style else base) for s in segments if cell_len(s.text)]
         )
+
+
+def fold(strip: Strip, width: int, background: Style) -> list[Strip]:
+    """Cut a line into rows of a width in cells."""
+    starts = range(0, max(1, strip.cell_length), width)
+    return [strip.crop(start, start + width).extend_cell_length(width, background) for start in starts]

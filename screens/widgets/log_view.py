@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_left, bisect_right
 from collections.abc import AsyncGenerator, Callable
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -21,9 +22,9 @@ from textual.strip import Strip
 
 from opconsole.logs import LogLine, follow
 from screens.actions import Scope, bindings
-from screens.look import ROLE_CLASSES, ROLE_CSS, Role
+from screens.look import ROLE_CLASSES, ROLE_CSS, role_style
 from screens.widgets.log_file import LogFile
-from screens.widgets.log_line import LONGEST, LineLook
+from screens.widgets.log_line import LONGEST, LineLook, fold
 from screens.widgets.log_search import ERRORS, HITS, find_text
 from screens.widgets.moves import Moves
 
@@ -62,11 +63,6 @@ class LogView(Moves, ScrollView, can_focus=True):
         self._path: Path | None = None
         self._widest = 0
         self._whole = asyncio.Event()  # the index has reached the beginning
-
-    @property
-    def path(self) -> Path | None:
-        """The log that is shown."""
-        return self._path
 
     @property
     def count(self) -> int:
@@ -165,7 +161,7 @@ class LogView(Moves, ScrollView, can_focus=True):
 
     def page_lines(self) -> int:
         """Give the lines of a page."""
-        return self.size.height
+        return max(1, self.scrollable_content_region.height)
 
     def action_first(self) -> None:
         """Go to the beginning."""
@@ -239,12 +235,9 @@ class LogView(Moves, ScrollView, can_focus=True):
     def _width(self) -> int:
         return max(1, self.scrollable_content_region.width)
 
-    def _page(self) -> int:
-        return max(1, self.scrollable_content_region.height)
-
     def _resize(self) -> None:
         # Wrapped, the last line may be scrolled to the top: lines are the unit, whatever room each takes.
-        height = self.count + (self._page() - 1 if self.wraps and self.count else 0)
+        height = self.count + (self.page_lines() - 1 if self.wraps and self.count else 0)
         # Only what is wider than the view may bring a scroll bar, which takes a line from the view.
         self.virtual_size = Size(1 if self.wraps else self._widest, height)
         self.refresh()
@@ -271,7 +264,7 @@ class LogView(Moves, ScrollView, can_focus=True):
             return
         await self._find_hits()
         if self.hits and self.pattern == text:
-            bottom = self._top() + self._page()
+            bottom = self._top() + self.page_lines()
             self._go(self.hits[max(0, bisect_right(self.hits, bottom) - 1)])
 
     @work(group="search", exclusive=True, exit_on_error=False)
@@ -318,8 +311,10 @@ class LogView(Moves, ScrollView, can_focus=True):
 
     def _go(self, number: int) -> None:
         self._place = number
-        if not self._top() <= number < self._top() + self._page() or self.wraps:
-            self.scroll_to(y=max(0, min(number - self._page() // 3, self._end())), animate=False, force=True)
+        if not self._top() <= number < self._top() + self.page_lines() or self.wraps:
+            self.scroll_to(
+                y=max(0, min(number - self.page_lines() // 3, self._end())), animate=False, force=True
+            )
         self._set_following(on=False)
         self._tell()
 
@@ -331,7 +326,7 @@ class LogView(Moves, ScrollView, can_focus=True):
 
     def text_in_view(self) -> str:
         """Give the lines in view as plain text, safe to paste."""
-        last = min(self.count, self._top() + self._page())
+        last = min(self.count, self._top() + self.page_lines())
         return "\n".join(self._line(number).display() for number in range(self._top(), last))
 
     def render_line(self, y: int) -> Strip:
@@ -356,7 +351,7 @@ class LogView(Moves, ScrollView, can_focus=True):
     def _top(self) -> int:
         """Give the number of the first line in view."""
         if self.wraps and self.following:
-            left, number = self._page(), self.count
+            left, number = self.page_lines(), self.count
             while number > 0 and left > 0:
                 number -= 1
                 left -= self._rows_of(number)
@@ -367,24 +362,19 @@ class LogView(Moves, ScrollView, can_focus=True):
         return max(1, -(-self._strip(number).cell_length // self._width()))
 
     def _wrapped(self) -> list[Strip]:
-        width, page = self._width(), self._page()
+        width, page = self._width(), self.page_lines()
         rows: list[Strip] = []
         if self.following:
             number = self.count
             while number > 0 and len(rows) < page:
                 number -= 1
-                rows[:0] = self._folded(number, width)
+                rows[:0] = fold(self._strip(number), width, self._background(number))
             return rows[-page:]
         number = round(self.scroll_y)
         while number < self.count and len(rows) < page:
-            rows += self._folded(number, width)
+            rows += fold(self._strip(number), width, self._background(number))
             number += 1
         return rows
-
-    def _folded(self, number: int, width: int) -> list[Strip]:
-        strip, background = self._strip(number), self._background(number)
-        starts = range(0, max(1, strip.cell_length), width)
-        return [strip.crop(start, start + width).extend_cell_length(width, background) for start in starts]
 
     def _line(self, number: int) -> LogLine:
         return self._log.line(number) if self._log else LogLine(None, "?", "")
@@ -401,10 +391,8 @@ class LogView(Moves, ScrollView, can_focus=True):
 
     def _strip(self, number: int) -> Strip:
         place = self.get_component_rich_style("log--place")
-        look = LineLook(self._role, Style(color=place.color, bgcolor=place.bgcolor), self.app.console)
+        look = LineLook(
+            partial(role_style, self), Style(color=place.color, bgcolor=place.bgcolor), self.app.console
+        )
         sign, base = self._sign(number), self._background(number)
         return look.draw(self._line(number), base, sign=sign, pattern=self.pattern, timed=self.timed)
-
-    def _role(self, role: Role) -> Style:
-        style = self.get_component_rich_style(f"role--{role.value}")
-        return Style(color=style.color, bold=style.bold)

@@ -21,7 +21,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from screens.actions import Scope, bindings
-from screens.look import ROLE_CLASSES, ROLE_CSS, Role
+from screens.look import ROLE_CLASSES, ROLE_CSS, Role, role_style
 from screens.widgets.controls import POINTER
 from screens.words import clip
 
@@ -297,12 +297,8 @@ class VirtualTable(ScrollView, Generic[Row], can_focus=True):
             if not room:
                 continue
             fitted = _fit(clip(text, room), room, right=column.right)
-            segments += [Segment(fitted, background + self._colour(role)), gap]
+            segments += [Segment(fitted, background + role_style(self, role)), gap]
         return Strip(segments[:-1]).extend_cell_length(width, background).crop(0, width)
-
-    def _colour(self, role: Role) -> Style:
-        style = self.get_component_rich_style(f"role--{role.value}")
-        return Style(color=style.color, bold=style.bold)
 
     def _widths(self) -> list[int]:
         """Give each column's width for the present size; 0: folded away."""
