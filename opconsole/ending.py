@@ -10,12 +10,13 @@ from guardrails.gates import Action
 from opconsole.attempt import Attempt
 from opconsole.basis import Basis
 from opconsole.clock import iso
+from opconsole.host import Host
 from opconsole.journal import ops
 from opconsole.journal.errors import JournalError
 from opconsole.journal.records import ReleaseRow, Run
 from opconsole.journal.writer import AuditOp, Op
 from opconsole.steps import StepFailed
-from opconsole.targeting import target_for
+from opconsole.targeting import target_for, target_of
 from queues.states import RunState
 from queues.tasks import TaskKind
 
@@ -45,8 +46,9 @@ class Ending:
         await attempt.enter(state, reason, *more)
         if state is RunState.SUCCEEDED and promise:
             attempt.note(promise)
-        if attempt.task.kind in (TaskKind.DEPLOYMENT, TaskKind.ROLLBACK):
-            await (await target_for(attempt)).clear_holder()
+        fault = await let_go(attempt.host, attempt.run)
+        if fault:
+            attempt.note(fault)
 
     def _log_entry(self, state: RunState, reason: str, *, rolled_back: bool) -> Op:
         attempt = self._attempt
@@ -113,6 +115,23 @@ class Ending:
             await attempt.enter(RunState.INTERRUPTED, reason)
         else:
             await attempt.enter(RunState.FAILED, reason)
+
+
+async def let_go(host: Host, run: Run) -> str | None:
+    """Take a final run's name off its target; say why that could not be done.
+
+    It changes nothing about how the run ended: this workspace takes the target again by its next fence, and
+    whoever hosts the engine next tries once more.
+    """
+    if run.kind not in (TaskKind.DEPLOYMENT, TaskKind.ROLLBACK):
+        return None
+    try:
+        await (await target_of(host, run)).clear_holder()
+    except KeyError:
+        return None  # the settings know the environment no more
+    except (StepFailed, OSError) as fault:
+        return f"the target of {run.environment} stays held by run {run.id}: {fault}"
+    return None
 
 
 def success_ops(attempt: Attempt, basis: Basis) -> list[Op | AuditOp]:

@@ -16,6 +16,7 @@ from watchfiles import awatch
 from guardrails.environments import GateKind
 from opconsole.answers import FollowUp, Then
 from opconsole.attempt import Attempt
+from opconsole.ending import let_go
 from opconsole.host import Host
 from opconsole.journal import ops
 from opconsole.journal.errors import JournalBusyError, JournalFullError
@@ -39,6 +40,9 @@ FULL_WAIT = 2.0
 
 EXPIRY_LOOK = 30.0
 """Seconds between two looks for requests that have expired."""
+
+LOOK_BACK = 5
+"""How many of an environment's latest runs may have left its target held when their process died."""
 
 
 class Engine:
@@ -75,6 +79,10 @@ class Engine:
                 await self._adopt(run)
         for key in await self._may_go_on():
             self._resume(key)
+        for project, settings in self.host.workspace.settings.projects.items():
+            for environment in settings.environments:
+                for run in await self.host.read(self.host.reader.history, project, environment, LOOK_BACK):
+                    await self._let_go(run)
 
     async def _adopt(self, run: Run) -> None:
         """Go on with a run whose process is gone, whether its queue is started or not: it had begun."""
@@ -231,8 +239,17 @@ class Engine:
         project, _, task = key.partition(":")
         run = await self.host.read(self.host.reader.latest_run, project, task)
         if run is not None:
+            await self._let_go(run)
             with contextlib.suppress(LookupError):  # its entry is gone from the queue
                 self.scheduler.settle(key, ended(run))
+
+    async def _let_go(self, run: Run) -> None:
+        """Let go of the target that a final run may hold still: its process died, or a person ended it."""
+        fault = await let_go(self.host, run) if run.state.final else None
+        if fault:
+            detail = {"priority": "P1", "text": fault}
+            told = ops.event(self.host.clock.now(), "alert", run.project, task=run.task, detail=detail)
+            self._in_background(self.host.journal.commit(told))
 
     def _resume(self, key: TaskKey) -> None:
         try:

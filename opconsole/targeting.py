@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from opconsole.attempt import Attempt
+from opconsole.host import Host
+from opconsole.journal.records import Run
 from opconsole.settings.targets import CommandTarget, ExtensionTarget, ReleasesTarget
 from opconsole.targets.base import Holder, Target, TargetUse
 from opconsole.targets.registry import make_target
@@ -17,8 +19,12 @@ async def target_for(attempt: Attempt, *, rollback: bool = False) -> Target:
     The programs of a target get their variables from their surroundings; here it learns only for whom it
     works. While the run does not hold the environment, its fence is 0, which no target lets change anything.
     """
-    run, environment = attempt.run, attempt.environment
-    host = attempt.host
+    return await target_of(attempt.host, attempt.run, rollback=rollback)
+
+
+async def target_of(host: Host, run: Run, *, rollback: bool = False) -> Target:
+    """Do the same for a run that nobody works on; its environment must be in the settings (KeyError)."""
+    environment = host.workspace.settings.projects[run.project].environments[run.environment]
     lock = await host.read(host.reader.lock, run.project, run.environment)
     fence = lock.fence if lock is not None and lock.run == run.id else 0
     limits = host.workspace.limits(run.project, run.environment)
