@@ -18,14 +18,14 @@ from opconsole.journal.errors import JournalMissingError
 from opconsole.journal.hosting import host_alive
 from opconsole.journal.location import JournalPlace, locate
 from opconsole.journal.reader import JournalReader
-from opconsole.journal.records import Approval, Phase, QueueRow, Run
+from opconsole.journal.records import Approval, Phase, QueueRow, ReleaseRow, Run
 from opconsole.journal.upgrade import open_database
 from opconsole.task_views import Present, TaskViews, graph_of, seen
 from opconsole.views import EnvironmentView, QueueView, RunView, Snapshot, TaskView
 from opconsole.workspace import Workspace
 from queues.queue_file import QueueFile, read_queue
 from queues.states import RunState
-from queues.tasks import Task
+from queues.tasks import Task, TaskKind
 
 
 class UnclearIdError(LookupError):
@@ -303,6 +303,7 @@ class Reading:
     def _environment(self, project: str, name: str, open_runs: list[Run]) -> EnvironmentView:
         settings = self.workspace.environment(project, name)
         release = self.reader.current_release(project, name) if self.reader else None
+        restored = self._restored(release) if release else None
         here = [run for run in open_runs if (run.project, run.environment) == (project, name)]
         waits = (run.task for run in here if run.state is RunState.WAITING or run.state.undecided)
         return EnvironmentView(
@@ -313,11 +314,20 @@ class Reading:
             release=release.name if release else None,
             revision=release.revision if release else None,
             url=settings.url,
-            deployed_at=release.placed_at if release else None,
-            deployed_by=release.placed_by if release else None,
+            deployed_at=restored.finished_at if restored else release.placed_at if release else None,
+            deployed_by=restored.requested_by if restored else release.placed_by if release else None,
             running=next((run.task for run in here if run.state in _AT_WORK), None),
             waiting=next(waits, None),
         )
+
+    def _restored(self, release: ReleaseRow) -> Run | None:
+        """Give the rollback that brought back the release that serves; None where its deployment did."""
+        if self.reader is None:
+            return None
+        last = self.reader.last_success(release.project, release.environment, TaskKind.ROLLBACK.value)
+        if last is None or last.release != release.name or last.finished_at is None:
+            return None
+        return last if last.finished_at > release.placed_at else None
 
     def _usual_seconds(self, run: Run) -> float | None:
         """Add up the steps: between them a run may have waited for a person for days."""

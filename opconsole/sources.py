@@ -20,6 +20,7 @@ from opconsole.artifacts import ContentStore, StoreError
 from opconsole.git import Git, GitError, GitMissingError
 from opconsole.trees import Exclusions, UnsafeTreeError, copy_tree, remove_tree, tree_digest, unpack_tar
 
+_OWN_FOLDER = ".aibrain"  # where deployments.json is written for other programs
 DEFAULT_EXCLUSIONS = (
     ".git",
     ".hg",
@@ -33,7 +34,7 @@ DEFAULT_EXCLUSIONS = (
     ".mypy_cache",
     ".ruff_cache",
     ".tox",
-    ".aibrain",
+    _OWN_FOLDER,
     ".DS_Store",
 )
 """Left out of a plain folder: what no release is made of, or what opconsole writes there itself."""
@@ -309,7 +310,9 @@ async def _tag_at(git: Git, commit: str) -> str | None:
 
 async def _uncommitted(git: Git) -> str | None:
     status = await git.run("status", "--porcelain", "-z", "--untracked-files=normal", "--", ".")
-    changes = _changed_paths(status.split(b"\0"))
+    # What we write into projects ourselves is nobody's forgotten change.
+    own = os.fsencode(_OWN_FOLDER)
+    changes = [path for path in _changed_paths(status.split(b"\0")) if own not in path.split(b"/")]
     if not changes:
         return None
     shown = ", ".join(ascii(os.fsdecode(path)) for path in changes[:3])

@@ -10,6 +10,7 @@ from opconsole.cli.output import CommandContext, ExitStatus, counted, exit_of, p
 from opconsole.cli.shapes import task_ids
 from opconsole.client import Client
 from opconsole.journal.records import Approval, ApprovalState, Run
+from opconsole.reading import Reading
 from opconsole.views import TaskView
 from queues.states import RunState
 from queues.tasks import TaskKind
@@ -88,6 +89,23 @@ async def waiting_for_people(client: Client, project: str) -> list[tuple[Run, Ap
             approvals = await asyncio.to_thread(client.reader.approvals_of, run.id)
             found += [(run, one) for one in approvals if one.state is ApprovalState.WAITING]
     return found
+
+
+def starts_with(context: CommandContext, reading: Reading, project: str) -> str:
+    """Say what starts a task that is being added to the project's queue."""
+    if not reading.worker_alive:
+        return f"it runs with: {context.command(f'run --project {project}')}"
+    rows = reading.reader.queues() if reading.reader else {}
+    if project in rows and rows[project].started:
+        return "the worker starts it now, as soon as nothing is in its way"
+    return f"the worker runs it once its queue is started: {context.command(f'queue start {project}')}"
+
+
+def goes_on_with(context: CommandContext, reading: Reading, project: str) -> str:
+    """Say what makes a run go on that was decided or is to be tried again."""
+    if reading.worker_alive:
+        return "the worker goes on with it"
+    return f"it goes on with: {context.command(f'run --project {project}')}"
 
 
 def blocked_tasks(tasks: Sequence[TaskView], project: str) -> tuple[Blocked, ...]:

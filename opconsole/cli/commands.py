@@ -251,11 +251,12 @@ def rollback(
     to: Annotated[
         str | None, typer.Option("--to", metavar="VERSION", help="Default: the release before this one.")
     ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask at a terminal.")] = False,
 ) -> int:
-    """Add a rollback task."""
+    """Add a rollback task; it waits for approval where its environment's gate asks."""
     from opconsole.cli.decide import rollback as act
 
-    return act(_context(ctx), project, environment, to)
+    return act(_context(ctx), project, environment, to, yes=yes)
 
 
 @app.command()

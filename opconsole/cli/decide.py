@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 from collections.abc import Mapping
+from contextlib import closing
 
 from guardrails.environments import UnknownEnvironmentError, resolve_environment
 from guardrails.gates import Tier
 from guardrails.sanitise import sanitise
-from opconsole.cli.asking import approval_prompt, ask_about, ask_on_terminal, interactive
-from opconsole.cli.output import CommandContext, ExitStatus
+from opconsole.cli.advice import approve_words, goes_on_with, starts_with
+from opconsole.cli.asking import ask_about, ask_on_terminal, interactive, plan_lines
+from opconsole.cli.output import CommandContext, ExitStatus, UsageError, plain
 from opconsole.client import Client
 from opconsole.journal.records import Approval, ApprovalState, RequestKind, Run
-from opconsole.reading import UnclearIdError
+from opconsole.reading import Reading, UnclearIdError, open_reading
 from queues.echo import append_tasks, create_queue
+from queues.states import RunState
 
 
 def approve(
@@ -30,21 +34,21 @@ def approve(
         run = client.reading.find_run(task)
         approval = _waiting(client, run)
         if approval is None:
-            context.warn(f"{run.task} is {run.state.value}: it waits for nobody's approval")
-            return ExitStatus.FAILED
-        if plan is None:
-            if not interactive(context):
-                context.warn(f"the plan must be named: --plan {approval.digest}")
-                return ExitStatus.USAGE
+            return _waits_no_more(context, client, run, plan)
+        if plan is None and interactive(context):
             kind, payload = asyncio.run(ask_about(run, approval, ask_on_terminal, context.say))
-            return _tell(context, client, kind, payload)
-        missing = _missing(approval, reason, environment)
-        if missing:
-            context.say(approval_prompt(run, approval))
-            context.warn(f"this approval (tier {approval.tier}) also needs {missing}")
+            return _tell(context, client, kind, payload, run)
+        missing = _missing(approval, plan, reason, environment)
+        if missing or plan is None:
+            for line in plan_lines(run, approval):
+                context.say(line)
+            whole = context.command(approve_words(task, run, approval))
+            context.warn(f"this approval (tier {approval.tier}) also needs {missing}:\n  {whole}")
             return ExitStatus.USAGE
+        if environment is not None and environment != run.environment:
+            raise UsageError(f"--environment: found {environment!a}; allowed: {run.environment}")
         payload = {"run": run.id, "plan": _full(plan, approval), "reason": reason, "environment": environment}
-        return _tell(context, client, RequestKind.APPROVE, payload)
+        return _tell(context, client, RequestKind.APPROVE, payload, run)
     except UnclearIdError as unclear:
         context.warn(str(unclear))
         return ExitStatus.USAGE
@@ -87,14 +91,21 @@ def pause(context: CommandContext, project: str) -> int:
     return _about_project(context, RequestKind.PAUSE, project)
 
 
-def rollback(context: CommandContext, project: str, environment: str, to: str | None) -> int:
-    """Add a rollback task to the project's queue."""
+def rollback(context: CommandContext, project: str, environment: str, to: str | None, *, yes: bool) -> int:
+    """Add a rollback task to the project's queue; a person at a terminal confirms it first."""
     workspace = context.workspace()
     try:
         name = resolve_environment(environment, workspace.environments(project))
     except UnknownEnvironmentError as unknown:
         context.warn(str(unknown))
         return ExitStatus.USAGE
+    wanted = to.removeprefix("v") if to is not None else None
+    with closing(open_reading(workspace)) as reading:
+        serves = _way_is_on_record(reading, project, name, wanted)
+        starts = starts_with(context, reading, project)
+    if not yes and interactive(context) and not _confirmed(project, name, serves, wanted):
+        context.say("nothing was added")
+        return ExitStatus.FAILED
     task = f"ROLLBACK-{name.upper()}-{secrets.token_hex(3).upper()}"
     entry: dict[str, object] = {
         "id": task,
@@ -103,8 +114,8 @@ def rollback(context: CommandContext, project: str, environment: str, to: str | 
         "agent_type": "rollback",
         "environment": name,
     }
-    if to is not None:
-        entry["version"] = to.removeprefix("v")
+    if wanted is not None:
+        entry["version"] = wanted
     path = workspace.queue_path(project)
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -112,8 +123,41 @@ def rollback(context: CommandContext, project: str, environment: str, to: str | 
     append_tasks(path, [entry])
     if context.json:
         context.document({"task": task, "project": project, "environment": name, "version": to})
-    context.say(f"added {task} to {path.name}; it runs with: opconsole run --project {project}")
+    context.say(f"added {task} to {path.name}; {starts}")
     return ExitStatus.DONE
+
+
+def _way_is_on_record(reading: Reading, project: str, environment: str, version: str | None) -> str:
+    """Give the version that serves now. Raises UsageError where nothing could be rolled back."""
+    releases = reading.reader.releases(project, environment) if reading.reader else []
+    current = next((release for release in releases if release.current), None)
+    if current is None:
+        raise UsageError(
+            f"nothing is deployed to {environment} by the journal; there is nothing to roll back"
+        )
+    known = list(dict.fromkeys(one.version for one in releases if one.name != current.name))
+    if version is not None and version not in known:
+        raise UsageError(
+            f"version {plain(version)} was never deployed to {environment}, or is what serves there; "
+            f"known: {plain(', '.join(known)) or 'none'}; nothing was added"
+        )
+    if not any(one.seq < current.seq for one in releases) and version is None:
+        raise UsageError(
+            f"{environment} has no release before {plain(current.version)} on record; "
+            f"name one with --to; known: {plain(', '.join(known)) or 'none'}; nothing was added"
+        )
+    return current.version
+
+
+def _confirmed(project: str, environment: str, serves: str, wanted: str | None) -> bool:
+    question = (
+        f"Roll {project} in {environment} back from {serves} to {wanted or 'the release before'}? [y/N]"
+    )
+    try:
+        answer = asyncio.run(ask_on_terminal(plain(question) + " "))
+    except EOFError:
+        return False
+    return answer.strip().lower() in {"y", "yes"}
 
 
 def _about_run(
@@ -122,10 +166,12 @@ def _about_run(
     task: str,
     payload: Mapping[str, object],
 ) -> int:
+    if "reason" in payload and not str(payload["reason"]).strip():
+        raise UsageError("--reason: found nothing; allowed: why, in a few words")
     client = Client.open(context.workspace())
     try:
         run = client.reading.find_run(task)
-        return _tell(context, client, kind, {**payload, "run": run.id, **_cap(client, kind, run)})
+        return _tell(context, client, kind, {**payload, "run": run.id, **_cap(client, kind, run)}, run)
     except UnclearIdError as unclear:
         context.warn(str(unclear))
         return ExitStatus.USAGE
@@ -151,12 +197,39 @@ def _about_project(context: CommandContext, kind: RequestKind, project: str) -> 
         client.close()
 
 
-def _tell(context: CommandContext, client: Client, kind: RequestKind, payload: Mapping[str, object]) -> int:
+def _waits_no_more(context: CommandContext, client: Client, run: Run, plan: str | None) -> int:
+    """Say why there is nothing to approve; an approval given twice is no fault."""
+    given = client.reader.approvals_of(run.id)
+    last = given[-1] if given else None
+    if (
+        run.state is RunState.WAITING
+        and last is not None
+        and last.state is ApprovalState.APPROVED
+        and (plan is None or _full(plan, last) == last.digest)
+    ):
+        text = f"{plain(run.task)} was approved already by {plain(last.decided_by or 'somebody')}"
+        if context.json:
+            context.document({"granted": True, "message": text})
+        context.say(f"{text}; {goes_on_with(context, client.reading, run.project)}")
+        return ExitStatus.DONE
+    context.warn(f"{plain(run.task)} is {run.state.value}: it waits for nobody's approval")
+    return ExitStatus.FAILED
+
+
+def _tell(
+    context: CommandContext,
+    client: Client,
+    kind: RequestKind,
+    payload: Mapping[str, object],
+    run: Run | None = None,
+) -> int:
     answer = asyncio.run(client.ask(kind, payload))
     if context.json:
         context.document({"granted": answer.granted, "message": answer.text})
     if answer.granted:
         context.say(sanitise(answer.text))
+        if run is not None and kind in _GO_ON and not client.reading.worker_alive:
+            context.say(goes_on_with(context, client.reading, run.project))
         return ExitStatus.DONE
     context.warn(sanitise(answer.text))
     return ExitStatus.FAILED
@@ -167,16 +240,24 @@ def _waiting(client: Client, run: Run) -> Approval | None:
     return next((one for one in approvals if one.state is ApprovalState.WAITING), None)
 
 
-def _missing(approval: Approval, reason: str | None, environment: str | None) -> str:
-    if approval.tier < Tier.REASONED:
-        return ""
-    wanted = [] if reason else ["--reason TEXT"]
-    wanted += [] if environment else ["--environment NAME"]
+def _missing(approval: Approval, plan: str | None, reason: str | None, environment: str | None) -> str:
+    wanted = [] if plan else ["--plan DIGEST"]
+    if approval.tier >= Tier.REASONED:
+        wanted += [] if (reason or "").strip() else ["--reason TEXT"]
+        wanted += [] if environment else ["--environment NAME"]
     return " and ".join(wanted)
 
 
 def _full(plan: str, approval: Approval) -> str:
     """Give the whole digest for a beginning of it of 12 characters or more."""
-    plain = plan.removeprefix("sha256:")
+    given = plan.removeprefix("sha256:")
+    if not re.fullmatch(r"[0-9a-f]{12,64}", given):
+        raise UsageError(
+            f"--plan: found {plan[:100]!a}; allowed: a plan's digest, 12 characters of it or more"
+        )
     whole = approval.digest.removeprefix("sha256:")
-    return approval.digest if len(plain) >= 12 and whole.startswith(plain) else f"sha256:{plain}"
+    return approval.digest if whole.startswith(given) else f"sha256:{given}"
+
+
+_GO_ON = frozenset({RequestKind.APPROVE, RequestKind.DECIDE, RequestKind.RETRY})
+"""What somebody has to act upon afterwards."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from opconsole.cli.advice import starts_with
 from opconsole.cli.output import CommandContext, ExitStatus, UsageError, plain
 from opconsole.cli.queue_commands import error_json, fault_line
+from opconsole.reading import open_reading
 from opconsole.workspace import Workspace
 from queues.echo import DuplicateTaskError, append_tasks, create_queue
 from queues.graph import Graph, path_text, short_name
@@ -41,7 +44,7 @@ def add_tasks(context: CommandContext, file: Path, project: str | None) -> int:
         )
     if not errors:
         errors = _append(path, name, tasks)
-    return _tell(context, file, path, project=name, errors=errors, tasks=tasks)
+    return _tell(context, workspace, file, project=name, errors=errors, tasks=tasks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,9 @@ def _read(file: Path) -> _Given:
         if isinstance(value, dict):
             return _read_object(text, value)
     except FileFaultError as fault:
-        raise UsageError(f"{plain(str(file))}: {fault}") from fault
+        raise UsageError(
+            f"{plain(str(file))}: {plain(fault.found)}; allowed: {fault.allowed}; nothing was added"
+        ) from fault
     except json.JSONDecodeError as error:
         raise UsageError(
             f"{plain(str(file))}:{error.lineno}: no JSON: {error.msg}; nothing was added"
@@ -181,13 +186,14 @@ def _append(path: Path, project: str, tasks: tuple[Task, ...]) -> tuple[QueueFil
 
 def _tell(
     context: CommandContext,
+    workspace: Workspace,
     file: Path,
-    path: Path,
     *,
     project: str,
     errors: tuple[QueueFileError, ...],
     tasks: tuple[Task, ...],
 ) -> int:
+    path = workspace.queue_path(project)
     for error in errors:
         context.warn(fault_line(str(file), error))
     if errors:
@@ -195,7 +201,8 @@ def _tell(
     else:
         names = ", ".join(task.id for task in tasks)
         context.say(f"added {plain(names)} to {plain(str(path))}")
-        context.say(f"a worker runs them once the queue is started: opconsole run --project {project}")
+        with closing(open_reading(workspace)) as reading:
+            context.say(starts_with(context, reading, project))
     if context.json:
         context.document(
             {

@@ -32,6 +32,7 @@ def list_tasks(context: CommandContext, project: str | None) -> int:
     """List the tasks of the workspace's queues, or of one project's, and where each stands."""
     # With a FILE no workspace is needed, and without one neither journal nor settings are loaded.
     from opconsole.cli.shapes import seconds_between, task_ids, task_json  # noqa: PLC0415
+    from opconsole.cli.show import verification  # noqa: PLC0415
     from opconsole.reading import open_reading  # noqa: PLC0415
 
     workspace = context.workspace()
@@ -39,6 +40,7 @@ def list_tasks(context: CommandContext, project: str | None) -> int:
         workspace.project(project)
     with closing(open_reading(workspace)) as reading:
         snapshot = reading.snapshot()
+        latest = {} if context.json or reading.reader is None else reading.reader.latest_runs()
     views = [view for view in snapshot.tasks if project in (None, view.project)]
     if context.json:
         ids = task_ids(snapshot.tasks)
@@ -48,11 +50,12 @@ def list_tasks(context: CommandContext, project: str | None) -> int:
             (
                 plain(view.project),
                 plain(view.task),
-                context.state(plain(view.state)) + (" (unverified)" if view.unverified else ""),
+                context.state(plain(view.state))
+                + verification(latest.get((view.project, view.task)), unverified=view.unverified),
                 plain(view.kind),
                 plain(view.environment or "-"),
                 plain(view.version or "-"),
-                plain(view.gate or "-") if view.gate != view.environment else "-",
+                plain(view.gate or "-"),
                 duration_text(seconds_between(view.started_at, view.finished_at)) or "-",
                 plain(view.waits_for or view.reason, 200) or "-",
             )
@@ -71,9 +74,9 @@ def list_tasks(context: CommandContext, project: str | None) -> int:
         )
         context.say(table(headings, rows, context.width))
     else:
-        context.say("There are no tasks yet; `opconsole queue add FILE` adds some.")
+        context.say(f"There are no tasks yet; `{context.command('queue add FILE')}` adds some.")
     for queue in snapshot.queues:
-        if queue.faults and project in (None, queue.project):
+        if queue.faults and queue.file.exists() and project in (None, queue.project):
             context.warn(
                 f"{plain(str(queue.file))}: {counted(len(queue.faults), 'fault')}; "
                 f"see `{context.command('queue validate')}`"
@@ -122,6 +125,10 @@ def validate(context: CommandContext, files: Sequence[Path]) -> int:
                 context.say(fault_line(one.file, error))
         faults = counted(len(one.errors), "fault") if one.errors else "valid"
         context.say(f"{plain(one.file)}: {counted(one.tasks, 'usable task')}, {faults}")
+    if not files:
+        from opconsole.cli.show import warn_of_missing_folders  # noqa: PLC0415 (loads the journal)
+
+        warn_of_missing_folders(context, context.workspace())
     if not checked:
         context.say("The settings name no project yet, so there is no queue.")
     return ExitStatus.USAGE if any(one.errors for one in checked) else ExitStatus.DONE
@@ -206,6 +213,8 @@ def _checked_workspace(workspace: Workspace) -> list[Checked]:
     """Check all queues together: a dependency may lead from one into another."""
     queues = [
         read_queue(workspace.queue_path(name), project=name, environments=workspace.environments(name))
+        if workspace.queue_path(name).exists()
+        else QueueFile(str(workspace.queue_path(name)), name)  # a project need not have one yet
         for name in workspace.settings.projects
     ]
     whole = Graph(task for queue in queues for task in queue.tasks)
@@ -222,9 +231,15 @@ def _joined(queue: QueueFile, more: Sequence[QueueFileError]) -> Checked:
 
 def _read(context: CommandContext, file: Path) -> QueueFile:
     """Read a file by the rules of its project where the workspace has it, else by the guide's."""
+    from opconsole.settings.errors import SettingsError  # noqa: PLC0415 (without a FILE nothing asks for it)
+
     try:
         workspace = context.workspace()
     except NoWorkspaceError:
+        return read_queue(file)
+    except SettingsError as error:
+        count = counted(len(error.faults), "fault")
+        context.warn(f"the settings around it have {count} and are left aside; {plain(str(error.faults[0]))}")
         return read_queue(file)
     for name in workspace.settings.projects:
         if workspace.queue_path(name).resolve() == file.resolve():

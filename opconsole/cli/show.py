@@ -6,14 +6,17 @@ import asyncio
 from contextlib import closing
 
 from guardrails.environments import GateKind, resolve_environment
-from opconsole.cli.output import CommandContext, ExitStatus, duration_text, plain, table
+from opconsole.cli.advice import approve_words
+from opconsole.cli.output import CommandContext, ExitStatus, counted, duration_text, plain, table
 from opconsole.cli.probing import Health, Probed, probe_all
 from opconsole.cli.shapes import approval_json, environment_json, run_json, seconds_between
 from opconsole.clock import iso
 from opconsole.journal.records import Purpose, Run
-from opconsole.reading import open_reading
+from opconsole.reading import Reading, open_reading
 from opconsole.task_views import unverified
+from opconsole.views import EnvironmentView
 from opconsole.workspace import Workspace
+from queues.states import RunState
 
 
 def show_status(context: CommandContext, *, probe: bool) -> int:
@@ -22,12 +25,21 @@ def show_status(context: CommandContext, *, probe: bool) -> int:
     with closing(open_reading(workspace)) as reading:
         views = reading.environments()
         snapshot = None if context.json else reading.snapshot()
+        unverified = [_unverified_run(workspace, reading, view) for view in views]
     probed = [Probed(Health.UNKNOWN, "not asked")] * len(views)
     if probe:
         probed = asyncio.run(probe_all(workspace, views, context.environ))
     pairs = list(zip(views, probed, strict=True))
     if context.json:
-        context.document([environment_json(view, one.health.value, one.detail) for view, one in pairs])
+        context.document(
+            [
+                {
+                    **environment_json(view, one.health.value, one.detail),
+                    "unverified": run.task if run else None,
+                }
+                for (view, one), run in zip(pairs, unverified, strict=True)
+            ]
+        )
         return ExitStatus.DONE
     rows = [
         (
@@ -60,6 +72,10 @@ def show_status(context: CommandContext, *, probe: bool) -> int:
     for view, one in pairs:
         if one.health is Health.UNHEALTHY:
             context.say(f"{view.project} {view.environment}: {plain(one.detail)}")
+    for run in unverified:
+        if run is not None:
+            command = context.command(f"verify {run.id} --reason …")
+            context.say(plain(f"{run.project} {run.environment}: {run.task} is not verified yet: {command}"))
     if snapshot is not None:
         alive = "a worker is alive" if snapshot.worker_alive else "no worker is alive"
         context.say(
@@ -67,10 +83,10 @@ def show_status(context: CommandContext, *, probe: bool) -> int:
             f"{snapshot.failed_today} failed today; {alive}"
         )
         for queue in snapshot.queues:
-            if queue.faults:
-                context.warn(
-                    f"{plain(str(queue.file))}: {len(queue.faults)} faults; see `opconsole queue validate`"
-                )
+            if queue.faults and queue.file.exists():
+                faults = counted(len(queue.faults), "fault")
+                context.warn(f"{plain(str(queue.file))}: {faults}; see `{context.command('queue validate')}`")
+    warn_of_missing_folders(context, workspace)
     return ExitStatus.DONE
 
 
@@ -101,7 +117,7 @@ def show_approvals(context: CommandContext) -> int:
     headings = ["PROJECT", "TASK", "ACTION", "ENVIRONMENT", "VERSION", "TIER", "REQUESTED", "EXPIRES", "WHY"]
     context.say(table(headings, rows, context.width))
     for approval, run in waiting:
-        context.say(f"{plain(str(run.key))}: opconsole approve {run.id} --plan {approval.digest}")
+        context.say(f"{plain(str(run.key))}: {context.command(approve_words(run.id, run, approval))}")
     return ExitStatus.DONE
 
 
@@ -117,7 +133,7 @@ def show_history(context: CommandContext, project: str | None, environment: str 
         context.document([run_json(run, unverified=is_unverified(workspace, run)) for run in runs])
         return ExitStatus.DONE
     if not runs:
-        context.say("Nothing has run yet; `opconsole run --project P` starts a queue.")
+        context.say(f"Nothing has run yet; `{context.command('run --project P')}` starts a queue.")
         return ExitStatus.DONE
     rows = [
         (
@@ -127,7 +143,7 @@ def show_history(context: CommandContext, project: str | None, environment: str 
             str(run.attempt),
             plain(run.environment),
             plain(run.version or "-"),
-            context.state(run.state.value) + (" (unverified)" if is_unverified(workspace, run) else ""),
+            context.state(run.state.value) + verification(run, unverified=is_unverified(workspace, run)),
             duration_text(seconds_between(run.started_at, run.finished_at)),
             run.id,
             plain(run.reason),
@@ -157,6 +173,32 @@ def is_unverified(workspace: Workspace, run: Run) -> bool:
     return unverified(run, environment.gate if environment else None)
 
 
+def verification(run: Run | None, *, unverified: bool) -> str:
+    """Say behind a state who verified the run, or that nobody has yet; empty where nobody need."""
+    if unverified:
+        return " (unverified)"
+    if run is None or run.verified_at is None:
+        return ""
+    return f" (verified by {plain(run.verified_by or 'somebody')})"
+
+
+def warn_of_missing_folders(context: CommandContext, workspace: Workspace) -> None:
+    """Name the projects whose folder is not there: nothing of them can be deployed."""
+    for name in workspace.settings.projects:
+        path = workspace.project_path(name)
+        if not path.is_dir():
+            context.warn(
+                f"{plain(str(path))}: the folder of project {name} does not exist (projects.{name}.path)"
+            )
+
+
+def _unverified_run(workspace: Workspace, reading: Reading, view: EnvironmentView) -> Run | None:
+    """Give the newest run that changed an environment, where it waits for its verification."""
+    runs = reading.history(view.project, view.environment, _LOOKED_AT)
+    last = next((run for run in runs if run.state is RunState.SUCCEEDED), None)
+    return last if last is not None and is_unverified(workspace, last) else None
+
+
 def _environment(workspace: Workspace, project: str | None, environment: str | None) -> str | None:
     if environment is None:
         return None
@@ -171,4 +213,5 @@ def _moment(text: str | None) -> str:
     return "-" if text is None else f"{text[:10]} {text[11:19]}Z"
 
 
+_LOOKED_AT = 100  # runs of an environment among which the last success is looked for
 _NO_ENVIRONMENTS = "There are no environments yet: describe them in opconsole.toml."

@@ -95,7 +95,7 @@ def locate(workspace: Path, *, create: bool) -> JournalPlace | None:
         if not create:
             return None
         _refuse_network(root)
-        with _locked(root):
+        with _writing(root), _locked(root):
             journal = _read(entry)
             if journal is None:
                 journal = secrets.token_hex(8)
@@ -121,7 +121,7 @@ def adopt(workspace: Path, journal: str) -> JournalPlace:
         raise JournalPlaceError(
             f"{place.root}: there is no such journal; list {root / 'journals'} for the ids"
         )
-    with _locked(root):
+    with _writing(root), _locked(root):
         entry = _entry(root, real)
         present = _read(entry)
         if present == journal:
@@ -197,8 +197,13 @@ def _workspace(entry: Path) -> Path:
 def _load(entry: Path) -> dict[str, object]:
     try:
         found = json.loads(entry.read_text("ascii"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
+    except OSError as error:
+        raise JournalPlaceError(
+            f"{entry} cannot be read ({error.strerror or error}); run as its owner, or name a folder of your "
+            f"own in {STATE_VARIABLE}"
+        ) from error
     except (ValueError, RecursionError) as error:
         raise JournalPlaceError(f"{entry} is no index entry ({error}); adopt the journal again") from error
     if not isinstance(found, dict):
@@ -233,6 +238,18 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def _writing(root: Path) -> Iterator[None]:
+    """Say of a state folder that cannot be written which variable names another one."""
+    try:
+        yield
+    except OSError as error:
+        raise JournalPlaceError(
+            f"{error.filename or root}: the folder of the journals cannot be written "
+            f"({error.strerror or error}); name a local one of your own in {STATE_VARIABLE}"
+        ) from error
 
 
 @contextmanager

@@ -180,6 +180,14 @@ async def test_development_takes_head_and_names_what_is_not_committed(
 
 
 @needs_git
+async def test_what_opconsole_writes_into_the_project_is_nobodys_forgotten_change(repository: Path) -> None:
+    (repository / ".aibrain").mkdir()
+    (repository / ".aibrain" / "deployments.json").write_text("{}")
+    source = await resolve_source(repository, version="1.1.0", allow_head=True)
+    assert source.note is None
+
+
+@needs_git
 async def test_without_a_version_heads_own_tag_or_short_id_is_one(repository: Path, git: GitCommand) -> None:
     head = git("rev-parse", "HEAD")
     unnamed = await resolve_source(repository, version=None, allow_head=True)

@@ -249,3 +249,28 @@ def test_colours_are_for_terminals_that_want_them_and_lines_fit_the_terminal(
     text = b"".join(parts).decode()
     assert ("\x1b[36mready" in text) is coloured
     assert max(cells(line) for line in text.replace("\r", "").split("\n")) <= 80
+
+
+@pytest.mark.parametrize("command", ["validate", "graph"])
+def test_a_file_is_looked_into_although_the_settings_around_it_are_bad(desk: Any, command: str) -> None:
+    file = desk.queue(desk.entry("ONE", "dev"))
+    desk.settings("[projects.shop]\nno-such-key = 1\n")
+    answered = desk.give("queue", command, str(file))
+    assert answered.status == 0
+    assert "the settings around it have " in answered.err
+    assert desk.give("queue", command).status == 2
+
+
+def test_one_of_a_thing_is_not_called_many_and_every_gate_is_named(desk: Any) -> None:
+    file = desk.queue(desk.entry("ONE", "dev"), desk.entry("BAD", "moon"))
+    assert f"{file}: 1 usable task, 1 fault" in desk.give("queue", "validate").out
+    listed = desk.give("queue", "list")
+    assert ": 1 fault; see" in listed.err
+    row = next(line for line in listed.out.splitlines() if " ONE " in line)
+    assert row.split().count("development") == 2
+
+
+def test_a_file_that_is_not_there_is_said_in_plain_words(desk: Any) -> None:
+    answered = desk.give("queue", "add", str(desk.root / "none.json"))
+    assert answered.status == 2
+    assert f"{desk.root}/none.json: cannot be read: No such file or directory; allowed: a" in answered.err

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -76,6 +77,7 @@ def test_status_of_a_workspace_where_nothing_ever_ran_creates_no_journal(desk: A
         "deployed_by": None,
         "running": None,
         "waiting": None,
+        "unverified": None,
     }
     assert not (tmp_path / "state").exists()
 
@@ -148,7 +150,7 @@ def test_approvals_have_what_deciding_needs(desk: Any) -> None:
         "why": ["production"],
         "reason": "waits for approval",
     }
-    assert f"opconsole approve {run.id} --plan {desk.digest}" in desk.give("approvals").out
+    assert f" approve {run.id} --plan {desk.digest}" in desk.give("approvals").out
 
 
 def test_history_is_newest_first_with_times_in_utc_and_durations_in_seconds(desk: Any) -> None:
@@ -328,3 +330,48 @@ def test_asking_the_services_takes_no_longer_than_the_slowest(desk: Any) -> None
         found = desk.give("status", "--json").document
     assert [one["health"] for one in found] == ["unknown", "unknown"]
     assert time.monotonic() - started < 3.9  # one after the other would take four seconds
+
+
+def test_what_is_not_verified_is_said_until_somebody_has(desk: Any) -> None:
+    run = desk.run("DEPLOY-PROD", "production", RunState.SUCCEEDED)
+    desk.release(run)
+    status = desk.give("status", "--no-probe")
+    command = f"opconsole -C {desk.root} verify {run.id} --reason …"
+    assert f"shop production: DEPLOY-PROD is not verified yet: {command}" in status.out
+    assert desk.give("status", "--no-probe", "--json").document[2]["unverified"] == "DEPLOY-PROD"
+    assert desk.give("verify", "DEPLOY-PROD", "--reason", "looked at it").status == 0
+    assert "not verified" not in desk.give("status", "--no-probe").out
+    for line in (["queue", "list"], ["history"]):
+        assert "succeeded (verified by " in desk.give(*line).out
+
+
+def test_after_a_rollback_status_says_who_brought_the_release_back_and_when(desk: Any) -> None:
+    desk.release(desk.run("DEPLOY-PROD", "production", RunState.SUCCEEDED))
+    back = desk.run("BACK", "production", RunState.SUCCEEDED, release="2.1.0-1", id="r-back")
+    desk.write(ops.update_run(back.id, 1, finished_at=desk.now + timedelta(hours=3)))
+    before = desk.give("status", "--no-probe", "--json").document[2]
+    assert before["deployed_at"] == "2026-03-01T12:00:00.000Z"
+    again = replace(back, id="r-back-2", kind="rollback", action="rollback", requested_by="bob", attempt=2)
+    desk.write(ops.insert_run(again))
+    changed = {"finished_at": desk.now + timedelta(hours=3), "release": "2.1.0-1"}
+    desk.write(ops.update_run(again.id, 1, **changed))
+    after = desk.give("status", "--no-probe", "--json").document[2]
+    assert (after["deployed_at"], after["deployed_by"]) == ("2026-03-01T15:00:00.000Z", "bob")
+
+
+def test_a_project_may_have_no_queue_yet_but_its_folder_must_be_there(desk: Any) -> None:
+    desk.queue().unlink()
+    for line in (["status", "--no-probe"], ["queue", "validate"]):
+        answered = desk.give(*line)
+        assert answered.status == 0
+        assert "fault" not in answered.out + answered.err
+        assert f"{desk.root}/shop: the folder of project shop does not exist" in answered.err
+    (desk.root / "shop").mkdir()
+    assert desk.give("status", "--no-probe").err == ""
+
+
+def test_an_approval_s_hint_has_all_that_approving_takes(desk: Any) -> None:
+    run = desk.run("DEPLOY-PROD", "production", RunState.WAITING)
+    desk.approval(run)
+    options = f"approve {run.id} --plan {desk.digest} --reason … --environment production"
+    assert options in desk.give("approvals").out

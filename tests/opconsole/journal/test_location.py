@@ -184,3 +184,13 @@ def test_a_local_file_system_is_taken(
 ) -> None:
     monkeypatch.setattr(location, "file_system_type", lambda *_: kind)
     assert locate(tmp_path, create=True) is not None
+
+
+def test_a_state_folder_that_cannot_be_made_names_the_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("OPCONSOLE_STATE_DIR", str(tmp_path / "file" / "state"))
+    assert locate(tmp_path, create=False) is None
+    with pytest.raises(JournalPlaceError, match=r"cannot be written .*OPCONSOLE_STATE_DIR"):
+        locate(tmp_path, create=True)
