@@ -22,7 +22,7 @@ from opconsole.ids import new_approval_id
 from opconsole.journal import ops
 from opconsole.journal.records import Approval, ApprovalState, Phase, Purpose, RequestRow, Run, StepState
 from opconsole.journal.writer import AuditOp, Op
-from opconsole.rollback import revert_plan
+from opconsole.rollback import revert_plan, way_to
 from opconsole.runs import served_release_ops, steps_still_running
 from queues.graph import Graph
 from queues.queue_file import read_queue
@@ -99,7 +99,9 @@ async def _changed_before(host: Host, run: Run) -> list[Run]:
             continue
         serving = await host.read(host.reader.current_release, project, before.environment)
         if project == run.project and serving is not None and serving.run == before.id:
-            changed.append(before)
+            way = await way_to(host, before, None)
+            if not way.problem:  # a first release has nothing to go back to
+                changed.append(before)
     return sorted(changed, key=lambda one: one.seq, reverse=True)
 
 

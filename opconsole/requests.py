@@ -171,7 +171,7 @@ class Answerer:
         if verb == "abort":
             return rejected
         writes, places = await cascade_writes(self._host, run, request.created_by)
-        more = f"; rollbacks added for {', '.join(places)}" if places else "; the cascade had changed nothing"
+        more = f"; rollbacks added for {', '.join(places)}" if places else "; there is nothing to go back to"
         return Grant(
             rejected.text + more,
             (*rejected.writes, *writes),

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from opconsole.cli.output import CommandContext, ExitStatus
-from opconsole.client import Client, operator_name
+from opconsole.client import operator_name
 from opconsole.engine import Engine
 from opconsole.host import open_host
 from opconsole.journal.hosting import HostLock, holder, host_alive
@@ -21,6 +21,12 @@ from opconsole.workspace import Workspace
 
 STOP_PATIENCE = 30.0
 """Seconds to wait for a worker to end."""
+
+BRIEF_HOLD = 2.0
+"""Seconds for which a command may hold the host lock to answer its own request."""
+
+BRIEF_LOOK = 0.3
+"""Seconds after which whoever still holds the host lock is taken for a worker."""
 
 START_PATIENCE = 15.0
 """Seconds to wait for a worker to take the workspace's lock."""
@@ -34,16 +40,30 @@ def run_worker(context: CommandContext, *, stop: bool) -> int:
         context.say("the worker has ended" if stopped else "no worker is alive for this workspace")
         return ExitStatus.DONE
     preload()
-    client = Client.open(workspace)  # makes the journal, or brings it up to date
-    client.close()
-    lock = HostLock.try_acquire(client.place)
+    place = _place(workspace)
+    lock = _lock(place)
     if lock is None:
         context.warn("a worker is alive for this workspace already; stop it with: opconsole worker --stop")
         return ExitStatus.FAILED
     with lock:
         context.say(f"worker of {workspace.root}, process {os.getpid()}; TERM ends it")
-        asyncio.run(_serve(workspace, client.place, lock, context))
+        asyncio.run(_serve(workspace, place, lock, context))
     return ExitStatus.DONE
+
+
+def _place(workspace: Workspace) -> JournalPlace:
+    place = locate(workspace.root, create=True)
+    if place is None:
+        raise LookupError(f"there is no journal for {workspace.root}")
+    return place
+
+
+def _lock(place: JournalPlace) -> HostLock | None:
+    """Take the host lock; a command that holds it for a moment, to answer its own request, is waited for."""
+    deadline = time.monotonic() + BRIEF_HOLD
+    while (lock := HostLock.try_acquire(place)) is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return lock
 
 
 async def _serve(workspace: Workspace, place: JournalPlace, lock: HostLock, context: CommandContext) -> None:
@@ -67,7 +87,9 @@ async def _serve(workspace: Workspace, place: JournalPlace, lock: HostLock, cont
 def ensure_worker(workspace: Workspace, place: JournalPlace) -> bool:
     """Start a detached worker unless somebody hosts the engine; True when one is alive afterwards."""
     if host_alive(place):
-        return True
+        time.sleep(BRIEF_LOOK)  # a command that answers its own request is gone by then
+        if host_alive(place):
+            return True
     log = place.root / "worker.log"
     with log.open("ab") as output:
         process = subprocess.Popen(
