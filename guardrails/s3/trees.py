@@ -48,7 +48,7 @@ class Source:
         self.data = text.encode("utf-8", "replace")
         parser = Parser(_language(grammar))
         until = time.monotonic() + longest
-        data = self.data
+        data = _plain(self.data) if grammar is Grammar.BASH else self.data
         try:
             tree = parser.parse(
                 lambda offset, _point: data[offset : offset + 65536],
@@ -113,6 +113,18 @@ def inside(node: Node) -> Iterator[Node]:
     while parent is not None:
         yield parent
         parent = parent.parent
+
+
+def _plain(data: bytes) -> bytes:
+    """Put letters where other than ASCII stands, byte for byte, so that every place stays where it is.
+
+    The scanner of tree-sitter-bash looks code points up in a table of 256 and dies of larger ones
+    (tree-sitter-bash#337). To a shell such characters are parts of words, as letters are.
+    """
+    return data if data.isascii() else _NOT_ASCII.sub(lambda found: b"x" * len(found[0]), data)
+
+
+_NOT_ASCII = re.compile(rb"[\x80-\xff]+")
 
 
 @cache

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -77,3 +79,20 @@ def test_numbers_that_are_none_or_have_no_end_are_no_fault_of_a_template() -> No
     for days in ("1" * 5000, '!!int "²"', "!!int x", "0x7f", "1_000"):
         report = scan_text(text.format(days=days), Written.DATA, "a.yaml", Scan(GateKind.PRODUCTION)).report
         assert {finding.rule for finding in report.findings} <= {"expire-all-objects"}, days
+
+
+def test_no_character_kills_the_process_that_reads_shell(tmp_path: Path) -> None:
+    # tree-sitter-bash#337, in a process of its own: it died of this one.
+    code = "from guardrails.s3.shell import read_shell\nfor _ in range(50): read_shell('{\\U000fbecf\\\\3 r')"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_places_and_texts_in_shell_count_characters_of_any_script(tmp_path: Path) -> None:
+    (finding,) = scanned(
+        tmp_path, "a.sh", "é=𝕏; # ü\necho 'größe' && aws s3 rb s3://bücher --force\n"
+    ).findings
+    assert (finding.line, finding.column) == (2, 17)
+    assert finding.statement == "aws s3 rb s3://bücher --force"
