@@ -1,0 +1,1 @@
+"""A laboratory for crashes: a small real project, hosts that are killed, an operator, and what must hold."""
