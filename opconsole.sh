@@ -13,6 +13,9 @@ set -eu
 
 UV_VERSION=0.13.9 # the version that wrote uv.lock
 UV_OLDEST=0.9     # what a uv found on PATH must at least be, to read uv.lock
+CERTIFICATES="If a certificate is refused: are the system's there (on Debian or Ubuntu: sudo apt install
+ca-certificates)? Behind a proxy with an authority of its own, name a file of certificates that has it:
+SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt $0 ..."
 
 self=$(readlink -f -- "$0" 2>/dev/null || printf '%s' "$0")
 root=$(CDPATH='' cd -- "$(dirname -- "$self")" && pwd -P)
@@ -40,6 +43,12 @@ main() {
             ;;
         *)
             prepare run
+            # So that the commands it suggests can be typed as this one was.
+            case $0 in
+                */*) OPCONSOLE_PROGRAM=$0 ;;
+                *) OPCONSOLE_PROGRAM=$(command -v "$0" || printf './%s' "$0") ;;
+            esac
+            export OPCONSOLE_PROGRAM
             exec "$venv/bin/opconsole" "$@"
             ;;
     esac
@@ -87,7 +96,7 @@ set_up() {
     if [ "$1" = dev ]; then groups='--group=dev'; else groups='--no-default-groups'; fi
     if [ -t 2 ]; then quiet=''; else quiet='--quiet'; fi
     "$uv" sync --project "$root" --locked "$groups" ${quiet:+"$quiet"} ||
-        fail "uv could not install what uv.lock names; its message is above"
+        fail "uv could not install what uv.lock names; its message is above. $CERTIFICATES"
     printf '%s\n' "$wanted" >"$stamp-$1"
 }
 
@@ -145,8 +154,8 @@ fetch_uv() {
         wheel=$(echo "$scratch"/uv-*.whl)
     else
         wheel=$scratch/uv.whl
-        download_wheel "$wheel" || fail "uv $UV_VERSION could not be fetched; is there a network? Are the certificates
-of this machine there (sudo apt install ca-certificates)? Or name a uv of your own: UV=/path/to/uv $0 ..."
+        download_wheel "$wheel" || fail "uv $UV_VERSION could not be fetched; is there a network? $CERTIFICATES
+Or name a uv of your own: UV=/path/to/uv $0 ..."
     fi
     mkdir -p "${private%/*}"
     "$python" - "$wheel" "$scratch/uv" <<'PYTHON'

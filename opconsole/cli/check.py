@@ -53,6 +53,8 @@ DIALECTS = [
     "materialize",
     "risingwave",
 ]
+DIALECT_NAMES = {"postgresql": "postgres", "mssql": "tsql"}
+"""What the settings call a dialect, where that is another word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,7 @@ def run_check(  # noqa: PLR0917 (the command line's own words)
     0 nothing blocks, 4 something does, 2 a path, a word, a revision or a baseline that is wrong.
     """
     modes = modes or Modes()
+    dialect = DIALECT_NAMES.get(dialect, dialect)
     try:
         resolved = resolve_environment(environment)
     except UnknownEnvironmentError as error:
@@ -262,7 +265,7 @@ def _problem(paths: list[Path], dialect: str, form: str, modes: Modes) -> str:  
         if not path.exists() and not path.is_symlink():
             return f"no such file or folder: {_plain(str(path))}"
     if dialect not in DIALECTS:
-        return f"unknown dialect {dialect!a}; allowed: {', '.join(DIALECTS)}"
+        return f"unknown dialect {dialect!a}; allowed: {', '.join([*DIALECTS, *DIALECT_NAMES])}"
     if form not in FORMATS:
         return f"unknown format {form!a}; allowed: {', '.join(FORMATS)}"
     if modes.downgrade not in DOWNGRADES:

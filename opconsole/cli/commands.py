@@ -77,7 +77,14 @@ def console(
 def demo(
     ctx: typer.Context,
     directory: Annotated[
-        Path | None, typer.Option("--dir", metavar="DIR", help="Where the demo workspace is made.")
+        Path | None,
+        typer.Option(
+            "--dir",
+            metavar="DIR",
+            help="Where the demo workspace is made. Default: a new folder demo, demo-2, … in "
+            "~/.local/share/opconsole ($XDG_DATA_HOME/opconsole where that is set; on macOS in "
+            "~/Library/Application Support/opconsole).",
+        ),
     ] = None,
     headless: Annotated[
         bool, typer.Option("--headless", help="Make it and run its cascade, no screen.")

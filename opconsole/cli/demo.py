@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 
 from guardrails.sanitise import sanitise
 from opconsole.cli.asking import interactive
-from opconsole.cli.output import CommandContext, ExitStatus
+from opconsole.cli.output import CommandContext, ExitStatus, plain
 from opconsole.cli.run import run_queue
 from opconsole.cli.worker import stop_worker
 from opconsole.client import Client
 from opconsole.demo import services
 from opconsole.demo.errors import DemoError
-from opconsole.demo.make import PROJECT, DemoWorkspace, make_demo
+from opconsole.demo.make import MARKER, PROJECT, DemoWorkspace, default_directory, make_demo
 from opconsole.journal.records import RequestKind, Run
 from opconsole.workspace import Workspace
 from queues.states import RunState
@@ -25,17 +27,26 @@ ROUNDS = 20
 def run_demo(context: CommandContext, directory: Path | None, *, headless: bool, yes: bool) -> int:
     """Make a demo workspace, or go on with one, and open it; headless, run its cascade."""
     try:
-        demo = make_demo(directory)
+        place = (directory or default_directory()).expanduser().resolve()
+        doing = "opening" if (place / MARKER).exists() else "making"
+        context.say(f"{doing} the demo workspace in {plain(str(place))} …")
+        (context.stderr if context.json else context.stdout).flush()
+        demo = make_demo(place)
     except DemoError as error:
         context.warn(str(error))
         return ExitStatus.USAGE
+    context = replace(context, directory=demo.directory)  # so that every hint names the demo
     workspace = Workspace.open(demo.directory)
     if headless or not interactive(context):
         return asyncio.run(_headless(context, workspace, demo, yes=yes))
     # Imported here: only a person at a terminal needs the screens.
     from opconsole.cli.console import open_console_on  # noqa: PLC0415
 
-    return open_console_on(context, workspace, start=PROJECT)
+    status = open_console_on(context, workspace, start=PROJECT)
+    context.say(f"The demo is in {plain(str(demo.directory))}; its worker and services go on running.")
+    context.say(f"  open it again:  {context.program} -C {quote(str(demo.directory))}")
+    context.say(f"  end it:         {context.program} demo --stop {quote(str(demo.directory))}")
+    return status
 
 
 def stop_demo(context: CommandContext, directory: Path) -> int:
@@ -100,13 +111,13 @@ async def _all_succeeded(client: Client) -> bool:
 
 
 def _say_what_next(context: CommandContext, demo: DemoWorkspace) -> None:
-    place = demo.directory
-    context.say(f"\nThe demo workspace is {place}. What next:")
-    context.say(f"  opconsole -C {place} approvals")
-    context.say(f"  opconsole -C {place} approve TASK --plan DIGEST --reason … --environment NAME")
-    context.say(f"  opconsole -C {place} run --project {PROJECT}")
+    context.say(f"\nThe demo workspace is {plain(str(demo.directory))}. What next:")
+    context.say(f"  see what waits, and how to approve it:  {context.command('approvals')}")
+    context.say(f"  go on with what was approved:           {context.command(f'run --project {PROJECT}')}")
+    for file in demo.next_files:
+        add = context.command(f"queue add {quote(str(file))}")
+        context.say(f"  after that, try {file.name}:  {add}")
+    context.say(f"  open the console:  {context.program} -C {quote(str(demo.directory))}")
+    context.say(f"  end its services:  {context.program} demo --stop {quote(str(demo.directory))}")
     for environment in demo.environments:
         context.say(f"  {environment.name}: {environment.url}")
-    for file in demo.next_files:
-        context.say(f"  opconsole -C {place} queue add {file.relative_to(place)}   # then run again")
-    context.say(f"  opconsole demo --stop {place}   # ends its services")

@@ -200,3 +200,10 @@ def test_one_small_file_is_checked_without_what_it_does_not_need(tmp_path: Path)
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert done.stderr == "[]\n"
+
+
+@pytest.mark.parametrize("dialect", ["postgres", "postgresql", "tsql", "mssql", "mariadb"])
+def test_a_dialect_may_be_named_as_the_settings_do(tree: Path, dialect: str) -> None:
+    status, out, _ = check(tree, "--dialect", dialect, "--no-cache")
+    assert status == 4
+    assert "TRUNCATE a" in out

@@ -92,6 +92,29 @@ def test_it_sets_up_once_and_hands_arguments_folder_and_exit_status_through(chec
     ]
 
 
+def test_it_hands_on_how_it_was_called_for_the_commands_that_are_suggested(checkout: Checkout) -> None:
+    checkout.run("status")
+    program = checkout.root / ".venv" / "bin" / "opconsole"
+    program.write_text('#!/bin/sh\nprintf %s "$OPCONSOLE_PROGRAM"\n', encoding="utf-8")
+    script = checkout.root / "opconsole.sh"
+    assert checkout.run("status").stdout == str(script)
+    bare = subprocess.run(
+        ["sh", script.name, "status"],
+        cwd=checkout.root,
+        env=checkout.variables,
+        capture_output=True,
+        check=True,
+    )
+    assert bare.stdout == b"./opconsole.sh"
+
+
+def test_a_refused_certificate_has_its_remedy_beside_the_failure(checkout: Checkout) -> None:
+    failed = checkout.run("status", UV_FAILS="2")
+    assert failed.returncode == 1
+    assert "SSL_CERT_FILE=/" in failed.stderr
+    assert "ca-certificates" in failed.stderr
+
+
 def test_uv_may_not_fetch_a_python(checkout: Checkout) -> None:
     checkout.run("status")
     notes = Path(checkout.variables["UV_NOTES"]).read_text(encoding="utf-8")
