@@ -27,7 +27,7 @@ main() {
             shift
             prepare dev
             cd "$root"
-            exec "$venv/bin/python" -m pytest --cov --cov-report=term-missing:skip-covered "$@"
+            exec "$venv/bin/python" -m pytest -n auto --dist worksteal --cov --cov-report=term:skip-covered "$@"
             ;;
         setup) prepare dev ;;
         uv)
