@@ -123,8 +123,8 @@ def strays(workspace: Workspace) -> list[str]:
             continue
         try:
             line = (folder / "cmdline").read_bytes().decode("utf-8", "replace").replace("\0", " ")
-            places = [os.readlink(folder / "cwd")]
-            places += [os.readlink(one) for one in (folder / "fd").iterdir()]
+            places = [str((folder / "cwd").readlink())]
+            places += [str(one.readlink()) for one in (folder / "fd").iterdir()]
         except OSError:
             continue  # it has just ended, or is a kernel's thread
         if mark in line or any(place.startswith(mark) for place in places):

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 
 from chaoslab.hosts import strays
 from chaoslab.project import ENVIRONMENTS, ODD, Line, Workspace
@@ -113,7 +114,7 @@ def _one_run_at_a_time(facts: Facts) -> Iterator[str]:
             yield f"{line.program} of run {line.run} ran in {line.environment}, which the run did not hold"
     for environment in ENVIRONMENTS:
         spans = sorted(_spans(facts, environment))
-        for (_, end, one), (begin, _, other) in zip(spans, spans[1:], strict=False):
+        for (_, end, one), (begin, _, other) in pairwise(spans):
             if begin < end and facts.in_time:
                 yield f"runs {one} and {other} overlapped in {environment}"
 
@@ -142,8 +143,8 @@ def _databases_stand_as_recorded(facts: Facts) -> Iterator[str]:
     undecided = {run.environment for run in facts.runs if not run.state.final}
     for environment in ENVIRONMENTS:
         release = facts.reader.current_release("app", environment)
-        if release is None or environment in undecided:
-            continue
+        if release is None or release.revision is None or environment in undecided:
+            continue  # a release without migrations says nothing of a database
         found = facts.workspace.revision(environment)
         if found != release.revision:
             yield (

@@ -47,9 +47,7 @@ class Operator:
             run = self._reader.latest_run("app", task)
             if run is None or not run.state.final or self._workspace.holder(run.environment) == run.id:
                 return False
-        return not (
-            self._reader.open_runs() or self._reader.open_requests() or self._reader.open_outbox()
-        )
+        return not (self._reader.open_runs() or self._reader.open_requests() or self._reader.open_outbox())
 
     def _answered(self, run: Run) -> bool:
         request = self._reader.request(self._asked[run.id]) if run.id in self._asked else None
@@ -86,5 +84,3 @@ class Operator:
         if run is not None:
             self._asked[run.id] = request.id
         write_once(self._place, ops.insert_request(request))
-
-

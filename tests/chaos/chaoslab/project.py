@@ -166,10 +166,11 @@ class Workspace:
             remove_tree(self.live)
         shutil.copytree(self.kept, self.live, symlinks=True)
 
-    def next_version(self, *, sick: bool) -> None:
+    def next_version(self, *, sick: bool, migrates: bool) -> None:
         """Change the sources: another text, and one more migration."""
         self.write("app.txt", "sick\n" if sick else "second\n")
-        self.migration("0002", "0001")
+        if migrates:
+            self.migration("0002", "0001")
 
     def write(self, name: str, text: str) -> Path:
         path = self.project / name
@@ -240,19 +241,23 @@ class Workspace:
     def git(self, *arguments: str) -> None:
         """Run git in the workspace, without anybody's settings."""
         identity = ["-c", "user.name=Somebody", "-c", "user.email=somebody@example.org"]
-        variables = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null", "PATH": "/usr/bin:/bin"}
+        variables = {
+            "GIT_CONFIG_GLOBAL": "/dev/null",
+            "GIT_CONFIG_SYSTEM": "/dev/null",
+            "PATH": "/usr/bin:/bin",
+        }
         argv = ["git", *identity, "-C", str(self.root), *arguments]
         subprocess.run(argv, check=True, capture_output=True, env=variables)
 
 
-def entry(task: str, environment: str, version: str) -> dict[str, object]:
-    """Write the queue entry of a deployment with migrations."""
+def entry(task: str, environment: str, version: str, *, migrates: bool = True) -> dict[str, object]:
+    """Write the queue entry of a deployment."""
     return {
         "id": task,
         "agent_type": "deployment",
         "environment": environment,
         "version": version,
-        "run_migrations": True,
+        "run_migrations": migrates,
         "status": "pending",
         "max_iterations": 9,
         **ODD,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -17,8 +18,8 @@ from chaoslab.project import Workspace, entry
 from opconsole.journal.hosting import HostLock
 from opconsole.journal.location import JournalPlace, locate
 from opconsole.journal.reader import JournalReader
-from opconsole.journal.upgrade import open_database
 from opconsole.journal.records import RequestKind
+from opconsole.journal.upgrade import open_database
 
 LOOK = 0.02
 """Seconds between two looks at a journal while nothing else tells that something happened."""
@@ -33,6 +34,7 @@ class Story:
     name: str
     environment: str
     sick: bool
+    migrates: bool = True
 
 
 STORIES = {
@@ -54,6 +56,8 @@ class Death:
     when: str = "before"
     how: str = "kill"
     after: float | None = None
+    clock: float = 0.0
+    """Seconds that its clock is ahead."""
 
 
 @dataclass(slots=True)
@@ -69,6 +73,107 @@ class Told:
     decisions: list[str] = field(default_factory=list)
 
 
+class Stage:
+    """Where a story is played: the journal, an operator, and a witness who remembers."""
+
+    def __init__(
+        self, lab: Lab, place: JournalPlace, reader: JournalReader, *, seed: int = 0, in_time: bool = True
+    ) -> None:
+        self.workspace = lab.workspace
+        self.reader = reader
+        self.place = place
+        self.operator = Operator(lab.workspace, place, reader, seed)
+        self.told = Told(0, 0.0, 0, "", [])
+        self._nursery = lab.nursery
+        self._witness = Witness()
+        self._in_time = in_time
+
+    def start(self, death: Death | None = None) -> Host:
+        """Start a host."""
+        if death is None:
+            return self._nursery.start(self.workspace)
+        return self._nursery.start(
+            self.workspace, die_at=death.commit, when=death.when, how=death.how, clock=death.clock
+        )
+
+    async def through(self, deaths: Sequence[Death], tasks: Sequence[str] = ("TWO",)) -> None:
+        """Let one host after the other die, and one that does not bring all to an end."""
+        for death in [*deaths, None]:
+            host = self.start(death)
+            settled = await self.follow(host, tasks, death)
+            if settled:
+                await host.end()
+            else:
+                self.told.deaths += 1
+            self.told.commits += host.commits
+            if settled:
+                return
+
+    async def follow(self, host: Host, tasks: Sequence[str] = ("TWO",), death: Death | None = None) -> bool:
+        """Follow a host until it dies as it should (False), or all tasks have come to an end (True)."""
+        begun = time.monotonic()
+        killed = False
+        while True:
+            self.told.faults += self._witness.look(self.reader)
+            if host.gone:
+                if host.told or not (killed or (death and death.commit)):
+                    raise AssertionError(f"a host ended by itself: {host.told}")
+                return False
+            if self.operator.settled(tasks):
+                return True
+            self.operator.act()
+            now = time.monotonic() - begun
+            if death and death.after is not None and now >= death.after and not killed:
+                host.signal(signal.SIGKILL)
+                killed = True
+            if now > PATIENCE:
+                stands = [f"{run.task} is {run.state.value}: {run.reason}" for run in self.reader.open_runs()]
+                await host.end()
+                raise AssertionError(f"stuck for {PATIENCE:.0f} s: {stands}; {host.told}")
+            left = death.after - now if death and death.after is not None and not killed else LOOK
+            await host.wait(max(0.0, min(LOOK, left)))
+
+    async def until(self, condition: Callable[[], object], what: str) -> None:
+        """Wait until something holds."""
+        deadline = time.monotonic() + PATIENCE / 2
+        while not condition():
+            if time.monotonic() > deadline:
+                raise AssertionError(f"in vain: {what}")
+            await asyncio.sleep(LOOK)
+
+    async def restarting(self) -> None:
+        """Wait until the story's restart has begun. It goes on once the workspace's `hold` is gone."""
+        await self.until(
+            lambda: any((line.when, line.subject) == ("begin", "1.1.0-1") for line in self.workspace.lines()),
+            "the restart has not begun",
+        )
+
+    async def afterwards(self, story: Story) -> None:
+        """Deploy a healthy version, which must succeed."""
+        self.workspace.write("app.txt", "third\n")
+        task = entry("THREE", story.environment, "1.2.0", migrates=story.migrates)
+        self.workspace.queue(*self.workspace.entries().values(), task)
+        await self.through((), ["TWO", "THREE"])
+        run = self.reader.latest_run("app", "THREE")
+        if run is None or run.state.value != "succeeded":
+            self.told.faults.append(
+                f"a healthy version afterwards: {run and run.state.value}: {run and run.reason}"
+            )
+
+    async def check(self) -> None:
+        """Add what does not hold to what is told."""
+        with suppress(TimeoutError):  # the invariants name who is left
+            async with asyncio.timeout(15):
+                while strays(self.workspace):  # noqa: ASYNC110 - no event tells of others' processes
+                    await asyncio.sleep(LOOK)
+        runs = self.reader.history()
+        ours = [run for run in reversed(runs) if run.version != "1.0.0"]
+        self.told.ends = " ".join(f"{run.task}:{run.state.value}" for run in ours)
+        self.told.faults += self._witness.look(self.reader)
+        self.told.faults += violations(Facts(self.workspace, self.reader, runs, self._in_time))
+        self.told.decisions = self.operator.decisions
+
+
 class Lab:
     """One workspace with its baseline, and a nursery of hosts."""
 
@@ -82,20 +187,20 @@ class Lab:
         """Deploy 1.0.0 everywhere, and keep that."""
         self.workspace.make()
         with self.opened(create=True) as (place, reader):
-            operator = Operator(self.workspace, place, reader, 0)
-            operator.ask(None, RequestKind.START, {"project": "app"})
-            host = self.nursery.start(self.workspace)
-            await self._until(host, reader, operator, Witness(), [], sorted(self.workspace.entries()))
-            await host.end()
+            stage = Stage(self, place, reader)
+            stage.operator.ask(None, RequestKind.START, {"project": "app"})
+            await stage.through((), sorted(self.workspace.entries()))
         self.workspace.keep()
 
     @contextmanager
-    def opened(self, *, create: bool = False) -> Iterator[tuple[JournalPlace, JournalReader]]:
-        """Give the workspace's journal for reading."""
+    def opened(
+        self, *, create: bool = False, of: Workspace | None = None
+    ) -> Iterator[tuple[JournalPlace, JournalReader]]:
+        """Give the workspace's journal for reading, or that of another that has the same state folder."""
         before = os.environ.get("OPCONSOLE_STATE_DIR")
         os.environ["OPCONSOLE_STATE_DIR"] = str(self.workspace.state)
         try:
-            place = locate(self.workspace.root, create=create)
+            place = locate((of or self.workspace).root, create=create)
         finally:
             if before is None:
                 del os.environ["OPCONSOLE_STATE_DIR"]
@@ -112,121 +217,36 @@ class Lab:
         finally:
             engine.dispose()
 
-    def prepare(self, story: Story) -> None:
-        """Put the baseline back, and queue the story's deployment."""
+    @contextmanager
+    def stage(self, story: Story, *, seed: int = 0, in_time: bool = True) -> Iterator[Stage]:
+        """Put the baseline back, queue the story's deployment, and give the stage for it."""
         self.workspace.restore()
-        self.workspace.next_version(sick=story.sick)
-        self.workspace.queue(*self.workspace.entries().values(), entry("TWO", story.environment, "1.1.0"))
+        self.workspace.next_version(sick=story.sick, migrates=story.migrates)
+        task = entry("TWO", story.environment, "1.1.0", migrates=story.migrates)
+        self.workspace.queue(*self.workspace.entries().values(), task)
+        with self.opened() as (place, reader):
+            yield Stage(self, place, reader, seed=seed, in_time=in_time)
 
     async def play(
-        self,
-        story: Story,
-        deaths: Sequence[Death] = (),
-        *,
-        seed: int = 0,
-        aftermath: bool = False,
-        during: Callable[[JournalReader], None] | None = None,
+        self, story: Story, deaths: Sequence[Death] = (), *, seed: int = 0, aftermath: bool = False
     ) -> Told:
         """Play a story with hosts that die, then one that does not, and say what does not hold.
 
         With *aftermath* a healthy version follows, which must succeed whatever had happened.
         """
         started = time.monotonic()
-        self.prepare(story)
-        told = Told(0, 0.0, 0, "", [])
-        with self.opened() as (place, reader):
-            operator = Operator(self.workspace, place, reader, seed)
-            witness = Witness()
+        in_time = len({death.clock for death in deaths} | {0.0}) == 1
+        with self.stage(story, seed=seed, in_time=in_time) as stage:
+            told = stage.told
             try:
-                await self._through(deaths, told, reader, operator, witness, during)
+                await stage.through(deaths)
                 if aftermath:
-                    await self._afterwards(story, told, reader, operator, witness)
+                    await stage.afterwards(story)
             except AssertionError as fault:
                 told.faults.append(str(fault))
-            await self._nobody_left()
-            ours = [run for run in reversed(reader.history()) if run.version != "1.0.0"]
-            told.ends = " ".join(f"{run.task}:{run.state.value}" for run in ours)
-            told.faults += witness.look(reader)
-            told.faults += violations(Facts(self.workspace, reader, reader.history()))
-            told.decisions = operator.decisions
+            await stage.check()
         told.seconds = time.monotonic() - started
         return told
-
-    async def _through(
-        self,
-        deaths: Sequence[Death],
-        told: Told,
-        reader: JournalReader,
-        operator: Operator,
-        witness: Witness,
-        during: Callable[[JournalReader], None] | None,
-    ) -> None:
-        for death in [*deaths, None]:
-            hosting = {"die_at": death.commit, "when": death.when, "how": death.how} if death else {}
-            host = self.nursery.start(self.workspace, **hosting)  # type: ignore[arg-type]
-            settled = await self._until(host, reader, operator, witness, told.faults, ["TWO"], death, during)
-            if settled:
-                await host.end()
-                told.commits += host.commits
-                return
-            told.deaths += 1
-            told.commits += host.commits
-
-    async def _afterwards(
-        self, story: Story, told: Told, reader: JournalReader, operator: Operator, witness: Witness
-    ) -> None:
-        self.workspace.write("app.txt", "third\n")
-        self.workspace.queue(
-            *self.workspace.entries().values(), entry("THREE", story.environment, "1.2.0")
-        )
-        host = self.nursery.start(self.workspace)
-        await self._until(host, reader, operator, witness, told.faults, ["TWO", "THREE"])
-        await host.end()
-        run = reader.latest_run("app", "THREE")
-        if run is None or run.state.value != "succeeded":
-            told.faults.append(f"a healthy version afterwards: {run.state.value}: {run.reason}" if run else "")
-
-    async def _until(
-        self,
-        host: Host,
-        reader: JournalReader,
-        operator: Operator,
-        witness: Witness,
-        faults: list[str],
-        tasks: Sequence[str],
-        death: Death | None = None,
-        during: Callable[[JournalReader], None] | None = None,
-    ) -> bool:
-        """Follow a host until it dies as it should (False), or all tasks have come to an end (True)."""
-        begun = time.monotonic()
-        killed = False
-        while True:
-            faults += witness.look(reader)
-            if host.gone:
-                if host.told or not (killed or (death and death.commit)):
-                    raise AssertionError(f"a host ended by itself: {host.told}")
-                return False
-            if operator.settled(tasks):
-                return True
-            if during is not None:
-                during(reader)
-            operator.act()
-            now = time.monotonic() - begun
-            if death and death.after is not None and now >= death.after and not killed:
-                host.signal(9)
-                killed = True
-            if now > PATIENCE:
-                stands = [f"{run.task} is {run.state.value}: {run.reason}" for run in reader.open_runs()]
-                await host.end()
-                raise AssertionError(f"stuck for {PATIENCE:.0f} s: {stands}; {host.told}")
-            left = death.after - now if death and death.after is not None and not killed else LOOK
-            await host.wait(max(0.0, min(LOOK, left)))
-
-    async def _nobody_left(self) -> None:
-        with suppress(TimeoutError):  # the invariants name who is left
-            async with asyncio.timeout(15):
-                while strays(self.workspace):  # noqa: ASYNC110 - no event tells of others' processes
-                    await asyncio.sleep(LOOK)
 
     def close(self) -> None:
         """End the nursery."""

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import opconsole.journal.writer as writer
 from opconsole.engine import Engine
 from opconsole.host import open_host
+from opconsole.journal import writer
 from opconsole.journal.hosting import HostLock
 from opconsole.journal.location import locate
 from opconsole.preload import preload
