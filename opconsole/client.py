@@ -18,6 +18,7 @@ from watchfiles import awatch
 from opconsole.artifacts import ContentStore, NotStoredError
 from opconsole.clock import Clock, SystemClock
 from opconsole.console import Answer
+from opconsole.exempting import GRAMMARS, Checkout, ExemptionError, Proposal, write
 from opconsole.host import open_host
 from opconsole.ids import new_request_id
 from opconsole.journal import ops
@@ -32,6 +33,7 @@ from opconsole.outbox import Outbox
 from opconsole.reading import Reading
 from opconsole.recovery import interrupt_left_behind
 from opconsole.requests import Answerer
+from opconsole.settings.model import Downgrade
 from opconsole.trees import UnsafeTreeError, inside
 from opconsole.views import EnvironmentView, RunView, Snapshot
 from opconsole.workspace import Workspace
@@ -122,6 +124,38 @@ class Client:
             return None
         with file.open("rb") as opened:
             return opened.read(SHOWN_SOURCE).decode("utf-8", "replace")
+
+    async def checkout(self, run_id: str) -> Checkout | None:
+        """Give the folder of the run's project, and how it is judged there; None where it is not known."""
+        return await asyncio.to_thread(self._checkout, run_id)
+
+    def _checkout(self, run_id: str) -> Checkout | None:
+        run = self.reader.run(run_id)
+        if run is None:
+            return None
+        try:
+            project = self.workspace.project(run.project)
+            environment = self.workspace.environment(run.project, run.environment)
+        except ValueError:
+            return None  # taken out of the settings since
+        migrations = project.migrations
+        return Checkout(
+            self.workspace.project_path(run.project),
+            run.environment,
+            environment.gate,
+            GRAMMARS.get(migrations.dialect, migrations.dialect) if migrations else "postgres",
+            downgrade_required=migrations is None or migrations.downgrade is Downgrade.REQUIRED,
+        )
+
+    async def exempt(self, proposal: Proposal) -> Answer:
+        """Write an exemption into the project's folder. The person has seen its diff."""
+        if self.read_only:
+            return Answer(granted=False, text="this console is read-only; nothing was written")
+        try:
+            await asyncio.to_thread(write, proposal)
+        except ExemptionError as error:
+            return Answer(granted=False, text=str(error))
+        return Answer(granted=True, text=f"Written into {proposal.name}, line {proposal.line}.")
 
     async def changes(self) -> AsyncIterator[None]:
         """Wake whenever the journal or a queue file may have changed."""

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from opconsole.exempting import Checkout, Proposal
 from opconsole.journal.records import RequestKind
 from opconsole.views import EnvironmentView, RunView, Snapshot
 
@@ -41,8 +42,17 @@ class Console(Protocol):
     async def migration_source(self, run_id: str, path: str) -> str | None:
         """Give the text of a file of the run's private copy, its first 64 KiB; None where it is not kept.
 
-        The text is as somebody wrote it: hostile. *path* is relative to the project, as plans name it.
+        The text is as somebody wrote it: hostile. *path* is relative to the project, as plans and findings
+        name it.
         """
+        ...
+
+    async def checkout(self, run_id: str) -> Checkout | None:
+        """Give the folder of the run's project, and how it is judged there; None where it is not known."""
+        ...
+
+    async def exempt(self, proposal: Proposal) -> Answer:
+        """Write an exemption into the project's folder. The person has seen its diff."""
         ...
 
     def changes(self) -> AsyncIterator[None]:
