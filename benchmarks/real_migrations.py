@@ -35,7 +35,7 @@ from guardrails.check import check_migrations
 from guardrails.environments import GateKind
 from guardrails.files import Found, Written
 from guardrails.findings import Direction, Finding
-from guardrails.scan import Scan, scan_file, scan_text
+from guardrails.scan import Scan, Shared, scan_file, scan_text
 
 LISTED = Path(__file__).parent / "data" / "real_migrations.json"
 DESTROYS = ("drop-table", "drop-database", "drop-schema", "truncate", "delete-all", "drop-column")
@@ -144,7 +144,8 @@ def pip() -> Sequence[str]:
 def check(folder: Path) -> Outcome:
     """Check every migration of a package, one by one, and each folder of them as a whole."""
     outcome = Outcome()
-    scan = Scan(GateKind.PRODUCTION)
+    scan = Scan(GateKind.PRODUCTION, root=folder)
+    shared = Shared()
     # The parsers are loaded once; that is no file's own time.
     scan_text("ALTER TABLE a DROP COLUMN b; DELETE FROM c WHERE d IS NULL", Written.SQL, "warm.sql", scan)
     folders = set()
@@ -152,7 +153,7 @@ def check(folder: Path) -> Outcome:
         name = path.relative_to(folder).as_posix()
         start = time.perf_counter()
         try:
-            scanned = scan_file(Found(path, name, named=True), scan)
+            scanned = scan_file(Found(path, name, named=True), scan, shared=shared)
         except Exception:  # noqa: BLE001 - a crash is what is counted here
             outcome.crashes.append(f"{name}\n{traceback.format_exc(limit=-3)}")
             continue

@@ -13,7 +13,7 @@ from guardrails.files import TESTS, Found, find_files, printable
 from guardrails.findings import CheckError, Coverage, FileReport, Finding, Report, Verdict
 from guardrails.migrations.chain import Chain, ChainError, chain_of
 from guardrails.migrations.model import MigrationFile
-from guardrails.scan import Scan, Scanned, scan_file
+from guardrails.scan import Scan, Scanned, Shared, scan_file
 from guardrails.scanning import scan_files
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def check_paths(
     block; SinceError where no migration has that revision. With *changed* only changed files are read, and
     what their chains need. *jobs*: as `scan_files` has it.
     """
-    scan = Scan(gate, dialect, downgrade_required)
+    scan = Scan(gate, dialect, downgrade_required, root)
     named = {path for path in paths if not path.is_dir()}
     found = find_files(paths, root, exclude, tests)
     wanted = [file for file in found if changed is None or changed.holds(file.path)]
@@ -118,11 +118,12 @@ def check_migrations(
     downgrade_required: bool = True,
 ) -> MigrationReport:
     """Check a folder of Alembic revisions: every file of it, and their chain."""
-    scan = Scan(gate, dialect, downgrade_required)
+    scan = Scan(gate, dialect, downgrade_required, root)
+    shared = Shared()
     results = []
     for file in find_files([folder], root, ("__init__.py", ".*"), tests=()):
         if file.path.suffix == ".py":
-            result = scan_file(file, scan)
+            result = scan_file(file, scan, shared=shared)
             results += [result] if result is not None else []
     chain = chain_of(result.migration for result in results if result.migration)
     reports, unapplied = _with_chain(results, chain, gate, since_revision)
@@ -160,12 +161,13 @@ def check_sources(
     """
     from guardrails.cloud.settings import CLOUD_RULES
 
-    scan = Scan(gate, dialect)
+    scan = Scan(gate, dialect, root=root)
+    shared = Shared()
     s3 = {"delete-bucket", "delete-objects", "delete-object", "unreadable", "unparsable", "bad-exemption"}
     told = s3 | CLOUD_RULES
     reports = []
     for file in find_files([root], root, (*exclude, "*.sql"), tests):
-        result = scan_file(file, scan)
+        result = scan_file(file, scan, shared=shared)
         if result is not None:
             kept = tuple(finding for finding in result.report.findings if finding.rule in told)
             reports.append(replace(result.report, findings=kept))

@@ -12,12 +12,19 @@ import tokenize
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from guardrails.environments import GateKind
 from guardrails.files import Found, UnreadableError, Written, read_text, written_in
 from guardrails.findings import Coverage, Direction, FileReport
-from guardrails.migrations.model import MigrationFile
+from guardrails.migrations.model import Followed, MigrationFile
 from guardrails.operations import Comment, Operation, Reading
+
+if TYPE_CHECKING:
+    from guardrails.migrations.project import Sources
 
 _MOST_FAULTS = 5
 """Stretches of one file that are reported as unparsable."""
@@ -30,6 +37,10 @@ class Scan:
     gate: GateKind
     dialect: str = "postgres"
     downgrade_required: bool = True
+    root: Path | None = None
+    """The root of the project, which migrations may import helpers from; None: it is looked for."""
+    today: date | None = None
+    """The day that decides which exemptions have expired; None: the day it is (UTC)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +49,28 @@ class Scanned:
 
     report: FileReport
     migration: MigrationFile | None = None
+    followed: Followed | None = None
+    """Other files of the project that the answer depends on; None: there are none."""
 
 
-def scan_file(file: Found, scan: Scan, *, as_migration: bool = False) -> Scanned | None:
-    """Scan a file; None where it is written in nothing that has a reader and nobody named it."""
+class Shared:
+    """What the scans of one run share: the modules that migrations import, each read once."""
+
+    @cached_property
+    def sources(self) -> Sources:
+        """The modules of the project; loaded with the first migration."""
+        from guardrails.migrations.project import Sources
+
+        return Sources()
+
+
+def scan_file(  # noqa: PLR0911 (one line a kind)
+    file: Found, scan: Scan, *, as_migration: bool = False, shared: Shared | None = None
+) -> Scanned | None:
+    """Scan a file; None where it is written in nothing that has a reader and nobody named it.
+
+    Hand in what the files of one run share, if it is one of several.
+    """
     if file.fault:
         relevant = file.path.suffix == "" or written_in(file.path) not in {None, Written.DATA}
         return _faulty("unreadable", file.name, scan, file.fault) if relevant else None
@@ -58,11 +87,14 @@ def scan_file(file: Found, scan: Scan, *, as_migration: bool = False) -> Scanned
         return _faulty("unreadable", file.name, scan, str(error))
     if written is Written.DATA and not file.named and not _is_read(text, file.name):
         return None
-    return scan_text(text, written, file.name, scan, as_migration=as_migration)
+    if written is Written.PYTHON:
+        within = _Within(file.path, shared or Shared())
+        return _python(text, file.name, scan, as_migration=as_migration, within=within)
+    return scan_text(text, written, file.name, scan)
 
 
 def scan_text(text: str, written: Written, name: str, scan: Scan, *, as_migration: bool = False) -> Scanned:
-    """Scan the text of a file. *as_migration* takes any Python for a migration."""
+    """Scan the text of a file by itself. *as_migration* takes any Python for a migration."""
     if written is Written.PYTHON:
         return _python(text, name, scan, as_migration=as_migration)
     try:
@@ -139,7 +171,17 @@ def _is_read(text: str, name: str) -> bool:
     return looks_like_cloudformation(text) or holds_pipeline(text, name)
 
 
-def _python(text: str, name: str, scan: Scan, *, as_migration: bool) -> Scanned:
+@dataclass(frozen=True, slots=True)
+class _Within:
+    """Where a migration stands, so that its imports can be followed."""
+
+    path: Path
+    shared: Shared
+
+
+def _python(
+    text: str, name: str, scan: Scan, *, as_migration: bool, within: _Within | None = None
+) -> Scanned:
     from guardrails.s3.python import read_s3
 
     try:
@@ -153,7 +195,8 @@ def _python(text: str, name: str, scan: Scan, *, as_migration: bool) -> Scanned:
             return Scanned(_report(operations, reading, name, scan))
         from guardrails.migrations.read import read_migration
 
-        migration = read_migration(tree, name, scan.dialect)
+        imports = within.shared.sources.imports(within.path, scan.root) if within is not None else None
+        migration = read_migration(tree, name, scan.dialect, imports)
     except SyntaxError as error:
         return _faulty("unparsable", name, scan, f"line {error.lineno}: {error.msg}", error.lineno or 1)
     except (ValueError, RecursionError, MemoryError) as error:
@@ -172,9 +215,11 @@ def _python(text: str, name: str, scan: Scan, *, as_migration: bool) -> Scanned:
         scan.gate,
         migration,
         downgrade_required=scan.downgrade_required,
+        today=scan.today,
     )
     coverage = Coverage(migration.statements, migration.analysed)
-    return Scanned(FileReport(name, tuple(findings), coverage), migration)
+    followed = imports.followed() if imports is not None else None
+    return Scanned(FileReport(name, tuple(findings), coverage), migration, followed)
 
 
 def _is_migration(text: str, tree: ast.Module) -> bool:
@@ -191,7 +236,8 @@ def _report(operations: Sequence[Operation], reading: Reading, name: str, scan: 
         return FileReport(name, (), coverage)
     from guardrails.judge import judge
 
-    return FileReport(name, tuple(judge(operations, reading.comments, name, scan.gate)), coverage)
+    found = judge(operations, reading.comments, name, scan.gate, today=scan.today)
+    return FileReport(name, tuple(found), coverage)
 
 
 def _faulty(rule: str, name: str, scan: Scan, note: str, line: int = 1) -> Scanned:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from guardrails.files import LARGEST, Found
 from guardrails.findings import FileReport
-from guardrails.migrations.model import MigrationFile
-from guardrails.scan import Scan, Scanned, scan_file
+from guardrails.migrations.model import Followed, MigrationFile
+from guardrails.scan import Scan, Scanned, Shared, scan_file
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -38,9 +38,10 @@ def scan_files(
     keys = {file: _key(file, scan) for file in files} if cache is not None else {}
     answers: dict[Found, Scanned | None] = {}
     unknown = []
+    shared = Shared()
     for file in files:
         kept = cache.get(keys[file], _Kept) if cache is not None and keys[file] else None
-        if kept is None:
+        if kept is None or not _holds(kept, file, scan, shared):
             unknown.append(file)
         else:
             answers[file] = kept.scanned()
@@ -48,7 +49,7 @@ def scan_files(
     if jobs > 1 and len(unknown) > 1 and (len(unknown) >= MANY_FILES or sum(sizes.values()) >= MANY_BYTES):
         answers |= _in_processes(unknown, sizes, scan, jobs)
     else:
-        answers |= {file: _light(scan_file(file, scan)) for file in unknown}
+        answers |= {file: _light(scan_file(file, scan, shared=shared)) for file in unknown}
     if cache is not None:
         for file in unknown:
             # A file that was changed while it was read has another key now: it is not kept under the old one.
@@ -71,13 +72,21 @@ class _Kept:
 
     report: FileReport | None
     migration: MigrationFile | None
+    followed: Followed | None = None
 
     @staticmethod
     def of(scanned: Scanned | None) -> _Kept:
-        return _Kept(scanned.report, scanned.migration) if scanned is not None else _Kept(None, None)
+        if scanned is None:
+            return _Kept(None, None)
+        return _Kept(scanned.report, scanned.migration, scanned.followed)
 
     def scanned(self) -> Scanned | None:
-        return Scanned(self.report, self.migration) if self.report is not None else None
+        return Scanned(self.report, self.migration, self.followed) if self.report is not None else None
+
+
+def _holds(kept: _Kept, file: Found, scan: Scan, shared: Shared) -> bool:
+    """Say whether the other files that an answer depends on are as they were when it was given."""
+    return kept.followed is None or shared.sources.holds(file.path, scan.root, kept.followed)
 
 
 def _key(file: Found, scan: Scan) -> str:
@@ -94,8 +103,10 @@ def _key(file: Found, scan: Scan) -> str:
         return ""
     # An exemption may end with a day; without one, a day changes nothing.
     marked = b"safety-exception" in content.replace(b"\0", b"").lower()
-    day = datetime.now(tz=UTC).date() if marked else ""
-    return key_of(content, file.name, file.path.name, file.named, scan, day)
+    day = (scan.today or datetime.now(tz=UTC).date()) if marked else ""
+    # The root matters to migrations with helpers alone, and is kept with their answers.
+    anywhere = replace(scan, root=None, today=None)
+    return key_of(content, file.name, file.path.name, file.named, anywhere, day)
 
 
 def _light(scanned: Scanned | None) -> Scanned | None:
@@ -121,7 +132,7 @@ def _in_processes(
         if broken and _run([[]], scan, 1)[1]:
             raise ChildProcessError("no process can be started")
     except (OSError, ImportError, NotImplementedError):  # a machine that allows no processes, or no locks
-        return {file: _light(scan_file(file, scan)) for file in files}
+        return dict(zip(files, _scan_chunk(files, scan), strict=True))
     # A process died of a file, nobody knows of which: the chunks it took along are read one by one, and
     # the files of the one that kills again, too.
     for chunk in broken:
@@ -164,7 +175,8 @@ def _run(
 
 
 def _scan_chunk(files: Sequence[Found], scan: Scan) -> list[Scanned | None]:
-    return [_light(scan_file(file, scan)) for file in files]
+    shared = Shared()
+    return [_light(scan_file(file, scan, shared=shared)) for file in files]
 
 
 def _chunks(files: Iterable[Found], sizes: dict[Found, int]) -> list[list[Found]]:

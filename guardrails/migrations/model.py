@@ -8,6 +8,25 @@ from guardrails.operations import Comment, Operation
 
 
 @dataclass(frozen=True, slots=True)
+class Probe:
+    """A place that was looked at for a migration, and what was there."""
+
+    place: str
+    """Relative to the migration's folder."""
+    state: str
+    """The digest of a module's text, or what else was there; empty: nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What of its project a migration depends on: its answer holds as long as all of it is as it was."""
+
+    around: tuple[str, ...]
+    """The project's root, and the folders that imports start from, relative to the migration's folder."""
+    probes: tuple[Probe, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class MigrationFile:
     """One Alembic migration, read from its source."""
 

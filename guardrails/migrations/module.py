@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from guardrails.migrations.ops import OPERATIONS
 from guardrails.migrations.strings import Names
@@ -25,7 +27,22 @@ class Module:
     methods: dict[str, Function] = field(default_factory=dict)
     """Methods of the module's classes, by name alone."""
     imported: dict[str, str] = field(default_factory=dict)
-    """Other imported names, and the module that each comes from; relative ones begin with a dot."""
+    """Other imported names, and what each is, dotted; what is imported relatively begins with a dot."""
+    stars: list[str] = field(default_factory=list)
+    """What is imported whole, each as ``package.module.*``."""
+    path: Path | None = None
+    """Where it stands; None: its imports cannot be followed."""
+
+
+_KNOWN_PACKAGES = frozenset(
+    {"alembic", "sqlalchemy", "sqlmodel", "geoalchemy2", "pgvector", "sqlalchemy_utils"}
+)
+
+
+def is_known(origin: str) -> bool:
+    """Say whether what is imported is the standard library's, or another's that needs no look."""
+    root = origin.split(".", 1)[0]
+    return root in sys.stdlib_module_names or root in _KNOWN_PACKAGES
 
 
 def read_module(tree: ast.Module) -> Module:
@@ -44,7 +61,8 @@ def note_imports(statement: ast.Import | ast.ImportFrom, module: Module) -> None
         if alias.name == "alembic.op" and alias.asname:
             module.op_names.add(alias.asname)
         else:
-            module.imported[alias.asname or alias.name.split(".", 1)[0]] = alias.name
+            name = alias.name if alias.asname else alias.name.split(".", 1)[0]
+            module.imported[alias.asname or name] = name
 
 
 def _read(statements: list[ast.stmt], module: Module) -> None:
@@ -88,5 +106,11 @@ def _import(statement: ast.ImportFrom, module: Module) -> None:
             module.op_functions[name] = alias.name
         elif source == "alembic" and alias.name == "op":
             module.op_names.add(name)
+        elif name == "*":
+            module.stars.append(_inside(source, name))
         else:
-            module.imported[name] = source
+            module.imported[name] = _inside(source, alias.name)
+
+
+def _inside(source: str, name: str) -> str:
+    return source + name if source.endswith(".") else f"{source}.{name}"

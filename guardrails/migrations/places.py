@@ -21,6 +21,23 @@ def arguments(node: ast.Call) -> dict[str, ast.expr]:
     return {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg}
 
 
+def parameters(
+    node: ast.Call, function: ast.FunctionDef | ast.AsyncFunctionDef
+) -> tuple[list[tuple[str, ast.expr]], list[tuple[str, ast.expr]]]:
+    """Give what a call gives to the parameters of a function, and the defaults of those left out."""
+    names = [argument.arg for argument in (*function.args.posonlyargs, *function.args.args)]
+    plain = [name for name in names if name not in {"self", "cls"}]
+    given = list(zip(plain, node.args, strict=False))
+    given += [(keyword.arg, keyword.value) for keyword in node.keywords if keyword.arg]
+    bound = {name for name, _ in given}
+    defaults = list(
+        zip(names[len(names) - len(function.args.defaults) :], function.args.defaults, strict=False)
+    )
+    only = zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True)
+    defaults += [(argument.arg, default) for argument, default in only if default is not None]
+    return given, [(name, default) for name, default in defaults if name not in bound]
+
+
 def bodies(statement: ast.stmt) -> Iterator[list[ast.stmt]]:
     """Give each list of statements inside of a statement."""
     for name in ("body", "orelse", "finalbody"):

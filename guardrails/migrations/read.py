@@ -6,9 +6,11 @@ import ast
 from collections.abc import Mapping, Sequence
 
 from guardrails.findings import Direction
+from guardrails.migrations.gather import Walked
 from guardrails.migrations.model import MigrationFile
 from guardrails.migrations.module import Function, Module, read_module
-from guardrails.migrations.walk import Walked, walk
+from guardrails.migrations.project import Imports
+from guardrails.migrations.walk import walk
 from guardrails.operations import Operation, Place, Thing, Verb
 
 
@@ -20,7 +22,8 @@ def is_migration(tree: ast.Module) -> bool:
         return bool(directions) or "down_revision" in module.assigned
     if not directions:
         return False
-    alembic = any(source.split(".", 1)[0] == "alembic" for source in module.imported.values())
+    sources = [*module.imported.values(), *module.stars]
+    alembic = any(source.split(".", 1)[0] == "alembic" for source in sources)
     return (
         alembic
         or bool(module.op_functions)
@@ -28,14 +31,22 @@ def is_migration(tree: ast.Module) -> bool:
     )
 
 
-def read_migration(tree: ast.Module, path: str, dialect: str = "postgres") -> MigrationFile:
-    """Read a migration. Give its tree, the path that findings name, and the dialect of its SQL."""
+def read_migration(
+    tree: ast.Module, path: str, dialect: str = "postgres", imports: Imports | None = None
+) -> MigrationFile:
+    """Read a migration. Give its tree, the path that findings name, and the dialect of its SQL.
+
+    What it calls of its own project is followed as far as *imports* finds it.
+    """
     module = read_module(tree)
-    walks = [walk(module, None, Direction.UPGRADE, dialect)]
-    up, down = _direction(module, Direction.UPGRADE), _direction(module, Direction.DOWNGRADE)
+    if imports is not None:
+        imports.adopt(module)
+    walks = [walk(module, None, Direction.UPGRADE, dialect, imports)]
+    up = _direction(module, Direction.UPGRADE, imports)
+    down = _direction(module, Direction.DOWNGRADE, imports)
     for direction, (exists, function) in ((Direction.UPGRADE, up), (Direction.DOWNGRADE, down)):
         if function is not None:
-            walks.append(walk(module, function, direction, dialect))
+            walks.append(walk(module, function, direction, dialect, imports))
         elif exists:
             walks.append(_elsewhere(direction))
     parents = _revisions(module, "down_revision")
@@ -47,7 +58,7 @@ def read_migration(tree: ast.Module, path: str, dialect: str = "postgres") -> Mi
         description=(ast.get_docstring(tree) or "").strip().split("\n", 1)[0],
         has_upgrade=up[0],
         has_downgrade=down[0],
-        reversible=down[0] and _reversible(up[1], down[1], parents, module.functions),
+        reversible=down[0] and _reversible(up[1], down[1], parents, _functions(module, imports)),
         upgrade_line=up[1].lineno if up[1] else 1,
         downgrade_line=down[1].lineno if down[1] else 1,
         operations=_in_order(walks),
@@ -86,8 +97,24 @@ def _calls(statement: ast.stmt) -> bool:
     return any(isinstance(node, ast.Call) for node in ast.walk(statement))
 
 
-def _direction(module: Module, direction: Direction) -> tuple[bool, Function | None]:
-    """Say whether a direction exists, and give its function where it stands in this file."""
+def _functions(module: Module, imports: Imports | None) -> Mapping[str, Function]:
+    """Give the functions that the module knows by name, those imported from its project too."""
+    found = dict(module.functions)
+    if imports is not None:
+        called = {
+            node.func.id
+            for node in ast.walk(module.tree)
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+        }
+        for name in sorted((called | {"upgrade", "downgrade"}) & {*module.imported}):
+            target = imports.find(module, name)
+            if target is not None and target.function is not None:
+                found.setdefault(name, target.function)
+    return found
+
+
+def _direction(module: Module, direction: Direction, imports: Imports | None) -> tuple[bool, Function | None]:
+    """Say whether a direction exists, and give its function; one from elsewhere as a call of it."""
     name = direction.value
     if name in module.functions:
         return True, module.functions[name]
@@ -102,6 +129,12 @@ def _direction(module: Module, direction: Direction) -> tuple[bool, Function | N
         return True, function
     if isinstance(value, ast.Constant):
         return False, None
+    if value is None and imports is not None and name in module.imported:
+        target = imports.find(module, name)
+        if target is not None and target.function is not None:
+            tree = ast.parse(f"def {name}(): {name}()")
+            function = next(s for s in tree.body if isinstance(s, ast.FunctionDef))
+            return True, function
     return value is not None or name in module.imported, None
 
 

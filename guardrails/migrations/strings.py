@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import ast
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from copy import deepcopy
+from dataclasses import dataclass
 from functools import lru_cache
-from itertools import product
+from typing import Protocol
 
+from guardrails.migrations.formats import MOST, choices, filled, formatted, joined, substituted, unique
 from guardrails.sql.words import HOLE
 
-_MOST = 64
-"""How many values of one expression are followed; beyond that it counts as unknown."""
 _DEEPEST = 40
-_FORM = re.compile(r"%(?:\((\w+)\))?[-#0 +]*\d*(?:\.\d+)?([a-zA-Z%])")
-_FIELD = re.compile(r"\{\{|\}\}|\{[^{}]*\}")
+_DEEPEST_CLOSED = 6
 _SAME = frozenset(
     {
         "strip",
@@ -34,8 +32,28 @@ _SAME = frozenset(
 """Methods and functions that leave what a statement does as it is."""
 
 
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """What an imported name stands for: expressions that need no names any more, or a function."""
+
+    names: Names
+    """The names of the module that it comes from."""
+    values: Sequence[ast.expr] = ()
+    function: ast.FunctionDef | ast.AsyncFunctionDef | None = None
+
+
+class Beyond(Protocol):
+    """Knows what the imported names of a module stand for."""
+
+    def find(self, name: str) -> Foreign | None:
+        """Give what a name, dotted or not, stands for; None: nobody knows."""
+
+
 class Names:
     """What the names of a scope can stand for: expressions, not values."""
+
+    beyond: Beyond | None = None
+    """What looks up imported names, at the top level of a module."""
 
     def __init__(self, outer: Names | None = None) -> None:
         self._outer = outer
@@ -53,7 +71,15 @@ class Names:
         """Give what *name* may stand for; None: nobody knows."""
         if name in self._values:
             return self._values[name]
-        return self._outer.of(name) if self._outer else None
+        if self._outer:
+            return self._outer.of(name)
+        foreign = self._foreign(name)
+        return list(foreign.values) if foreign is not None and foreign.values else None
+
+    def member(self, node: ast.Attribute) -> list[ast.expr]:
+        """Give what an attribute of an imported module may stand for."""
+        foreign = self._foreign(dotted(node))
+        return list(foreign.values) if foreign is not None else []
 
     def define(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         """Say that a function of that name is defined here."""
@@ -62,10 +88,14 @@ class Names:
     def returned(self, call: ast.Call) -> tuple[list[ast.expr], Names]:
         """Give what a call of a known function may return, and the names to read it by."""
         for name in self._called(call.func):
-            function = self._function(name)
+            function, home = self._function(name), self
+            foreign = self._foreign(name) if function is None else None
+            if foreign is not None:
+                function, home = foreign.function, foreign.names
+                call = closed_call(call, self)
             if function is None or name in self._inside:
                 continue
-            inner = Names(self)
+            inner = Names(home)
             inner._inside = self._inside | {name}
             parameters = [argument.arg for argument in function.args.args]
             defaults = function.args.defaults
@@ -80,6 +110,8 @@ class Names:
         return [], self
 
     def _called(self, function: ast.expr) -> list[str]:
+        if isinstance(function, ast.Attribute):
+            return [name] if (name := dotted(function)) else []
         if not isinstance(function, ast.Name):
             return []
         others = [value.id for value in self.of(function.id) or [] if isinstance(value, ast.Name)]
@@ -89,6 +121,80 @@ class Names:
         if name in self._functions:
             return self._functions[name]
         return self._outer._function(name) if self._outer else None
+
+    def _foreign(self, name: str) -> Foreign | None:
+        scope: Names = self
+        first = name.split(".", 1)[0]
+        while first not in scope._values and scope._outer is not None:
+            scope = scope._outer
+        if not name or first in scope._values or scope.beyond is None:
+            return None
+        return scope.beyond.find(name)
+
+
+def dotted(node: ast.expr) -> str:
+    """Give a name with its attributes as it is written; empty: the expression is none."""
+    parts = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    return ".".join([node.id, *reversed(parts)]) if isinstance(node, ast.Name) else ""
+
+
+def closed(node: ast.expr, names: Names, depth: int = 0) -> ast.expr:  # noqa: PLR0911 (one line a kind)
+    """Give an expression as it means the same among other names: what is not known stays so there."""
+    if isinstance(node, ast.Constant):
+        return node
+    if depth > _DEEPEST_CLOSED:
+        return _nameless(node)
+    pairs = _pairs(node, names)
+    if pairs:
+        keys, values = zip(*pairs, strict=True)
+        return ast.Dict(
+            [closed(k, names, depth + 1) for k in keys], [closed(v, names, depth + 1) for v in values]
+        )
+    found = texts(node, names)
+    if found:
+        return _one_of([ast.Constant(text) for text in found])
+    items = elements(node, names)
+    if items is not None and len(items) <= MOST:
+        return ast.Tuple([closed(item, names, depth + 1) for item in items], ast.Load())
+    if isinstance(node, ast.Name):
+        meant = [value for value in names.of(node.id) or [] if not isinstance(value, ast.Name)]
+        if meant and len(meant) <= MOST:
+            return _one_of([_nameless(value) for value in meant])
+    return _nameless(node)
+
+
+def closed_call(call: ast.Call, names: Names) -> ast.Call:
+    """Give a call with its arguments closed."""
+    given = [item if isinstance(item, ast.Starred) else closed(item, names) for item in call.args]
+    keywords = [ast.keyword(keyword.arg, closed(keyword.value, names)) for keyword in call.keywords]
+    return ast.copy_location(ast.Call(call.func, given, keywords), call)
+
+
+def _one_of(values: Sequence[ast.expr]) -> ast.expr:
+    if len(values) == 1:
+        return values[0]
+    half = len(values) // 2
+    return ast.IfExp(ast.Constant(value=True), _one_of(values[:half]), _one_of(values[half:]))
+
+
+def _nameless(node: ast.expr) -> ast.expr:
+    """Give an expression whose names nobody takes for others of the same name, but for what it calls."""
+
+    class Hider(ast.NodeTransformer):
+        def visit_Name(self, inner: ast.Name) -> ast.expr:
+            return ast.copy_location(ast.Name(f"{HOLE}_{inner.id}", inner.ctx), inner)
+
+        def visit_Call(self, inner: ast.Call) -> ast.expr:
+            function = inner.func
+            self.generic_visit(inner)
+            inner.func = function if isinstance(function, ast.Name) else inner.func
+            return inner
+
+    hidden = Hider().visit(deepcopy(node))
+    return hidden if isinstance(hidden, ast.expr) else node
 
 
 @lru_cache(maxsize=256)
@@ -117,7 +223,7 @@ def texts(node: ast.expr, names: Names, depth: int = 0) -> list[str]:
     if depth > _DEEPEST:
         return [HOLE]
     found = _texts(node, names, depth + 1)
-    return found if len(found) <= _MOST else [HOLE]
+    return found if len(found) <= MOST else [HOLE]
 
 
 def mentions(node: ast.expr, name: str) -> bool:
@@ -150,6 +256,9 @@ def elements(node: ast.expr, names: Names, depth: int = 0) -> list[ast.expr] | N
             return None
         found = [elements(value, names, depth + 1) for value in values if value is not node]
         return None if None in found else [item for items in found if items for item in items]
+    if isinstance(node, ast.Attribute):
+        parts = [elements(value, names, depth + 1) for value in names.member(node)]
+        return None if None in parts or not parts else [item for items in parts if items for item in items]
     if isinstance(node, ast.Call) and (returns := names.returned(node))[0]:
         several = [elements(value, returns[1], depth + 1) for value in returns[0]]
         return None if None in several else [item for items in several if items for item in items]
@@ -193,13 +302,15 @@ def _texts(node: ast.expr, names: Names, depth: int) -> list[str]:  # noqa: PLR0
         if values is None:
             return []
         return _either([value for value in values if value is not node], names, depth)
+    if isinstance(node, ast.Attribute):
+        return _either(names.member(node), names, depth)
     if isinstance(node, ast.JoinedStr):
-        return _joined([_part(part, names, depth) for part in node.values])
+        return joined([_part(part, names, depth) for part in node.values])
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         left, right = texts(node.left, names, depth), texts(node.right, names, depth)
-        return _joined([left or [HOLE], right or [HOLE]]) if left or right else []
+        return joined([left or [HOLE], right or [HOLE]]) if left or right else []
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
-        return _unique(
+        return unique(
             t for left in texts(node.left, names, depth) for t in _percent(left, node.right, names, depth)
         )
     if isinstance(node, ast.NamedExpr):
@@ -208,7 +319,7 @@ def _texts(node: ast.expr, names: Names, depth: int) -> list[str]:  # noqa: PLR0
         return _either([node.body, node.orelse], names, depth)
     if isinstance(node, ast.Subscript):
         items = [value for _, value in _pairs(node.value, names)] or elements(node.value, names, depth) or []
-        return _unique(text for item in items for text in texts(item, names, depth))
+        return unique(text for item in items for text in texts(item, names, depth))
     if isinstance(node, ast.Call):
         return _called(node, names, depth)
     return []
@@ -219,7 +330,7 @@ def _either(values: list[ast.expr], names: Names, depth: int) -> list[str]:
     found = [texts(value, names, depth) for value in values if not _is_nothing(value)]
     if not any(found):
         return []
-    return _unique(text for one in found for text in (one or [HOLE]))
+    return unique(text for one in found for text in (one or [HOLE]))
 
 
 def _is_nothing(node: ast.expr) -> bool:
@@ -239,30 +350,25 @@ def _called(node: ast.Call, names: Names, depth: int) -> list[str]:  # noqa: PLR
     if name == "f" and node.args:  # op.f("name")
         return texts(node.args[0], names, depth)
     if name == "format":
-        filled = {str(k): texts(a, names, depth) or [HOLE] for k, a in enumerate(node.args)}
-        filled |= {k.arg: texts(k.value, names, depth) or [HOLE] for k in node.keywords if k.arg}
-        return _unique(t for left in texts(function.value, names, depth) for t in _format(left, filled))
+        fields = {str(k): texts(a, names, depth) or [HOLE] for k, a in enumerate(node.args)}
+        fields |= {k.arg: texts(k.value, names, depth) or [HOLE] for k in node.keywords if k.arg}
+        return unique(t for left in texts(function.value, names, depth) for t in formatted(left, fields))
     if name == "join" and len(node.args) == 1:
         items = elements(node.args[0], names, depth)
         glue = texts(function.value, names, depth)
         if items is None or not glue:
             return [HOLE]
         parts = [texts(item, names, depth) or [HOLE] for item in items]
-        return [glue[0].join(choice) for choice in _choices(parts)]
+        return [glue[0].join(choice) for choice in choices(parts)]
     if name == "get" and node.args and (pairs := _pairs(function.value, names)):
         return _either([*(value for _, value in pairs), *node.args[1:]], names, depth)
     if name in {"substitute", "safe_substitute"} and isinstance(function.value, ast.Call):
         given = {k.arg: texts(k.value, names, depth) or [HOLE] for k in node.keywords if k.arg}
         templates = texts(function.value.args[0], names, depth) if function.value.args else []
-        return _unique(t for left in templates for t in _substituted(left, given))
+        return unique(t for left in templates for t in substituted(left, given))
     if name == "replace" and len(node.args) == 2:
         return _replaced(node, names, depth)
     return texts(function.value, names, depth) if name in _SAME else []
-
-
-def _substituted(left: str, given: Mapping[str, list[str]]) -> list[str]:
-    pieces = re.split(r"\$\{?(\w+)\}?", left)
-    return _joined([given.get(p, [HOLE]) if i % 2 else [p] for i, p in enumerate(pieces)])
 
 
 def _replaced(node: ast.Call, names: Names, depth: int) -> list[str]:
@@ -289,54 +395,7 @@ def _percent(left: str, right: ast.expr, names: Names, depth: int) -> list[str]:
             for k, v in zip(right.keys, right.values, strict=True)
             if isinstance(k, ast.Constant)
         }
-        return _filled(left, lambda m, _i: keyed.get(m[1], [HOLE]))
+        return filled(left, lambda m, _i: keyed.get(m[1], [HOLE]))
     items = list(right.elts) if isinstance(right, ast.Tuple) else [right]
     parts = [texts(item, names, depth) or [HOLE] for item in items]
-    return _filled(left, lambda _m, index: parts[index] if index < len(parts) else [HOLE])
-
-
-def _filled(left: str, choose: object) -> list[str]:
-    parts: list[list[str]] = []
-    position = index = 0
-    for match in _FORM.finditer(left):
-        parts.append([left[position : match.start()]])
-        if match[2] == "%":
-            parts.append(["%"])
-        else:
-            parts.append(choose(match, index))  # type: ignore[operator]
-            index += 1
-        position = match.end()
-    return _joined([*parts, [left[position:]]])
-
-
-def _format(left: str, filled: Mapping[str, list[str]]) -> list[str]:
-    parts: list[list[str]] = []
-    position = index = 0
-    for match in _FIELD.finditer(left):
-        parts.append([left[position : match.start()]])
-        body = match[0]
-        if body in {"{{", "}}"}:
-            parts.append([body[0]])
-        else:
-            name = re.split(r"[!:.\[]", body[1:-1])[0]
-            parts.append(filled.get(name or str(index), [HOLE]))
-            index += not name
-        position = match.end()
-    return _joined([*parts, [left[position:]]])
-
-
-def _joined(parts: list[list[str]]) -> list[str]:
-    return ["".join(choice) for choice in _choices(parts)]
-
-
-def _choices(parts: list[list[str]]) -> list[tuple[str, ...]]:
-    count = 1
-    for part in parts:
-        count *= max(1, len(part))
-    if count > _MOST:
-        parts = [part if len(part) == 1 else [HOLE] for part in parts]
-    return list(product(*parts))
-
-
-def _unique(found: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(found))
+    return filled(left, lambda _m, index: parts[index] if index < len(parts) else [HOLE])

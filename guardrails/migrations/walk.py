@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import ast
-import sys
+import builtins
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from guardrails.context import in_context
 from guardrails.findings import Direction
 from guardrails.migrations.core import Built, built, chain
-from guardrails.migrations.module import Function, Module, note_imports
+from guardrails.migrations.gather import Gatherer, Site, Walked, place_of
+from guardrails.migrations.module import Function, Module, is_known, note_imports
 from guardrails.migrations.ops import op_acts, tables_of
 from guardrails.migrations.places import (
     arguments,
@@ -19,31 +20,19 @@ from guardrails.migrations.places import (
     called,
     is_autocommit,
     is_connection,
-    literal_of,
-    place_in,
+    parameters,
 )
-from guardrails.migrations.strings import Names, elements, mentions, replaced, texts
-from guardrails.operations import Comment, Condition, Operation, Place, Thing, Verb
-from guardrails.sql.read import read_sql
+from guardrails.migrations.project import DEEPEST_IMPORT, Imports, Target
+from guardrails.migrations.strings import Names, closed, dotted, elements, mentions, replaced, texts
+from guardrails.operations import Condition, Thing, Verb
 from guardrails.sql.words import HOLE, Act
 
 _DEEPEST = 8
 """How far helpers that call helpers are followed."""
 _EXECUTES = frozenset({"execute", "exec_driver_sql", "scalar", "scalars", "executescript", "executemany"})
 _LOSING = frozenset({"drop_table", "drop_column", "execute"})
-_KNOWN_PACKAGES = frozenset(
-    {"alembic", "sqlalchemy", "sqlmodel", "geoalchemy2", "pgvector", "sqlalchemy_utils"}
-)
-
-
-@dataclass(slots=True)
-class Walked:
-    """What a direction does."""
-
-    operations: list[Operation] = field(default_factory=list)
-    comments: list[Comment] = field(default_factory=list)
-    statements: int = 0
-    analysed: int = 0
+_MOST_STATEMENTS = 50_000
+"""How many statements are walked in one direction, those of helpers each time that they are called."""
 
 
 @dataclass(slots=True)
@@ -57,27 +46,44 @@ class _Scope:
         return _Scope(Names(self.names), set(self.ops), dict(self.batches), (*self.calls, function))
 
 
-def walk(module: Module, function: Function | None, direction: Direction, dialect: str) -> Walked:
-    """Walk a function, with the helpers of the module that it calls; None walks what runs on import."""
-    walker = _Walker(module, direction, dialect)
+def walk(
+    module: Module,
+    function: Function | None,
+    direction: Direction,
+    dialect: str,
+    imports: Imports | None = None,
+) -> Walked:
+    """Walk a function, with the helpers that it calls; None walks what runs on import.
+
+    Helpers of other modules are followed as far as *imports* finds them.
+    """
+    walker = _Walker(module, direction, dialect, imports)
     scope = _Scope(module.names, set(module.op_names))
     if function is None:
         walker.body([s for s in module.tree.body if not isinstance(s, ast.ClassDef)], scope)
     else:
-        walker.enter(function, scope.inner(function.name), op_first=True)
+        walker.enter(function, scope.inner(walker.key(function.name)), op_first=True)
     walker.walked.operations = in_context(walker.walked.operations, transactional=True)
     return walker.walked
 
 
-class _Walker:
-    def __init__(self, module: Module, direction: Direction, dialect: str) -> None:
+class _Walker(Gatherer):
+    def __init__(self, module: Module, direction: Direction, dialect: str, imports: Imports | None) -> None:
+        super().__init__(direction, dialect)
         self.module = module
-        self.direction = direction
-        self.dialect = dialect
-        self.walked = Walked()
+        self.imports = imports
         self.functions = dict(module.functions)
         self.branches = 0
         """How many branches and loops the walk is inside of."""
+        self.statements = 0
+        self.away = 0
+        """How many modules away from the migration the walk is."""
+        self.for_value = False
+        """It is in a helper that is called for what it returns, and is handed nothing to work on."""
+
+    def key(self, function: str) -> str:
+        """Name a function of the module so that no other module has the same."""
+        return f"{self.module.path or ''}:{function}"
 
     def enter(self, function: Function, scope: _Scope, *, op_first: bool = False) -> None:
         parameters = [argument.arg for argument in function.args.args]
@@ -90,6 +96,11 @@ class _Walker:
             self._statement(statement, scope)
 
     def _statement(self, statement: ast.stmt, scope: _Scope) -> None:
+        self.statements += 1
+        if self.statements > _MOST_STATEMENTS:
+            if self.statements == _MOST_STATEMENTS + 1:
+                self.unknown(statement, "there is too much to follow")
+            return
         if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
             self.functions.setdefault(statement.name, statement)
             scope.names.define(statement)
@@ -110,13 +121,13 @@ class _Walker:
         branches = not isinstance(statement, ast.With | ast.AsyncWith)
         alone = autocommit_block(statement) if isinstance(statement, ast.With | ast.AsyncWith) else None
         if alone is not None:
-            self._turn(alone, Verb.END)
+            self.turn(alone, Verb.END)
         self.branches += branches
         for inner in bodies(statement):
             self.body(inner, scope)
         self.branches -= branches
         if alone is not None:
-            self._turn(alone, Verb.BEGIN)
+            self.turn(alone, Verb.BEGIN)
 
     def _bind(self, statement: ast.stmt, scope: _Scope) -> None:
         if isinstance(statement, ast.Assign):
@@ -187,8 +198,8 @@ class _Walker:
                     self._op(node, method, scope)
         elif isinstance(function, ast.Subscript) and called(function.value) == "globals":
             for name, helper in self.functions.items():
-                if name.startswith(f"{self.direction.value}_") and name not in scope.calls:
-                    self.enter(helper, scope.inner(name))
+                if name.startswith(f"{self.direction.value}_") and self.key(name) not in scope.calls:
+                    self.enter(helper, scope.inner(self.key(name)))
 
     def _handed_on(self, node: ast.Call, scope: _Scope) -> None:
         """See the operations that are handed to somebody who will call them: map(op.drop_table, names)."""
@@ -205,9 +216,15 @@ class _Walker:
         elif name in self.functions:
             self._helper(node, self.functions[name], scope)
         elif name in self.module.imported:
-            self._foreign(node, self.module.imported[name], scope, alone=alone)
+            self._foreign(node, name, scope, alone=alone)
+        elif name.startswith(HOLE):
+            if alone or self._handed(node, scope):
+                self.unknown(node, "what it calls is only known when it runs")
         else:
-            for value in scope.names.of(name) or []:
+            values = scope.names.of(name)
+            if values is None and self.module.stars and not hasattr(builtins, name):
+                self._foreign(node, name, scope, alone=alone)
+            for value in values or []:
                 if (
                     isinstance(value, ast.Attribute | ast.Name | ast.Call)
                     and getattr(value, "id", "") != name
@@ -215,40 +232,84 @@ class _Walker:
                     self._call(node, value, scope, alone=alone, depth=depth + 1)
 
     def _helper(self, node: ast.Call, helper: Function, scope: _Scope) -> None:
-        if helper.name in scope.calls:
+        key = self.key(helper.name)
+        if key in scope.calls:
             return
         if len(scope.calls) > _DEEPEST:
-            self._unknown(node, "helpers call helpers too deep")
+            self.unknown(node, "helpers call helpers too deep")
             return
-        inner = scope.inner(helper.name)
-        parameters = [argument.arg for argument in (*helper.args.posonlyargs, *helper.args.args)]
-        parameters = [name for name in parameters if name not in {"self", "cls"}]
-        given = [*zip(parameters, node.args, strict=False)]
-        given += [(keyword.arg, keyword.value) for keyword in node.keywords if keyword.arg]
-        bound = {name for name, _ in given}
-        defaults = helper.args.defaults
-        given += [
-            (name, default)
-            for name, default in zip(parameters[len(parameters) - len(defaults) :], defaults, strict=False)
-            if name not in bound
-        ]
-        for name, value in given:
+        inner = scope.inner(key)
+        given, defaults = parameters(node, helper)
+        for name, value in [*given, *defaults]:
             resolved = scope.names.of(value.id) if isinstance(value, ast.Name) else None
-            if self._is_op(value, scope):
-                inner.ops.add(name)
-            elif isinstance(value, ast.Name) and value.id in scope.batches:
-                inner.batches[name] = scope.batches[value.id]
-            else:
+            if not self._hand(name, value, scope, inner):
                 inner.names.bind(name, resolved if resolved is not None else [value])
         self.body(helper.body, inner)
 
-    def _foreign(self, node: ast.Call, package: str, scope: _Scope, *, alone: bool) -> None:
-        root = package.split(".", 1)[0]
-        if root and (root in sys.stdlib_module_names or root in _KNOWN_PACKAGES):
+    def _hand(self, name: str, value: ast.expr, scope: _Scope, inner: _Scope) -> bool:
+        """Hand op or a batch on to a helper; False: it is neither."""
+        if self._is_op(value, scope):
+            inner.ops.add(name)
+        elif isinstance(value, ast.Name) and value.id in scope.batches:
+            inner.batches[name] = scope.batches[value.id]
+        else:
+            return False
+        return True
+
+    def _foreign(self, node: ast.Call, name: str, scope: _Scope, *, alone: bool) -> None:
+        """Follow a call of what is imported, by its dotted name in this module."""
+        first = name.split(".", 1)[0]
+        origins = [self.module.imported[first]] if first in self.module.imported else self.module.stars
+        if all(map(is_known, origins)):
             return
-        handed = any(self._is_op(each, scope) or is_connection(each, scope.names) for each in node.args)
-        if alone or (handed and not self._is_op(node, scope)):
-            self._unknown(node, "a helper of another module may do anything")
+        self._callbacks(node, scope)
+        target = self.imports.find(self.module, name) if self.imports is not None else None
+        if target is not None and target.function is not None:
+            wanted = not alone and not self._handed(node, scope)
+            self._follow(node, target, target.function, scope, for_value=wanted)
+        elif self.for_value and not self._handed(node, scope):
+            return  # as what the migration itself calls for a value: now(), say
+        elif alone or (self._handed(node, scope) and not self._is_op(node, scope)):
+            self.unknown(node, "a helper of another module may do anything")
+
+    def _handed(self, node: ast.Call, scope: _Scope) -> bool:
+        given = [*node.args, *(keyword.value for keyword in node.keywords)]
+        return any(self._is_op(each, scope) or is_connection(each, scope.names) for each in given)
+
+    def _callbacks(self, node: ast.Call, scope: _Scope) -> None:
+        """See what functions do that are handed to somebody who will call them."""
+        for given in [*node.args, *(keyword.value for keyword in node.keywords)]:
+            if isinstance(given, ast.Name) and given.id in self.functions:
+                later = ast.copy_location(ast.Call(given, [], []), node)
+                self._helper(later, self.functions[given.id], scope)
+
+    def _follow(
+        self, node: ast.Call, target: Target, function: Function, scope: _Scope, *, for_value: bool
+    ) -> None:
+        key = f"{target.path}:{function.name}"
+        if key in scope.calls:
+            return
+        if len(scope.calls) > _DEEPEST or self.away >= DEEPEST_IMPORT:
+            self.unknown(node, "helpers call helpers too deep")
+            return
+        inner = _Scope(Names(target.module.names), set(target.module.op_names), {}, (*scope.calls, key))
+        given, defaults = parameters(node, function)
+        for name, value in given:
+            if isinstance(value, ast.Name) and value.id in self.functions:
+                inner.names.bind(name, [ast.Constant(None)])  # what it does has been seen
+            elif not self._hand(name, value, scope, inner):
+                inner.names.bind(name, [closed(value, scope.names)])
+        for name, value in defaults:
+            inner.names.bind(name, [value])
+        here = self.module, self.functions, self.site, self.for_value
+        place = self.site.place if self.site is not None else place_of(node)
+        self.site = Site(place, f"{function.name}() of {target.where}")
+        self.module, self.functions = target.module, dict(target.module.functions)
+        self.for_value |= for_value
+        self.away += 1
+        self.body(function.body, inner)
+        self.away -= 1
+        self.module, self.functions, self.site, self.for_value = here
 
     def _op(self, node: ast.Call, method: str, scope: _Scope) -> None:
         if method == "execute":
@@ -266,17 +327,17 @@ class _Walker:
 
     def _acts(self, node: ast.Call, acts: list[Act] | None) -> None:
         if acts is None:
-            self._unknown(node, "an operation that the reader does not know")
+            self.unknown(node, "an operation that the reader does not know")
             return
         for act in acts:
-            self._add(node, act)
-        self._count(known=True)
+            self.add(node, act)
+        self.count(known=True)
 
     def _method(self, node: ast.Call, function: ast.Attribute, scope: _Scope, *, alone: bool) -> None:
         method = function.attr
         steps = chain(function.value)
         if method == "execution_options" and is_autocommit(node):
-            self._turn(node, Verb.END)
+            self.turn(node, Verb.END)
         elif method in _EXECUTES:
             argument = node.args[0] if node.args else arguments(node).get("statement")
             if argument is not None:
@@ -297,8 +358,11 @@ class _Walker:
             self._acts(node, [Act(Verb.DROP, Thing.TABLE)])
         elif method in self.module.methods:
             self._helper(node, self.module.methods[method], scope)
-        elif alone and isinstance(function.value, ast.Name) and function.value.id in self.module.imported:
-            self._foreign(node, self.module.imported[function.value.id], scope, alone=True)
+        elif (name := dotted(function)).split(".", 1)[0] in self.module.imported:
+            first = name.split(".", 1)[0]
+            plain = isinstance(function.value, ast.Name) or self.module.imported[first] == first
+            if scope.names.of(first) is None:
+                self._foreign(node, name, scope, alone=alone and plain)
 
     def _is_table(self, node: ast.expr, scope: _Scope) -> bool:
         if isinstance(node, ast.Name):
@@ -320,72 +384,22 @@ class _Walker:
         if argument is None and node.args:
             argument = node.args[0]
         if argument is None:
-            self._unknown(node, "what it executes is not given")
+            self.unknown(node, "what it executes is not given")
             return
         found = texts(argument, scope.names)
         if found:
             for text in found:
-                self._text(node, argument, text)
+                self.text(node, argument, text)
             return
         results = list(built(argument, scope.names))
         for result in results or [Built.UNKNOWN]:
             if isinstance(result, Built):
                 if result is Built.UNKNOWN:
-                    self._unknown(node, "the SQL that it executes is only known when it runs")
+                    self.unknown(node, "the SQL that it executes is only known when it runs")
                 else:
-                    self._count(known=True)
+                    self.count(known=True)
             else:
                 self._acts(node, [result])
-
-    def _text(self, node: ast.Call, argument: ast.expr, text: str) -> None:
-        literal = literal_of(argument)
-        reading = read_sql(text, self.dialect, part=True)
-        self.walked.statements += reading.statements
-        self.walked.analysed += reading.analysed
-        for operation in reading.operations:
-            place = place_in(node, literal, operation.place)
-            shown = operation.text.replace(HOLE, "{…}")
-            self.walked.operations.append(
-                replace(operation, place=place, text=shown, direction=self.direction)
-            )
-        for comment in reading.comments:
-            place = place_in(node, literal, Place(comment.line))
-            self.walked.comments.append(replace(comment, line=place.line))
-
-    def _add(self, node: ast.Call, act: Act) -> None:
-        place = Place(node.lineno, node.col_offset + 1, node.end_lineno or 0)
-        self.walked.operations.append(
-            Operation(
-                act.verb,
-                act.thing,
-                place,
-                ast.unparse(node),
-                act.names,
-                act.condition,
-                tables=act.tables,
-                traits=act.traits,
-                dialect=self.dialect,
-                direction=self.direction,
-            )
-        )
-
-    def _turn(self, node: ast.expr, verb: Verb) -> None:
-        """Note that a transaction begins or ends, which is no statement of its own."""
-        place = Place(node.lineno, node.col_offset + 1)
-        self.walked.operations.append(Operation(verb, Thing.TRANSACTION, place, "", direction=self.direction))
-
-    def _unknown(self, node: ast.Call, note: str) -> None:
-        place = Place(node.lineno, node.col_offset + 1, node.end_lineno or 0)
-        self.walked.operations.append(
-            Operation(
-                Verb.UNKNOWN, Thing.ANYTHING, place, ast.unparse(node), note=note, direction=self.direction
-            )
-        )
-        self._count(known=False)
-
-    def _count(self, *, known: bool) -> None:
-        self.walked.statements += 1
-        self.walked.analysed += known
 
 
 def _batch_of(node: ast.expr, scope: _Scope) -> tuple[str, ...] | None:

@@ -170,24 +170,30 @@ def test_what_is_kept_comes_back_as_it_was() -> None:
     assert key_of(b"a", "b", "c") != key_of(b"a", "bc")
 
 
-def test_an_answer_depends_on_no_other_file(tmp_path: Path) -> None:
-    """Else the other file's content has to be part of the key."""
-    (tmp_path / "helpers.py").write_text("def gone(op):\n    op.drop_table('a')\n")
+def test_an_answer_notes_every_other_file_that_it_depends_on(tmp_path: Path) -> None:
+    """Else it would be believed although one of them was changed."""
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / "helpers.py").write_text("from more import gone\n")
+    (tmp_path / "more.py").write_text("def gone(op):\n    op.drop_table('a')\n")
+    (tmp_path / "unneeded.py").write_text("def unneeded():\n    pass\n")
     folder = tmp_path / "versions"
     folder.mkdir()
     (folder / "common.py").write_text("from alembic import op\ndef gone():\n    op.drop_table('a')\n")
     (folder / "001.py").write_text(
         "from alembic import op\nfrom helpers import gone\nfrom .common import gone as other\n"
-        "revision = '1'\ndown_revision = None\ndef upgrade():\n    gone(op)\n    other()\n"
+        "from unneeded import unneeded\nrevision = '1'\ndown_revision = None\n"
+        "def upgrade():\n    gone(op)\n    other()\n"
     )
     code = (
-        "import sys, pathlib; from guardrails.check import check_paths\n"
+        "import sys, pathlib; from guardrails.scan import Scan, scan_file\n"
+        "from guardrails.files import find_files\n"
         "from guardrails.environments import GateKind\n"
-        "def check(): return check_paths([pathlib.Path('versions/001.py')], environment='production',"
-        " gate=GateKind.PRODUCTION)\n"
-        "check(); opened = set()\n"
+        "def scan(): return [scan_file(f, Scan(GateKind.PRODUCTION)) for f in"
+        " find_files([pathlib.Path('versions/001.py')])]\n"
+        "scan(); opened = set()\n"
         "sys.addaudithook(lambda e, a: opened.add(str(a[0])) if e in ('open', 'os.scandir') else None)\n"
-        "check(); print(*sorted(opened))"
+        "(scanned,) = scan(); print(*sorted(opened))\n"
+        "print(*(probe.place for probe in scanned.followed.probes if len(probe.state) == 64))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -198,7 +204,12 @@ def test_an_answer_depends_on_no_other_file(tmp_path: Path) -> None:
         timeout=60,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )
-    assert done.stdout.split() == ["versions/001.py"]
+    opened, noted = done.stdout.splitlines()
+    others = [tmp_path / "helpers.py", tmp_path / "more.py", folder / "common.py"]
+    assert {Path(place).resolve() for place in opened.split() if place != "versions/001.py"} == {
+        place.resolve() for place in others
+    }
+    assert {(folder / place).resolve() for place in noted.split()} == {place.resolve() for place in others}
 
 
 def test_many_files_go_over_processes_and_give_the_same_report(tmp_path: Path) -> None:
