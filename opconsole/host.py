@@ -6,9 +6,10 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ParamSpec, TypeVar
+from weakref import WeakValueDictionary
 
 from opconsole.artifacts import ArtifactStore
 from opconsole.clock import Clock, SystemClock
@@ -41,6 +42,13 @@ class Host:
     """Who this is: machine, boot, process."""
     operator: str
     """The name that stands in the journal for what nobody else asked for."""
+    _builds: WeakValueDictionary[tuple[str, str, str], asyncio.Lock] = field(
+        default_factory=WeakValueDictionary, repr=False
+    )
+
+    def building(self, what: tuple[str, str, str]) -> asyncio.Lock:
+        """Give the lock for building a project's version of a commit: only one run builds it at a time."""
+        return self._builds.setdefault(what, asyncio.Lock())
 
     async def read(self, question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Ask the journal's reader without blocking the event loop."""

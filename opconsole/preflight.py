@@ -232,21 +232,18 @@ class Preflight:
         attempt, host = self._attempt, self._attempt.host
         if not attempt.project.test:
             self._ticks.insert(0, (False, "No tests are configured"))
-        version, commit = attempt.run.version or "", attempt.run.commit_id or ""
-        known = [
-            artifact
-            for artifact in await host.read(host.reader.artifacts, attempt.run.project, version)
-            if artifact.commit_id == commit and artifact.source_digest == attempt.run.source_digest
-        ]
-        if known:
-            try:
-                await host.artifacts.verify(known[0].artifact_digest)
-            except StoreError as error:
-                context.note(f"{error}; building again")
-            else:
-                self._tick(ok=True, text="Build successful")
-                await attempt.save(artifact_digest=known[0].artifact_digest)
-                return f"{version} was built before: {known[0].artifact_digest[:19]}"
+        run = attempt.run
+        # Several environments may want the same version at once: the first builds it for all.
+        async with host.building((run.project, run.version or "", run.commit_id or "")):
+            return await self._build_once(context)
+
+    async def _build_once(self, context: StepContext) -> str:
+        attempt, host = self._attempt, self._attempt.host
+        known = await self._built_before(context)
+        if known is not None:
+            await attempt.save(artifact_digest=known)
+            self._tick(ok=True, text="Build successful")
+            return f"{attempt.run.version} was built before: {known[:19]}"
         try:
             copy = await self._in_working_copy(context, "build", attempt.project.build)
             built = inside(copy, attempt.project.artifact) if attempt.project.artifact else copy
@@ -257,18 +254,32 @@ class Preflight:
             artifact = await host.artifacts.put(built)
         except (StoreError, UnsafeTreeError) as error:
             raise StepFailed(str(error)) from error
-        self._tick(ok=True, text="Build successful")
         row = ArtifactRow(
             project=attempt.run.project,
-            version=version,
-            commit_id=commit,
+            version=attempt.run.version or "",
+            commit_id=attempt.run.commit_id or "",
             source_digest=attempt.run.source_digest or "",
             artifact_digest=artifact.digest,
             built_at=host.clock.now(),
             run=attempt.run.id,
         )
-        await attempt.save(ops.insert_artifact(row), artifact_digest=artifact.digest)
+        await attempt.save(ops.record_artifact(row), artifact_digest=artifact.digest)
+        self._tick(ok=True, text="Build successful")
         return f"built {artifact.digest[:19]}"
+
+    async def _built_before(self, context: StepContext) -> str | None:
+        """Give the digest of what was built of this version and commit, where it is still whole."""
+        run, host = self._attempt.run, self._attempt.host
+        for artifact in await host.read(host.reader.artifacts, run.project, run.version or ""):
+            if (artifact.commit_id, artifact.source_digest) != (run.commit_id, run.source_digest):
+                continue
+            try:
+                await host.artifacts.verify(artifact.artifact_digest)
+            except StoreError as error:
+                context.note(f"{error}; building again")
+            else:
+                return artifact.artifact_digest
+        return None
 
     async def _in_working_copy(
         self, context: StepContext, name: str, commands: Sequence[Sequence[str]]

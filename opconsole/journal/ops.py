@@ -293,7 +293,14 @@ _SET_REVISION = (
     )
     .values(revision=bindparam("new_revision"))
 )
-_INSERT_ARTIFACT = upsert(artifacts).on_conflict_do_nothing()
+_RECORD_ARTIFACT = upsert(artifacts)
+_RECORD_ARTIFACT = _RECORD_ARTIFACT.on_conflict_do_update(
+    index_elements=["project", "version", "commit_id"],
+    set_={
+        name: getattr(_RECORD_ARTIFACT.excluded, name)
+        for name in ("source_digest", "artifact_digest", "built_at", "run")
+    },
+)
 
 
 def retire_releases(project: str, environment: str) -> Op:
@@ -340,10 +347,10 @@ def set_revision(project: str, environment: str, revision: str | None) -> Op:
     )
 
 
-def insert_artifact(artifact: ArtifactRow) -> Op:
-    """Record what was built for a version of a commit; the first record stays."""
+def record_artifact(artifact: ArtifactRow) -> Op:
+    """Record what was built for a version of a commit, in place of what is no longer whole."""
     return Op(
-        _INSERT_ARTIFACT,
+        _RECORD_ARTIFACT,
         {
             "project": artifact.project,
             "version": artifact.version,

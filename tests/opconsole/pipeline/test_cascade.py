@@ -169,3 +169,29 @@ async def test_a_smoke_test_that_fails_takes_the_deployment_back(project, deploy
         assert driver.state("DEV-2") == "rolled_back"
         assert "smoke failed" in driver.run("DEV-2").reason
     assert project.current("development") == "1.0.0-1"
+
+
+async def test_a_version_is_built_once_for_all_environments_even_when_they_build_at_once(project, deploy):
+    project.write("build.sh", "mkdir dist && date +%s%N > dist/app.txt && sleep 0.2\n")
+    project.queue(deploy("D", "development"), deploy("S", "staging"), deploy("P", "production"))
+    async with project.hosted() as driver:
+        await driver.go()
+        digests = {driver.run(task).artifact_digest for task in ("D", "S", "P")}
+        for task in ("S", "P"):
+            await driver.approve(task)
+        assert {driver.state(task) for task in ("D", "S", "P")} == {"succeeded"}
+    assert len(digests) == 1
+
+
+async def test_what_was_built_and_is_no_longer_whole_is_built_again_and_recorded_anew(project, deploy):
+    project.write("build.sh", "mkdir dist && date +%s%N > dist/app.txt\n")
+    project.queue(deploy("ONE", "development"))
+    async with project.hosted() as driver:
+        await driver.go()
+        first = driver.run("ONE").artifact_digest
+        await driver.host.artifacts.prune([])
+        project.queue(deploy("TWO", "development"), deploy("THREE", "development", depends_on=["TWO"]))
+        await driver.engine.reload()
+        await driver.go()
+        assert driver.run("TWO").artifact_digest != first
+        assert driver.run("THREE").artifact_digest == driver.run("TWO").artifact_digest
