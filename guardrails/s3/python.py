@@ -26,6 +26,7 @@ _RUNNERS = frozenset(
     | {"create_subprocess_shell", "sh", "local", "sudo", "execute_command", "spawn", "shell"}
 )
 _CALLS_BY_NAME = re.compile(r"call|invoke|api", re.IGNORECASE)
+_NAMES_A_CALL = re.compile(r"^(?:cmd|command|method|operation|action|api|name)", re.IGNORECASE)
 _BY_NAME = frozenset({"getattr", "methodcaller", "attrgetter", "__getattribute__"})
 _LISTING = re.compile(
     r"\b(?:paginate|get_paginator|list_object\w*|list_keys|Contents|Versions|DeleteMarkers|object_versions)\b"
@@ -85,15 +86,22 @@ class _Reader:
                     yield self._deletion(node, PYTHON_CALLS[name])
         if isinstance(function, ast.Attribute):
             yield from self._method(node, function)
-        if node.args and _CALLS_BY_NAME.search(called) and isinstance(node.args[0], ast.Constant):
-            thing = PYTHON_CALLS.get(self._text(node.args[0]))
-            if thing is not None:  # a helper that takes the method's name, as s3fs has one
-                yield self._deletion(node, thing)
+        if _CALLS_BY_NAME.search(called):
+            yield from self._by_name(node)
         if called in _RUNNERS:
             yield from self._command_line(node)
         if called in {"create_subprocess_exec", "execlp", "execvp", "spawnlp", "spawnvp"}:
             words = [word for arg in node.args for word in self.names.words(arg) or [self._text(arg) or "X"]]
             yield from self._argument_list(node, words)
+
+    def _by_name(self, node: ast.Call) -> Iterator[Operation]:
+        """Give what a helper deletes that takes a method's name, as s3fs has one, or a command line."""
+        given = node.args[:1] or [k.value for k in node.keywords if k.arg and _NAMES_A_CALL.search(k.arg)]
+        for text in dict.fromkeys(text for argument in given for text in self.names.texts(argument)):
+            if text in PYTHON_CALLS:
+                yield self._deletion(node, PYTHON_CALLS[text])
+            else:
+                yield from in_command_line(text, place_of(node))
 
     def _method(self, node: ast.Call, function: ast.Attribute) -> Iterator[Operation]:
         if function.attr in PYTHON_CALLS:
