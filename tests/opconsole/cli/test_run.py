@@ -25,6 +25,7 @@ DEADLINE = 20.0
 @contextmanager
 def a_worker(desk: Any) -> Iterator[None]:
     """Let a worker of its own be alive for the desk's workspace."""
+    desk.give("queue", "pause", "shop")  # begins the journal
     argv = [sys.executable, "-m", "opconsole", "-C", str(desk.root), "worker"]
     variables = {**os.environ, "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(
