@@ -142,9 +142,9 @@ def _way_is_on_record(reading: Reading, project: str, environment: str, version:
             f"known: {plain(', '.join(known)) or 'none'}; nothing was added"
         )
     if not any(one.seq < current.seq for one in releases) and version is None:
+        others = f"; name a later one with --to: {plain(', '.join(known))}" if known else ""
         raise UsageError(
-            f"{environment} has no release before {plain(current.version)} on record; "
-            f"name one with --to; known: {plain(', '.join(known)) or 'none'}; nothing was added"
+            f"{environment} has no release before {plain(current.version)} on record{others}; nothing was added"
         )
     return current.version
 
