@@ -144,7 +144,7 @@ def _way_is_on_record(reading: Reading, project: str, environment: str, version:
     if not any(one.seq < current.seq for one in releases) and version is None:
         others = f"; name a later one with --to: {plain(', '.join(known))}" if known else ""
         raise UsageError(
-            f"{environment} has no release before {plain(current.version)} on record{others}; nothing was added"
+            f"{environment} has none before {plain(current.version)} on record{others}; nothing was added"
         )
     return current.version
 
