@@ -118,7 +118,9 @@ async def _decide(stage: Stage) -> None:
 
 async def _violations(stage: Stage) -> None:
     await stage.select("DEPLOY-PROD-002")
-    await stage.pilot.press("v")
+    await stage.pilot.press("v", "z")
+    view = stage.pilot.app.operations.query_one("#violations-pane")
+    await stage.until(lambda: "│" in str(view.query_one("Static").content))
 
 
 STORIES: dict[str, Story] = {
@@ -141,6 +143,7 @@ def _workspace(kit: ModuleType, samples: Any) -> Any:
     staging = replace(staging, description="Deploy v2.1.0 to staging with migrations")
     console.put(*samples.run(staging, kit.RunState.RUNNING))
     console.put(*samples.waiting())
+    console.sources["backend/alembic/versions/migration_001.py"] = samples.blocked_source()
     task, run = samples.blocked()
     console.put(task, replace(run, steps=_stopped(kit, samples.steps(run.run.id, at=2))))
     halted = samples.task("DEPLOY-PROD-000", version="2.0.1", description="Deploy v2.0.1 to production")

@@ -258,7 +258,7 @@ def _places(rows: list[str], line: int, mark: str, written: Written) -> Iterator
 
 
 def _starts(rows: list[str], line: int, written: Written) -> list[int]:
-    """Give the lines above which a comment may stand, the best first: that of the statement, then the nearest."""
+    """Give the lines above which a comment may stand: that of the statement first, then the nearest."""
     if written is not Written.PYTHON:
         return list(range(line, max(0, line - _REACH), -1))
     tree = ast.parse("".join(rows).replace("\r\n", "\n").replace("\r", "\n"))

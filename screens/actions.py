@@ -1,6 +1,6 @@
 """The one registry of actions: it feeds the keys, the footer, the command palette, the menu and the help.
 
-An action that would change something has no key of its own: the actions menu opens its dialog.
+No key changes anything by itself: what would change something opens its dialog, mostly from the actions menu.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from opconsole.journal.records import Purpose
 from opconsole.views import QueueView, RunView, TaskView
 from queues.states import RunState
 from queues.tasks import TaskKind
+from screens.findings import ShownFinding
 
 
 class Scope(StrEnum):
@@ -24,6 +25,7 @@ class Scope(StrEnum):
     OPERATIONS = "operations"
     QUEUE = "queue"
     LOG = "log"
+    VIOLATIONS = "violations"
     MOVE = "any list"
     TASK = "the selected task"
 
@@ -36,6 +38,8 @@ class Situation:
     run: RunView | None = None
     """The selected task's latest run, as far as it is loaded."""
     queue: QueueView | None = None
+    finding: ShownFinding | None = None
+    """The selected finding of the run's report."""
 
     @property
     def state(self) -> RunState | None:
@@ -106,7 +110,7 @@ def task_actions(situation: Situation) -> list[Action]:
 def clashes() -> list[tuple[str, str, str]]:
     """Give each key that two actions want at the same time, with both: Textual would drop one silently."""
     found: list[tuple[str, str, str]] = []
-    for focus in (Scope.QUEUE, Scope.LOG):
+    for focus in (Scope.QUEUE, Scope.LOG, Scope.VIOLATIONS):
         taken: dict[str, str] = {}
         for action in actions(Scope.EVERYWHERE, Scope.OPERATIONS, Scope.MOVE, focus):
             for key in action.keys:
@@ -154,6 +158,15 @@ def _can_cancel(situation: Situation) -> bool:
     return state is not None and not state.final and not state.undecided
 
 
+def _has_finding(situation: Situation) -> bool:
+    return situation.finding is not None
+
+
+def _can_exempt(situation: Situation) -> bool:
+    finding = situation.finding
+    return finding is not None and finding.verdict != "exempt" and situation.state is RunState.BLOCKED
+
+
 def _can_start(situation: Situation) -> bool:
     return situation.queue is not None and not situation.queue.started
 
@@ -177,6 +190,13 @@ REGISTRY: tuple[Action, ...] = (
     _task("verify", "Record the verification …", "v", "Say that production was looked at.", _can_verify),
     _task("retry", "Run again …", "r", "Make a new attempt at the task.", _can_retry),
     _task("cancel", "Cancel the run …", "c", "Stop the run at its next safe point.", _can_cancel),
+    _task(
+        "exempt",
+        "Exempt the finding …",
+        "e",
+        "Write a comment with the reason into the project.",
+        _can_exempt,
+    ),
     _task("start-queue", "Start the queue …", "s", "Let the worker run what is ready.", _can_start),
     _task("pause-queue", "Pause the queue …", "u", "Let nothing new begin.", _can_pause),
     Action("open", "Open", ("enter",), Scope.QUEUE, "Go to the run's pipeline.", footer=True),
@@ -192,6 +212,45 @@ REGISTRY: tuple[Action, ...] = (
     Action("times", "Times", ("t",), Scope.LOG, "Show when each line was written."),
     Action("next-error", "Error", ("e",), Scope.LOG, "Go to the next error.", footer=True),
     Action("previous-error", "Error before", ("E",), Scope.LOG, "Go to the error before."),
+    Action(
+        "next-finding", "Finding", ("e",), Scope.VIOLATIONS, "Go to the next finding.", valid=_has_finding
+    ),
+    Action(
+        "previous-finding",
+        "Finding before",
+        ("E",),
+        Scope.VIOLATIONS,
+        "Go to the finding before.",
+        valid=_has_finding,
+    ),
+    Action(
+        "open-file",
+        "Open in editor",
+        ("o",),
+        Scope.VIOLATIONS,
+        "Open the project's file at the line.",
+        footer=True,
+        valid=_has_finding,
+    ),
+    Action(
+        "exempt-finding",
+        "Exempt",
+        ("X",),
+        Scope.VIOLATIONS,
+        "Exempt the finding with a reason; a diff is shown first.",
+        footer=True,
+        changes=True,
+        valid=_has_finding,
+    ),
+    Action(
+        "recheck",
+        "Re-check",
+        ("r",),
+        Scope.VIOLATIONS,
+        "Let the guardrails read the project's file again.",
+        footer=True,
+        valid=_has_finding,
+    ),
     Action("log", "Log", ("l",), Scope.OPERATIONS, "Go to the run's log."),
     Action("violations", "Violations", ("v",), Scope.OPERATIONS, "Go to what the guardrails found."),
     Action("next-pane", "Pane", ("tab",), Scope.OPERATIONS, "Go to the next pane.", footer=True),

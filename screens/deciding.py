@@ -18,6 +18,7 @@ from screens.dialogs.approval import ApprovalDialog, Approved, PlanChanged, Want
 from screens.dialogs.decide import DecideDialog
 from screens.dialogs.simple import ConfirmDialog, NoticeDialog, ReasonDialog
 from screens.look import Role
+from screens.mending import Mending
 from screens.words import clip, content, lines
 
 Outcome = TypeVar("Outcome")
@@ -36,6 +37,7 @@ class Deciding:
             "verify": self._verify,
             "retry": self._retry,
             "cancel": self._cancel,
+            "exempt": self._exempt,
             "start-queue": self._start,
             "pause-queue": self._pause,
         }
@@ -153,6 +155,10 @@ class Deciding:
         title = f"Cancel {task.task} in {task.environment or 'its environment'}"
         if await self._confirmed(title, text, "Cancel the run"):
             self._desk.ask(RequestKind.CANCEL, {"run": task.run})
+
+    async def _exempt(self, situation: Situation) -> None:
+        if situation.run is not None and situation.finding is not None:
+            await Mending(self._desk).exempt(situation.run.run.id, situation.finding)
 
     async def _start(self, situation: Situation) -> None:
         if situation.queue is None:

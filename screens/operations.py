@@ -18,6 +18,7 @@ from screens.actions import Action, Scope, Situation, actions, bindings, task_ac
 from screens.deciding import Deciding
 from screens.desk import Desk, describe
 from screens.dialogs.menu import ActionsMenu
+from screens.findings import findings_of
 from screens.latest import Latest
 from screens.widgets.heading import Heading
 from screens.widgets.key_bar import KeyBar
@@ -25,7 +26,7 @@ from screens.widgets.log_pane import LogPane
 from screens.widgets.pipeline import PipelineView
 from screens.widgets.queue_pane import QueuePane
 from screens.widgets.strip import StatusStrip
-from screens.widgets.violations import ViolationsView, findings_of
+from screens.widgets.violations import ViolationsView
 from screens.widgets.virtual_table import VirtualTable
 from screens.words import content, safe
 
@@ -85,7 +86,7 @@ class OperationsScreen(Screen[None]):
                     yield Heading(log="Log", violations="Violations")
                     with ContentSwitcher(initial="log-pane"):
                         yield LogPane(id="log-pane")
-                        yield ViolationsView(id="violations-pane")
+                        yield ViolationsView(self._desk, id="violations-pane")
         yield KeyBar()
 
     def on_mount(self) -> None:
@@ -126,7 +127,9 @@ class OperationsScreen(Screen[None]):
         run = (
             self._run if task is not None and self._run is not None and self._run.run.id == task.run else None
         )
-        return Situation(task, run, self._queue_of(task))
+        view = self.query_one(ViolationsView)
+        finding = view.selected if run is not None and view.run == run.run.id else None
+        return Situation(task, run, self._queue_of(task), finding)
 
     def _queue_of(self, task: TaskView | None) -> QueueView | None:
         queues = self._snapshot.queues if self._snapshot else ()
@@ -350,7 +353,8 @@ class OperationsScreen(Screen[None]):
             work = self._deciding.perform(action.name, self.situation())
             self.run_worker(work, group="deciding", exit_on_error=False)
             return
-        for target in (self.focused, self.log_pane.view, self.table, self, self.app):
+        panes = (self.log_pane.view, self.query_one(ViolationsView), self.table)
+        for target in (self.focused, *panes, self, self.app):
             handler = getattr(target, f"action_{action.handler}", None)
             if handler is not None:
                 handler()

@@ -13,10 +13,10 @@ from guardrails.gates import Action, Tier
 from opconsole.journal.records import Approval, Phase, Purpose, StepState
 from opconsole.prompts import DeploymentPrompt, Preflight, RollbackPrompt, deployment_prompt, rollback_prompt
 from opconsole.views import RunView
+from screens.findings import findings_of
 from screens.look import Role
 from screens.plan_facts import PlanFacts, plan_facts
 from screens.widgets.source_text import source_text
-from screens.widgets.violations import findings_of
 from screens.words import block, clip, content, folded, lines, moment, safe
 
 FINDINGS = 40

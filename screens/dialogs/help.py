@@ -22,6 +22,7 @@ TITLES = {
     Scope.OPERATIONS: "On this screen",
     Scope.QUEUE: "In the queue",
     Scope.LOG: "In the log",
+    Scope.VIOLATIONS: "In the violations",
     Scope.MOVE: "In any list",
     Scope.TASK: "In the actions menu, where they are valid",
     Scope.EVERYWHERE: "Everywhere",

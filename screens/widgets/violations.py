@@ -1,140 +1,254 @@
-"""What the guardrails found in a run, by severity and file, each with what to do instead."""
+"""What the guardrails found in a run, by severity and file, each with its code and what to do instead."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import ClassVar
 
+from textual import events
+from textual.binding import BindingType
 from textual.content import Content
 
 from opconsole.journal.records import JsonMap
+from screens.actions import Scope, bindings
+from screens.desk import Desk, describe
+from screens.findings import ShownFinding, findings_of, worst_first
 from screens.look import SEVERITY_MARKS, Mark, Role
+from screens.mending import Mending
+from screens.widgets.controls import POINTER
 from screens.widgets.scroll_pane import ScrollPane
-from screens.words import content, folded, lines, safe
+from screens.widgets.source_text import CodeLine, code_around
+from screens.words import clip, content, folded, lines, moment, safe
 
 SHOWN = 300
 """Findings that are drawn; the command line prints the rest."""
-ORDER = ("critical", "high", "medium", "low")
+HERE = "»"
+"""Stands before the line of code that a finding is about."""
 VERDICTS = {
     "block": Mark("■", "blocks", Role.BAD),
     "warn": Mark("▲", "warns", Role.WARN),
     "exempt": Mark("○", "exempt", Role.BUSY),
 }
 
-
-@dataclass(frozen=True, slots=True)
-class ShownFinding:
-    """One finding of a report, as far as it could be read."""
-
-    severity: str
-    verdict: str
-    path: str
-    line: int
-    rule: str
-    direction: str
-    statement: str
-    message: str
-    fix: str
-    reason: str
-
-
-def findings_of(report: JsonMap | None) -> list[ShownFinding]:
-    """Read a report as ``check --format json`` prints it; what has another shape is left out."""
-    found = []
-    for file in _maps((report or {}).get("files")):
-        for one in _maps(file.get("findings")):
-            line = one.get("line")
-            words = [
-                _text(one, name) for name in ("rule", "direction", "statement", "message", "fix", "reason")
-            ]
-            number = line if isinstance(line, int) else 0
-            found.append(
-                ShownFinding(
-                    _text(one, "severity"), _text(one, "verdict"), _text(file, "path"), number, *words
-                )
-            )
-    return found
+Code = Sequence[CodeLine] | str
+"""The code around a place, or why it cannot be shown."""
 
 
 class ViolationsView(ScrollPane):
-    """Shows a run's report."""
+    """Shows a run's report. One finding is selected: its code is shown, and the pane's keys are about it."""
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 (Textual's word for it)
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.VIOLATIONS)]
+
+    def __init__(self, desk: Desk, *, id: str | None = None) -> None:  # noqa: A002 (Textual's word for it)
         super().__init__(id=id)
+        self._desk = desk
+        self._mending = Mending(desk)
         self._report: JsonMap | None = None
-        self._run: str | None = None
+        self.run: str | None = None
+        self._found: list[ShownFinding] = []
+        self._at = 0
+        self._code: dict[tuple[str, int], Code] = {}
+        self._checked: dict[str, tuple[datetime, list[ShownFinding]]] = {}
+        self._spans: list[
+            tuple[int, int]
+        ] = []  # each finding's first row, with its headings, and the one after
+
+    @property
+    def selected(self) -> ShownFinding | None:
+        """The finding that the keys are about."""
+        return self._found[self._at] if self._found else None
 
     def show_report(self, run: str | None, report: JsonMap | None) -> None:
         """Show another run's report; None: guardrails have not looked yet."""
-        if run == self._run and report == self._report:
+        if run == self.run and report == self._report:
             return
-        self._run, self._report = run, report
+        if run != self.run:
+            self._code, self._checked, self._at = {}, {}, 0
+            self.scroll_home(animate=False)
+        self.run, self._report = run, report
+        self._found = worst_first(findings_of(report))[:SHOWN]
+        self._at = min(self._at, max(0, len(self._found) - 1))
         self.redraw()
-        self.scroll_home(animate=False)
+        self._load()
 
     def draw(self, width: int) -> Content:
         """Give the text for a width in cells."""
-        if self._run is None:
+        self._spans = []
+        if self.run is None:
             return content(("No run yet: the guardrails look at a task's files when it runs.", Role.MUTED))
         if self._report is None:
             return content(("The guardrails have not looked at this run yet.", Role.MUTED))
-        return lines(draw_report(self._report, self._run, width))
+        return lines(self._rows(width))
+
+    # -- moving
+
+    def select(self, place: int) -> None:
+        """Select a finding by its place in the list."""
+        place = max(0, min(place, len(self._found) - 1))
+        if self._found and place != self._at:
+            self._at = place
+            self.redraw()
+            self._load()
+        self.call_after_refresh(self._reveal)
+
+    def action_move_down(self) -> None:
+        """Go to the next finding."""
+        self.select(self._at + 1)
+
+    def action_move_up(self) -> None:
+        """Go to the finding before."""
+        self.select(self._at - 1)
+
+    action_next_finding = action_move_down
+    action_previous_finding = action_move_up
+
+    def action_first(self) -> None:
+        """Go to the first finding."""
+        self.select(0)
+        self.scroll_home(animate=False)
+
+    def action_last(self) -> None:
+        """Go to the last finding."""
+        self.select(len(self._found) - 1)
+
+    def on_click(self, event: events.Click) -> None:
+        """Select the finding that was clicked."""
+        row = event.y + round(self.scroll_y)
+        for place, (first, after) in enumerate(self._spans):
+            if first <= row < after:
+                self.select(place)
+
+    def _reveal(self) -> None:
+        if self._at >= len(self._spans):
+            return
+        (first, after), top, room = self._spans[self._at], round(self.scroll_y), self.page_lines()
+        if first < top or after - first > room:
+            self.scroll_to(y=0 if self._at == 0 else first, animate=False)
+        elif after > top + room:
+            self.scroll_to(y=after - room, animate=False)
+
+    # -- doing
+
+    def action_open_file(self) -> None:
+        """Open the file in the editor, at the line."""
+        if self.run is not None and self.selected is not None:
+            self.run_worker(self._mending.open(self.run, self.selected), exit_on_error=False)
+
+    def action_exempt_finding(self) -> None:
+        """Ask for a reason and show what would be written."""
+        if self.run is not None and self.selected is not None:
+            work = self._mending.exempt(self.run, self.selected)
+            self.run_worker(work, group="deciding", exit_on_error=False)
+
+    def action_recheck(self) -> None:
+        """Let the guardrails read the file of the project's folder again."""
+        if self.run is not None and self.selected is not None:
+            self.run_worker(self._recheck(self.run, self.selected.path), exit_on_error=False)
+
+    async def _recheck(self, run: str, path: str) -> None:
+        found = await self._mending.recheck(run, path)
+        if found is not None and run == self.run:
+            self._checked[path] = (self._desk.clock.now(), found)
+            self.redraw()
+            self.call_after_refresh(self._reveal)
+
+    def _load(self) -> None:
+        """Fetch the code of the selected finding, once."""
+        one = self.selected
+        if self.is_mounted and self.run is not None and one and (one.path, one.line) not in self._code:
+            work = self._load_code(self.run, one.path, one.line)
+            self.run_worker(work, group="code", exclusive=True, exit_on_error=False)
+
+    async def _load_code(self, run: str, path: str, line: int) -> None:
+        code: Code
+        try:
+            text = await self._desk.console.migration_source(run, path)
+            code = await asyncio.to_thread(code_around, text, path, line) if text is not None else ""
+        except Exception as error:  # noqa: BLE001 (the finding is shown without; the person reads why)
+            code = f"its code could not be read: {describe(error)}"
+        if run == self.run:
+            self._code[path, line] = code
+            self.redraw()
+            self.call_after_refresh(self._reveal)
+
+    # -- drawing
+
+    def _rows(self, width: int) -> list[Content]:
+        report, found = self._report or {}, self._found
+        if not found:
+            return [
+                content(("✓ ", Role.GOOD), "Nothing found."),
+                content(("Migrations and sources were read; no rule objects.", Role.MUTED)),
+            ]
+        everything = findings_of(report)
+        rows = list(_summary(everything, report))
+        severity = path = None
+        for place, one in enumerate(found):
+            first = len(rows)
+            if one.severity != severity:
+                severity, path = one.severity, None
+                look = SEVERITY_MARKS.get(severity) or Mark("·", severity, Role.MUTED)
+                total = sum(other.severity == severity for other in everything)
+                rows += [content(""), content((f"{look.glyph} {look.word.upper()} ({total})", look.role))]
+            if one.path != path:
+                path = one.path
+                rows.append(content("  ", (clip(path, width - 2), Role.STRONG)))
+            rows += self._finding(one, width, chosen=place == self._at)
+            self._spans.append((first, len(rows)))
+        if len(everything) > len(found):
+            more = f"… {len(everything) - len(found)} more: opconsole report {self.run}"
+            rows += [content(""), content((more, Role.WARN))]
+        return rows
+
+    def _finding(self, one: ShownFinding, width: int, *, chosen: bool) -> Iterator[Content]:
+        look = VERDICTS.get(one.verdict) or Mark("·", one.verdict, Role.MUTED)
+        back = " in downgrade()" if one.direction == "downgrade" else ""
+        pointer = (POINTER, Role.ASKS) if chosen else (" ", Role.PLAIN)
+        name = (f"  {one.rule}{back}", Role.STRONG if chosen else Role.PLAIN)
+        yield content("  ", pointer, " ", (f"line {one.line}  ", Role.MUTED), (str(look), look.role), name)
+        code = self._code.get((one.path, one.line), "") if chosen else ""
+        if code and not isinstance(code, str):
+            yield from _drawn(code, width)
+        elif one.statement:
+            yield from folded(one.statement, width, indent=6, role=Role.STRONG, limit=500)
+        if isinstance(code, str) and code:
+            yield from folded(code, width, indent=6, role=Role.MUTED)
+        if one.message:
+            yield from folded(one.message, width, indent=6)
+        if one.fix:
+            yield from folded(f"fix: {one.fix}", width, indent=6, role=Role.GOOD)
+        if one.reason:
+            yield from folded(f"exempt: {one.reason}", width, indent=6, role=Role.BUSY)
+        if chosen and one.path in self._checked:
+            yield from self._now(*self._checked[one.path])
+
+    def _now(self, at: datetime, found: Sequence[ShownFinding]) -> Iterator[Content]:
+        when = moment(at, self._desk.clock.now())
+        yield content("      ", (f"In the project's folder, checked {when}:", Role.MUTED))
+        if not found:
+            yield content("        ", ("✓ nothing found", Role.GOOD))
+        for one in found[:20]:
+            look = VERDICTS.get(one.verdict) or Mark("·", one.verdict, Role.MUTED)
+            yield content("        ", (str(look), look.role), f"  line {one.line}  {one.rule}")
+        if len(found) > 20:
+            yield content("        ", (f"… {len(found) - 20} more: opconsole check", Role.WARN))
 
 
-def draw_report(report: JsonMap, run: str, width: int) -> Iterator[Content]:
-    """Draw a report, line by line: the worst first."""
-    found = findings_of(report)
-    if not found:
-        yield content(("✓ ", Role.GOOD), "Nothing found.")
-        yield content(("Migrations and sources were read; no rule objects.", Role.MUTED))
-        return
+def _summary(found: Sequence[ShownFinding], report: Mapping[str, object]) -> Iterator[Content]:
     blocking = sum(one.verdict == "block" for one in found)
-    count = f"{len(found)} finding{'' if len(found) == 1 else 's'}"
     if blocking:
-        plural = "" if blocking == 1 else "s"
-        yield content(
-            (f"■ {blocking} violation{plural} block{'s' if blocking == 1 else ''} this run", Role.BAD)
-        )
+        said = "1 violation blocks" if blocking == 1 else f"{blocking} violations block"
+        yield content((f"■ {said} this run", Role.BAD))
+    count = f"{len(found)} finding{'' if len(found) == 1 else 's'}"
     yield content((f"{count} for {safe(report.get('environment', ''))}", Role.MUTED))
-    rank = {severity: place for place, severity in enumerate(ORDER)}
-    found.sort(
-        key=lambda one: (rank.get(one.severity, len(ORDER)), one.verdict != "block", one.path, one.line)
-    )
-    severity = path = None
-    for one in found[:SHOWN]:
-        if one.severity != severity:
-            severity, path = one.severity, None
-            look = SEVERITY_MARKS.get(severity) or Mark("·", severity, Role.MUTED)
-            total = sum(other.severity == severity for other in found)
-            yield content("")
-            yield content((f"{look.glyph} {look.word.upper()} ({total})", look.role))
-        if one.path != path:
-            path = one.path
-            yield content("  ", (path, Role.STRONG))
-        yield from _finding(one, width)
-    if len(found) > SHOWN:
-        yield content("")
-        yield content((f"… {len(found) - SHOWN} more: opconsole report {run}", Role.WARN))
 
 
-def _finding(one: ShownFinding, width: int) -> Iterator[Content]:
-    look = VERDICTS.get(one.verdict) or Mark("·", one.verdict, Role.MUTED)
-    back = " in downgrade()" if one.direction == "downgrade" else ""
-    yield content("    ", (f"line {one.line}  ", Role.MUTED), (str(look), look.role), f"  {one.rule}{back}")
-    if one.statement:
-        yield from folded(one.statement, width, indent=6, role=Role.STRONG, limit=500)
-    if one.message:
-        yield from folded(one.message, width, indent=6)
-    if one.fix:
-        yield from folded(f"fix: {one.fix}", width, indent=6, role=Role.GOOD)
-    if one.reason:
-        yield from folded(f"exempt: {one.reason}", width, indent=6, role=Role.BUSY)
-
-
-def _text(of: JsonMap, name: str) -> str:
-    value = of.get(name)
-    return value if isinstance(value, str) else ""
-
-
-def _maps(value: object) -> list[JsonMap]:
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, (list, tuple)) else []
+def _drawn(code: Sequence[CodeLine], width: int) -> Iterator[Content]:
+    digits = len(str(code[-1].number))
+    for line in code:
+        sign = (f"      {HERE} ", Role.ASKS) if line.here else ("        ", Role.PLAIN)
+        number = (f"{line.number:>{digits}} │ ", Role.STRONG if line.here else Role.MUTED)
+        room = max(8, width - 11 - digits)
+        yield content(sign, number, line.text.truncate(room, ellipsis=True))

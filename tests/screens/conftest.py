@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
+from guardrails.environments import GateKind
 from opconsole.app import OpconsoleApp
 from opconsole.console import Answer
+from opconsole.exempting import Checkout, Proposal, write
 from opconsole.journal.records import (
     Approval,
     ApprovalState,
@@ -28,6 +30,33 @@ from opconsole.views import EnvironmentView, QueueView, RunView, Snapshot, TaskV
 from queues.states import RunState
 from screens.desk import Waits
 
+BLOCKED_SOURCE = """\"\"\"Drop the users of the old system.\"\"\"
+
+from alembic import op
+
+revision = "8b13"
+down_revision = "77c0"
+
+THIRTY_DAYS = "now() - interval '30 days'"
+
+
+def upgrade() -> None:
+    op.add_column("users", Column("seen", DateTime))
+    op.create_index("ix_users_seen", "users", ["seen"])
+
+    op.execute("DROP TABLE old_users")
+    op.execute(
+        "UPDATE users SET seen = now() "
+        "WHERE seen IS NULL"
+    )
+
+    # Sessions are only a cache.
+    op.execute("DELETE FROM sessions WHERE created_at < now() - interval '30 days'")
+
+
+def downgrade() -> None:
+    op.drop_column("users", "seen")
+"""
 NOW = datetime(2026, 3, 2, 14, 5, 30, tzinfo=UTC)
 
 
@@ -47,6 +76,7 @@ class FakeConsole:
     shown: int = 0
     workspace: str = "demo"
     sources: dict[str, str] = field(default_factory=dict)
+    folder: Path | None = None
 
     def __post_init__(self) -> None:
         self._changed = asyncio.Event()
@@ -78,6 +108,18 @@ class FakeConsole:
         if self.fault:
             raise self.fault
         return self.sources.get(path) if run_id in self.runs else None
+
+    async def checkout(self, run_id: str) -> Checkout | None:
+        if self.fault:
+            raise self.fault
+        known = self.folder is not None and run_id in self.runs
+        return Checkout(self.folder, "production", GateKind.PRODUCTION) if known else None
+
+    async def exempt(self, proposal: Proposal) -> Answer:
+        if self.fault:
+            raise self.fault
+        write(proposal)
+        return Answer(granted=True, text=f"Written into {proposal.name}, line {proposal.line}.")
 
     async def changes(self) -> AsyncIterator[None]:
         while True:
@@ -349,6 +391,10 @@ class Samples:
         )
         task = self.task("DEPLOY-PROD-002", version="2.2.0")
         return self.run(task, RunState.BLOCKED, reason=reason, report=report, finished_at=NOW)
+
+    def blocked_source(self) -> str:
+        """Give the file that the guardrails stopped, as its findings have it."""
+        return BLOCKED_SOURCE
 
     def queue(self, **changes: Any) -> QueueView:
         given: dict[str, Any] = {

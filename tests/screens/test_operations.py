@@ -181,7 +181,7 @@ async def test_the_menu_offers_only_what_is_valid_and_a_dialog_asks_first(
             ("credentialmate:DEPLOY-DEV-001", ["pause-queue"]),
             ("credentialmate:DEPLOY-STAGING-001", ["cancel", "pause-queue"]),
             ("credentialmate:DEPLOY-PROD-001", ["approve", "reject", "revert", "cancel", "pause-queue"]),
-            ("credentialmate:DEPLOY-PROD-002", ["retry", "pause-queue"]),
+            ("credentialmate:DEPLOY-PROD-002", ["retry", "exempt", "pause-queue"]),
         ):
             pilot.app.operations.table.select(key)
             await pilot.press("a")
@@ -431,7 +431,9 @@ def test_terminals_and_multiplexers_keep_their_keys() -> None:
 
 
 def test_what_changes_something_has_no_key_of_its_own() -> None:
-    assert all(action.changes == (action.scope is Scope.TASK) for action in REGISTRY)
+    keyed = {action.name for action in REGISTRY if action.changes and action.scope is not Scope.TASK}
+    assert keyed == {"exempt-finding"}, "its key opens the dialog of the menu's action"
+    assert all(action.changes for action in REGISTRY if action.scope is Scope.TASK)
 
 
 def test_every_state_has_a_glyph_and_a_word() -> None:
