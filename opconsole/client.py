@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import getpass
 import os
+import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
@@ -22,7 +23,8 @@ from opconsole.exempting import GRAMMARS, Checkout, ExemptionError, Proposal, wr
 from opconsole.host import open_host
 from opconsole.ids import new_request_id
 from opconsole.journal import ops
-from opconsole.journal.hosting import HostLock
+from opconsole.journal.errors import JournalMissingError, JournalOutdatedError
+from opconsole.journal.hosting import HostLock, host_alive
 from opconsole.journal.location import JournalPlace, locate
 from opconsole.journal.reader import JournalReader
 from opconsole.journal.records import RequestKind, RequestRow
@@ -37,6 +39,9 @@ from opconsole.settings.model import Downgrade
 from opconsole.trees import UnsafeTreeError, inside
 from opconsole.views import EnvironmentView, RunView, Snapshot
 from opconsole.workspace import Workspace
+
+BEGINNING = 10.0
+"""Seconds to wait for a worker that has just begun to make the journal, or to bring it up to date."""
 
 PATIENCE = 15.0
 """Seconds to wait for an answer from whoever hosts the engine."""
@@ -87,7 +92,16 @@ class Client:
             if lock is not None:  # nobody else can bring the schema up to date now
                 stack.enter_context(lock)
                 open_database(place, host=True).dispose()
-        return cls(workspace, place, operator=operator or operator_name(), read_only=read_only)
+        name = operator or operator_name()
+        deadline = time.monotonic() + BEGINNING
+        while True:
+            try:
+                return cls(workspace, place, operator=name, read_only=read_only)
+            except (JournalMissingError, JournalOutdatedError):
+                # A worker that has just begun holds the lock and is about to make the journal.
+                if not host_alive(place) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
 
     def close(self) -> None:
         """Give the journal back."""

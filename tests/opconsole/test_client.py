@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from opconsole.client import Client
+from opconsole.journal.hosting import HostLock
+from opconsole.journal.location import locate
+from opconsole.journal.upgrade import open_database
+from opconsole.workspace import Workspace
+
+
+def test_a_command_waits_for_a_worker_that_is_just_making_the_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPCONSOLE_STATE_DIR", str(tmp_path / "state"))
+    root = tmp_path / "workspace"
+    root.mkdir()
+    (root / "opconsole.toml").write_text("")
+    workspace = Workspace.open(root, environ={})
+    place = locate(root, create=True)
+    assert place is not None
+    lock = HostLock.try_acquire(place)
+    assert lock is not None
+    with lock:
+        beginning = threading.Timer(0.3, lambda: open_database(place, host=True).dispose())
+        beginning.start()
+        client = Client.open(workspace, operator="ana")
+        beginning.join()
+        assert client.reader.history() == []
+        client.close()
