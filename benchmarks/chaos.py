@@ -90,8 +90,11 @@ def _random(
         own = random.Random(seed)
         story = own.choice(stories)
         longest = dry[story.name].seconds
-        deaths = [Death(after=own.uniform(0.0, longest)) for _ in range(own.choice((1, 1, 2, 3, 5)))]
-        yield Case("random", story, tuple(deaths), seed)
+        power = own.random() < 0.4
+        deaths = [
+            Death(after=own.uniform(0.0, longest), power=power) for _ in range(own.choice((1, 1, 2, 3, 5)))
+        ]
+        yield Case("all processes, random" if power else "random", story, tuple(deaths), seed)
 
 
 async def _work(lab: Lab, waiting: Iterator[Case], tallies: dict[str, Tally]) -> None:

@@ -94,7 +94,9 @@ async def test_a_terminal_that_goes_away_ends_nothing_that_it_started(lab: Lab):
         await stage.restarting()
         os.close(ours)  # the kernel sends SIGHUP to the terminal's processes
         await stage.until(lambda: run.poll() is not None, "opconsole run has not ended")
-        assert any("restart.sh" in line for line in strays(stage.workspace)), "its program was ended, too"
+        assert any("restart.sh" in line for line in strays(stage.workspace).values()), (
+            "its program was ended, too"
+        )
         stage.workspace.hold.unlink()
         await stage.through(())
         await _holds(stage)
@@ -112,8 +114,8 @@ async def test_a_second_clone_is_refused_by_a_target_that_a_dead_host_holds(lab:
         await stage.restarting()
         first.signal(9)
         await first.wait(10)
-        second = lab.nursery.start(clone)
         with lab.opened(create=True, of=clone) as (place, reader):
+            second = lab.nursery.start(clone)
             other = Stage(lab, place, reader)
             other.operator.ask(None, RequestKind.START, {"project": "app"})
             await other.until(lambda: (run := reader.latest_run("app", "TWO")) and run.state.final, "TWO")

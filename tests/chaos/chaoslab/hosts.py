@@ -15,7 +15,7 @@ from pathlib import Path
 from chaoslab.project import Workspace
 from chaoslab.zygote import REFUSED, Hosting
 
-__all__ = ["REFUSED", "Host", "Nursery", "strays"]
+__all__ = ["REFUSED", "Host", "Nursery", "kill_all", "strays"]
 
 
 class Host:
@@ -82,6 +82,7 @@ class Nursery:
         """*folder* is for the hosts' messages; it must lie outside the workspaces."""
         self._folder = folder
         self._count = 0
+        self._hosts: list[Host] = []
         path = os.pathsep.join(str(Path(one)) for one in sys.path if one)
         self._process = subprocess.Popen(
             [sys.executable, "-W", "ignore", "-m", "chaoslab.zygote"],
@@ -107,17 +108,25 @@ class Nursery:
         )
         self._process.stdin.write(json.dumps(asdict(hosting)) + "\n")
         self._process.stdin.flush()
-        return Host(int(self._process.stdout.readline()), told, commits)
+        host = Host(int(self._process.stdout.readline()), told, commits)
+        self._hosts.append(host)
+        return host
+
+    def clear(self) -> None:
+        """Kill the hosts that a story left alive because something was wrong in it."""
+        for host in self._hosts:
+            host.signal(signal.SIGKILL)
+        self._hosts.clear()
 
     def close(self) -> None:
         """End the zygote."""
         self._process.communicate()
 
 
-def strays(workspace: Workspace) -> list[str]:
-    """Describe the processes, other than this one, that have anything of the live workspace in use."""
+def strays(workspace: Workspace) -> dict[int, str]:
+    """Give the processes, other than this one, that have anything of the live workspace in use."""
     mark = str(workspace.live)
-    found = []
+    found: dict[int, str] = {}
     for folder in Path("/proc").glob("[0-9]*"):
         if folder.name == str(os.getpid()):
             continue
@@ -128,5 +137,12 @@ def strays(workspace: Workspace) -> list[str]:
         except OSError:
             continue  # it has just ended, or is a kernel's thread
         if mark in line or any(place.startswith(mark) for place in places):
-            found.append(f"{folder.name}: {line}")
+            found[int(folder.name)] = line
     return found
+
+
+def kill_all(workspace: Workspace) -> None:
+    """Kill every process of the workspace, as a machine does that loses its power."""
+    for pid in strays(workspace):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)

@@ -13,11 +13,14 @@ from chaoslab.project import ENVIRONMENTS, ODD, Line, Workspace
 from opconsole.audit import Checkpoint, verify_chain
 from opconsole.journal.reader import JournalReader
 from opconsole.journal.records import Approval, ApprovalState, Phase, Purpose, Run, StepRow, StepState
+from opconsole.migrating import UNKNOWN
 from opconsole.plans import digest
 from queues.states import RunState
 
 ONCE = frozenset({"restart", "upgrade", "downgrade"})
 """Programs that run once for a run and a release or revision, as long as their shims are left alone."""
+
+_BY_A_PERSON = ("overridden by", "aborted by")
 
 
 @dataclass(slots=True)
@@ -56,7 +59,7 @@ class Facts:
     in_time: bool = True
     """False when a clock was changed: moments then say nothing of an order."""
     shims_lived: bool = True
-    """False when shims were killed: programs of repeatable steps then may run again."""
+    """False when shims were killed: their programs, which had no end, then may be run again."""
 
 
 def violations(facts: Facts) -> list[str]:
@@ -69,7 +72,7 @@ def violations(facts: Facts) -> list[str]:
         *_targets_serve_as_recorded(facts),
         *_nothing_is_held_or_left_open(facts),
         *_the_queue_file_is_whole(facts),
-        *(f"a process was left: {one}" for one in strays(facts.workspace)),
+        *(f"a process was left: {one}" for one in strays(facts.workspace).items()),
     ]
 
 
@@ -130,8 +133,7 @@ def _spans(facts: Facts, environment: str) -> Iterator[tuple[datetime, datetime,
 def _nothing_twice(facts: Facts) -> Iterator[str]:
     begun = Counter(_key(line) for line in facts.workspace.lines() if line.when == "begin")
     for (program, run, subject), times in begun.items():
-        allowed = 1 if program in ONCE and (facts.shims_lived or program != "restart") else times
-        if times > allowed:
+        if program in ONCE and times > 1 and facts.shims_lived:
             yield f"{program} {subject} of run {run} ran {times} times"
 
 
@@ -146,7 +148,9 @@ def _databases_stand_as_recorded(facts: Facts) -> Iterator[str]:
         if release is None or release.revision is None or environment in undecided:
             continue  # a release without migrations says nothing of a database
         found = facts.workspace.revision(environment)
-        if found != release.revision:
+        decided = any(run.id == release.run and run.reason.startswith(_BY_A_PERSON) for run in facts.runs)
+        told = decided and release.revision == UNKNOWN  # honest: a person ended what nobody could tell of
+        if found != release.revision and not told:
             yield (
                 f"the database of {environment} stands at {found}, but {release.name} is recorded with "
                 f"{release.revision}"

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from chaoslab.hosts import Host, Nursery, strays
+from chaoslab.hosts import Host, Nursery, kill_all, strays
 from chaoslab.invariants import Facts, Witness, violations
 from chaoslab.operating import Operator
 from chaoslab.project import Workspace, entry
@@ -56,6 +56,8 @@ class Death:
     when: str = "before"
     how: str = "kill"
     after: float | None = None
+    power: bool = False
+    """Every process of the workspace dies with it: shims, programs, Alembic."""
     clock: float = 0.0
     """Seconds that its clock is ahead."""
 
@@ -87,6 +89,7 @@ class Stage:
         self._nursery = lab.nursery
         self._witness = Witness()
         self._in_time = in_time
+        self._shims_lived = True
 
     def start(self, death: Death | None = None) -> Host:
         """Start a host."""
@@ -98,6 +101,7 @@ class Stage:
 
     async def through(self, deaths: Sequence[Death], tasks: Sequence[str] = ("TWO",)) -> None:
         """Let one host after the other die, and one that does not bring all to an end."""
+        self._shims_lived &= not any(death.power for death in deaths)
         for death in [*deaths, None]:
             host = self.start(death)
             settled = await self.follow(host, tasks, death)
@@ -126,6 +130,8 @@ class Stage:
             if death and death.after is not None and now >= death.after and not killed:
                 host.signal(signal.SIGKILL)
                 killed = True
+                if death.power:
+                    kill_all(self.workspace)
             if now > PATIENCE:
                 stands = [f"{run.task} is {run.state.value}: {run.reason}" for run in self.reader.open_runs()]
                 await host.end()
@@ -170,7 +176,9 @@ class Stage:
         ours = [run for run in reversed(runs) if run.version != "1.0.0"]
         self.told.ends = " ".join(f"{run.task}:{run.state.value}" for run in ours)
         self.told.faults += self._witness.look(self.reader)
-        self.told.faults += violations(Facts(self.workspace, self.reader, runs, self._in_time))
+        self.told.faults += violations(
+            Facts(self.workspace, self.reader, runs, self._in_time, self._shims_lived)
+        )
         self.told.decisions = self.operator.decisions
 
 
@@ -224,8 +232,11 @@ class Lab:
         self.workspace.next_version(sick=story.sick, migrates=story.migrates)
         task = entry("TWO", story.environment, "1.1.0", migrates=story.migrates)
         self.workspace.queue(*self.workspace.entries().values(), task)
-        with self.opened() as (place, reader):
-            yield Stage(self, place, reader, seed=seed, in_time=in_time)
+        try:
+            with self.opened() as (place, reader):
+                yield Stage(self, place, reader, seed=seed, in_time=in_time)
+        finally:
+            self.nursery.clear()
 
     async def play(
         self, story: Story, deaths: Sequence[Death] = (), *, seed: int = 0, aftermath: bool = False
