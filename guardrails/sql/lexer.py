@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
@@ -46,7 +46,7 @@ SILENT = frozenset({Kind.SPACE, Kind.COMMENT})
 """Tokens that mean nothing to the database."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Habits:
     """What makes the lexing of one dialect different from another's."""
 
@@ -99,9 +99,18 @@ def habits(dialect: str) -> Habits:
     return _HABITS.get(dialect.lower(), _STANDARD)
 
 
-def lex(text: str, dialect: str = "postgres", start: int = 0) -> list[Token]:
-    """Cut *text*, from offset *start*, into tokens that cover every character of it."""
-    return list(Lexer(text, dialect, start))
+def lex(text: str, dialect: str = "postgres", start: int = 0, *, spaces: bool = True) -> list[Token]:
+    """Cut *text*, from offset *start*, into tokens that cover every character of it.
+
+    Without *spaces* those between other tokens are left out.
+    """
+    return list(Lexer(text, dialect, start, spaces=spaces))
+
+
+def words_of(tokens: Sequence[Token]) -> tuple[str, ...]:
+    """Give the words in upper case, and the empty string in the place of what is no word."""
+    word = Kind.WORD
+    return tuple([token[3].upper() if token[0] is word else "" for token in tokens])
 
 
 class Lines:
@@ -122,7 +131,7 @@ def is_go(text: str, start: int, end: int) -> bool:
 
 
 @lru_cache(maxsize=16)
-def _pattern(how: Habits) -> re.Pattern[str]:
+def _pattern(how: Habits, *, spaces: bool) -> re.Pattern[str]:
     escaped = r"'[^'\\]*(?:(?:\\.|'')[^'\\]*)*'"
     plain = r"'[^']*(?:''[^']*)*'"
     double = r'"[^"\\]*(?:(?:\\.|"")[^"\\]*)*"' if how.backslash_escapes else r'"[^"]*(?:""[^"]*)*"'
@@ -134,10 +143,11 @@ def _pattern(how: Habits) -> re.Pattern[str]:
     dashes = r"--(?=\s|$)[^\n]*" if how.dash_needs_space else r"--[^\n]*"
     comments = dashes + (r"|\#[^\n]*" if how.hash_comments else "")
     # An unfinished string, identifier or dollar quote falls through to the symbol that opens it.
+    before, after = (r"(?P<SPACE>\s+)|", "") if spaces else (r"\s*+(?:", r"|(?P<SPACE>\Z))")
     return re.compile(
-        rf"(?P<SPACE>\s+)|(?P<COMMENT>{comments})|(?P<OPEN>/\*)|(?P<STRING>{'|'.join(strings)})"
+        rf"{before}(?P<COMMENT>{comments})|(?P<OPEN>/\*)|(?P<STRING>{'|'.join(strings)})"
         rf"|(?P<QUOTED>{'|'.join(quoted)})|(?P<DOLLAR>\$(?:[^\W\d]\w*)?\$)|(?P<WORD>[^\W\d][\w$]*)"
-        rf"|(?P<NUMBER>\d[\w.]*)|(?P<SYMBOL>.)",
+        rf"|(?P<NUMBER>\d[\w.]*)|(?P<SYMBOL>.){after}",
         re.DOTALL,
     )
 
@@ -148,9 +158,13 @@ _ODD = frozenset("*\\.'\"`[")
 
 
 class Lexer:
-    """Gives the tokens of a text one by one, from *position*, which may be moved between statements."""
+    """Gives the tokens of a text one by one, from *position*, which may be moved between statements.
 
-    def __init__(self, text: str, dialect: str = "postgres", start: int = 0) -> None:
+    Without *spaces* it passes over those between other tokens.
+    """
+
+    def __init__(self, text: str, dialect: str = "postgres", start: int = 0, *, spaces: bool = True) -> None:
+        self.spaces = spaces
         self.text = text
         self.how = habits(dialect)
         self.position = start
@@ -160,7 +174,7 @@ class Lexer:
         """No token of a statement has been seen since the last semicolon."""
 
     def __iter__(self) -> Iterator[Token]:
-        match = _pattern(self.how).match
+        match = _pattern(self.how, spaces=self.spaces).match
         text, new = self.text, tuple.__new__
         length = len(text)
         word_matters = self.how.delimiter or self.how.batches
@@ -168,8 +182,8 @@ class Lexer:
             position = self.position
             found = match(text, position)
             assert found is not None, "the pattern matches any character"  # noqa: S101
-            name = str(found.lastgroup)
-            end = found.end()
+            name = found.lastgroup or ""
+            position, end = found.span(name)
             if name == "SPACE":
                 self.position = end
                 yield new(Token, (Kind.SPACE, position, end, text[position:end]))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from guardrails.sql.lexer import SILENT, Kind, Token
+from guardrails.sql.lexer import Kind, Token
 from guardrails.sql.words import HOLE
 
 
@@ -78,7 +78,7 @@ def _by_semicolon(tokens: Sequence[Token]) -> Iterator[list[Token]]:
         if token.kind is Kind.SYMBOL and token.text == ";":
             yield statement
             statement = []
-        elif token.kind not in SILENT:
+        elif token.kind is not Kind.SPACE and token.kind is not Kind.COMMENT:
             statement.append(token)
     yield statement
 

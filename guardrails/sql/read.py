@@ -13,7 +13,7 @@ from functools import lru_cache
 from guardrails.context import in_context
 from guardrails.operations import Comment, Condition, Operation, Place, Reading, Thing, Trait, Verb
 from guardrails.sql.ddl import ddl_acts
-from guardrails.sql.lexer import Kind, Lines, Token, lex
+from guardrails.sql.lexer import Kind, Lines, Token, lex, words_of
 from guardrails.sql.plpgsql import Dynamic, body_statements, skeleton
 from guardrails.sql.postgres import from_postgres, stricter
 from guardrails.sql.shape import shape_of, shape_of_plain
@@ -138,12 +138,12 @@ def understand(code: _Code) -> Iterator[Operation]:
     if code.tokens and code.tokens[-1].kind is Kind.BROKEN:  # what never ends is the last
         yield code.unknown("a string or comment never ends")
         return
-    words = tuple(token.upper for token in code.tokens)
+    words = words_of(code.tokens)
     special = _SPECIAL.get(words[0]) if words else None
     if special is not None:
         yield from special(code)
         return
-    if HOLE in code.source and any(HOLE in token.text for token in code.tokens) and is_loose(code.tokens):
+    if HOLE in code.shown and any(HOLE in token.text for token in code.tokens) and is_loose(code.tokens):
         certain = (o for o in _plain(code, words) if o.condition is Condition.SOME)
         yield from (operation for operation in certain if operation.verb is not Verb.UNKNOWN)
         yield code.unknown("a part that decides is only known when it runs")
@@ -194,8 +194,8 @@ _STRING = re.compile(r"""'[^']*'|"[^"]*"|`[^`]*`""")
 @lru_cache(maxsize=4096)
 def _acts_of_shape(shape: str, dialect: str) -> tuple[Act, ...] | None:
     """Understand each shape of a statement once: scripts repeat themselves with other values."""
-    tokens = tuple(token for token in lex(shape, dialect) if token.kind is not Kind.SPACE)
-    return _acts(shape, tokens, tuple(token.upper for token in tokens), dialect)
+    tokens = tuple(t for t in lex(shape, dialect, spaces=False) if t.kind is not Kind.SPACE)
+    return _acts(shape, tokens, words_of(tokens), dialect)
 
 
 def _acts(
@@ -290,7 +290,7 @@ _OF_TRANSACTIONS = frozenset(
 
 
 def _do(code: _Code) -> Iterator[Operation]:
-    words = [token.upper for token in code.tokens]
+    words = words_of(code.tokens)
     language = words[words.index("LANGUAGE") + 1] if "LANGUAGE" in words[:-1] else "PLPGSQL"
     body = next((token for token in code.tokens if token.kind is Kind.STRING), None)
     if body is None:
@@ -309,7 +309,8 @@ def _block(code: _Code, body: Token) -> Iterator[Operation]:
     lines = Lines(dynamic.text)
     exact = body.text.startswith("$")
     above = code.source.count("\n", code.tokens[0].start, body.start)
-    for tokens, executed in body_statements(lex(dynamic.text, code.dialect), code.dialect):
+    tokens_inside = lex(dynamic.text, code.dialect, spaces=False)
+    for tokens, executed in body_statements(tokens_inside, code.dialect):
         if not tokens:
             continue
         line, column = lines.place(tokens[0].start)

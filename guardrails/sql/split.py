@@ -67,7 +67,7 @@ class _Splitter:
     def __init__(self, text: str, dialect: str, *, plain: bool) -> None:
         self.text = text
         self.dialect = dialect
-        self.lexer = Lexer(text, dialect)
+        self.lexer = Lexer(text, dialect, spaces=False)
         self.plain = plain and not self.lexer.how.batches
         self.pieces: list[Piece] = []
         self.start = 0
