@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
 from guardrails.environments import GateKind
 from guardrails.findings import Finding, Verdict
+from opconsole.client import Client
 from opconsole.exempting import (
     Checkout,
     ExemptionError,
@@ -20,6 +21,11 @@ from opconsole.exempting import (
     recheck,
     write,
 )
+from opconsole.journal import ops
+from opconsole.journal.records import Run
+from opconsole.journal.writer import write_once
+from opconsole.workspace import Workspace
+from queues.states import RunState
 
 TODAY = date(2026, 3, 2)
 MIGRATION = '''"""Clean up."""
@@ -265,3 +271,55 @@ def test_a_command_that_goes_on_over_lines_is_not_cut_by_a_comment(checkout: Che
     assert b"\\\n  #" not in proposal.after
     write(proposal)
     assert finding(checkout, "a.sh", "delete-bucket").verdict is Verdict.EXEMPT
+
+
+async def test_the_client_knows_the_projects_folder_and_a_read_only_one_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPCONSOLE_STATE_DIR", str(tmp_path / "state"))
+    root = tmp_path / "root"
+    (root / "shop").mkdir(parents=True)
+    root.chmod(0o755)
+    (root / "opconsole.toml").write_text(SETTINGS)
+    (root / "opconsole.toml").chmod(0o644)
+    client = Client.open(Workspace.open(root))
+    try:
+        write_once(client.place, ops.insert_run(RUN))
+        checkout = await client.checkout(RUN.id)
+        assert checkout == Checkout(root / "shop", "prod", GateKind.PRODUCTION, "tsql")
+        assert await client.checkout("r-9") is None
+        file = put(checkout, "a.sql", SQL)
+        proposal = proposed(checkout, "a.sql", "drop-table")
+        client.read_only = True
+        assert not (await client.exempt(proposal)).granted
+        assert file.read_text() == SQL
+        client.read_only = False
+        assert (await client.exempt(proposal)).granted
+        again = await client.exempt(proposal)
+        assert (again.granted, "changed meanwhile" in again.text) == (False, True)
+    finally:
+        client.close()
+
+
+SETTINGS = """
+[projects.shop]
+path = "shop"
+migrations = {path = "versions", dialect = "mssql"}
+[projects.shop.environments.prod]
+gate = "production"
+target = {type = "releases", path = "deployed/prod"}
+"""
+RUN = Run(
+    id="r-1",
+    project="shop",
+    task="T",
+    kind="deployment",
+    action="deploy",
+    environment="prod",
+    version="1.0",
+    attempt=1,
+    state=RunState.BLOCKED,
+    epoch=1,
+    requested_by="alice",
+    created_at=datetime(2026, 3, 1, tzinfo=UTC),
+)
