@@ -66,12 +66,20 @@ async def main(options: argparse.Namespace) -> int:
             print(f"{name}: {told.commits} commits in {told.seconds:.1f} s; {told.ends} {told.faults or ''}")
         cases = list(_boundaries(stories, dry, options.every))
         cases += _random(stories, dry, options.random, random.Random(seed))
-        waiting = iter(cases)
+        waiting = _until(started + options.minutes * 60, cases)
         await asyncio.gather(*(_work(lab, waiting, tallies) for lab in labs))
         for lab in labs:
             lab.close()
     _print(tallies, time.monotonic() - started)
     return 1 if any(tally.broken for tally in tallies.values()) else 0
+
+
+def _until(deadline: float, cases: Sequence[Case]) -> Iterator[Case]:
+    for number, case in enumerate(cases):
+        if time.monotonic() > deadline:
+            print(f"{len(cases) - number} stories are left out, for the time is up")
+            return
+        yield case
 
 
 def _boundaries(stories: Sequence[Story], dry: dict[str, Told], every: int) -> Iterator[Case]:
@@ -135,6 +143,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--every", type=int, default=1, help="of the commits, only every so-manyth")
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--jobs", type=int, default=2, help="workspaces at the same time")
+    parser.add_argument("--minutes", type=float, default=120.0, help="no story begins after so many")
     parser.add_argument("--story", action="append", choices=sorted(STORIES))
     return parser.parse_args()
 

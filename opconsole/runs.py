@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from opconsole.ids import new_run_id
 from opconsole.journal import ops
 from opconsole.journal.records import Phase, ReleaseRow, Run, StepState
 from opconsole.journal.writer import AuditOp, Op
-from opconsole.programs import TraceState, trace
+from opconsole.programs import ProgramResult, TraceState, trace
+from opconsole.steps import NO_VARIABLES, StepFailed
+from opconsole.targeting import target_of
 from queues.states import RunState
 from queues.tasks import MigrationAction, Task, TaskKind
 
@@ -81,21 +84,22 @@ def new_run(host: Host, before: Run, *, attempt: int, by: str) -> Run:
 
 
 async def served_release_ops(host: Host, run: Run, now: datetime, by: str) -> list[Op | AuditOp]:
-    """Give what records that a failed run's release is the one that serves, where it had switched to it.
+    """Give what records which release serves, and where the database stands, after a run that a person ended.
 
-    "Leave things as they are" must not leave the journal with another release than the target.
+    "Leave things as they are" must not leave the journal with another release than the target, so the
+    target is asked where it can be; else the steps tell.
     """
-    if run.release is None or run.version is None or run.commit_id is None:
+    revision = run.revision_after or run.revision_before
+    stands = [] if revision is None else [ops.set_revision(run.project, run.environment, revision)]
+    if run.release is None or not await _switched(host, run, run.release):
+        return [*stands] if run.revision_after is not None else []
+    known = await host.read(host.reader.releases, run.project, run.environment)
+    retired = ops.retire_releases(run.project, run.environment)
+    if any(release.name == run.release for release in known):  # a rollback went to it
+        return [retired, ops.restore_release(run.project, run.environment, run.release), *stands]
+    if run.version is None or run.commit_id is None:
         return []
     if run.source_digest is None or run.artifact_digest is None:
-        return []
-    steps = await host.read(host.reader.steps, run.id)
-    begun = {
-        step.phase
-        for step in steps
-        if step.name in SWITCHES and step.state not in (StepState.PENDING, StepState.SKIPPED)
-    }
-    if Phase.EFFECT not in begun or Phase.ROLLBACK in begun:
         return []
     release = ReleaseRow(
         project=run.project,
@@ -106,13 +110,67 @@ async def served_release_ops(host: Host, run: Run, now: datetime, by: str) -> li
         source_digest=run.source_digest,
         artifact_digest=run.artifact_digest,
         migrations_path=_migrations_path(run),
-        revision=run.revision_after or run.revision_before,
+        revision=revision,
         run=run.id,
         placed_at=now,
         placed_by=by,
         current=True,
     )
-    return [ops.retire_releases(run.project, run.environment), ops.insert_release(release)]
+    return [retired, ops.insert_release(release)]
+
+
+async def _switched(host: Host, run: Run, name: str) -> bool:
+    """Say whether the target serves release *name* after what the run did to it."""
+    steps = await host.read(host.reader.steps, run.id)
+    begun = {
+        step.phase
+        for step in steps
+        if step.name in SWITCHES and step.state not in (StepState.PENDING, StepState.SKIPPED)
+    }
+    if not begun:
+        return False
+    try:
+        state = await (await target_of(host, run)).probe(_NoPrograms())
+    except (StepFailed, OSError, KeyError):
+        state = None
+    if state is not None and state.known and state.release is not None:
+        return state.release == name
+    return Phase.EFFECT in begun and Phase.ROLLBACK not in begun
+
+
+class _NoPrograms:
+    """What a target gets to be asked with while a person decides: nothing may be run then."""
+
+    async def program(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path,
+        variables: Mapping[str, str] = NO_VARIABLES,
+        limit: float | None = None,
+    ) -> ProgramResult:
+        """Run nothing."""
+        del cwd, variables, limit
+        raise StepFailed(f"{argv[0]} is not run while a person decides")
+
+    async def capture(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path,
+        variables: Mapping[str, str] = NO_VARIABLES,
+        limit: float | None = None,
+    ) -> tuple[ProgramResult, str]:
+        """Run nothing."""
+        return await self.program(argv, cwd=cwd, variables=variables, limit=limit), ""
+
+    async def once(self, name: str, find: Callable[[], Awaitable[str | None]]) -> str | None:
+        """Remember nothing."""
+        del name
+        return await find()
+
+    def note(self, text: str) -> None:
+        """Say nothing."""
 
 
 SWITCHES = frozenset({"switch", "deploy"})

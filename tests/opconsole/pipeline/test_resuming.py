@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from opconsole.steps import StepFailed
 from opconsole.targets.record import RECORD_NAME
 from opconsole.targets.releases import ReleasesTarget
@@ -68,3 +70,31 @@ async def test_a_target_that_cannot_be_let_go_of_changes_nothing_about_how_a_run
         assert "another program keeps it locked" in driver.log("ONE")
     async with project.hosted() as driver:
         assert driver.state("ONE") == "succeeded"
+
+
+async def test_a_migration_before_the_switch_is_on_record_when_its_deployment_is_aborted(
+    project, deploy, migrations
+):
+    project.project_lines = 'migrate = "before-switch"'
+    project.settings()
+    project.queue(deploy("ONE", "production", run_migrations=True))
+    async with project.hosted() as driver:
+        await driver.go()
+        await driver.approve("ONE")
+        migrations()
+        project.queue(deploy("TWO", "production", "1.1.0", run_migrations=True))
+        await driver.engine.reload()
+        await driver.idle()
+        link = project.target("production") / "current"
+
+        def no_switch(_target, _release):
+            raise StepFailed("the disk says no")
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(ReleasesTarget, "_switch", no_switch)
+            await driver.approve("TWO")
+        assert driver.state("TWO") == "halted", driver.run("TWO").reason
+        assert (await driver.decide("TWO", "abort")).granted
+        assert link.readlink().name in ("1.0.0-1", "1.1.0-1")
+        release = driver.reader.current_release("app", "production")
+        assert (release.name, release.revision) == (link.readlink().name, "0002")
