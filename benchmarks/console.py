@@ -264,6 +264,13 @@ class Shown:
     async def migration_source(self, _run: str, _path: str) -> None:
         """Give no source."""
 
+    async def checkout(self, _run: str) -> None:
+        """Give no checkout."""
+
+    async def exempt(self, proposal: object) -> Answer:
+        """Refuse."""
+        raise NotImplementedError(str(proposal))
+
     async def changes(self) -> AsyncIterator[None]:
         """Never wake."""
         await asyncio.Event().wait()

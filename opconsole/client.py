@@ -19,7 +19,7 @@ from watchfiles import awatch
 from opconsole.artifacts import ContentStore, NotStoredError
 from opconsole.clock import Clock, SystemClock
 from opconsole.console import Answer
-from opconsole.exempting import GRAMMARS, Checkout, ExemptionError, Proposal, write
+from opconsole.exempting import Checkout, ExemptionError, Proposal, write
 from opconsole.host import open_host
 from opconsole.ids import new_request_id
 from opconsole.journal import ops
@@ -35,7 +35,7 @@ from opconsole.outbox import Outbox
 from opconsole.reading import Reading
 from opconsole.recovery import interrupt_left_behind
 from opconsole.requests import Answerer
-from opconsole.settings.model import Downgrade
+from opconsole.settings.model import Dialect, Downgrade
 from opconsole.trees import UnsafeTreeError, inside
 from opconsole.views import EnvironmentView, RunView, Snapshot
 from opconsole.workspace import Workspace
@@ -157,7 +157,7 @@ class Client:
             self.workspace.project_path(run.project),
             run.environment,
             environment.gate,
-            GRAMMARS.get(migrations.dialect, migrations.dialect) if migrations else "postgres",
+            (migrations.dialect if migrations else Dialect.POSTGRESQL).grammar,
             downgrade_required=migrations is None or migrations.downgrade is Downgrade.REQUIRED,
         )
 

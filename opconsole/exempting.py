@@ -27,8 +27,6 @@ from queues.rewrite import exchange, sync_folder, write_beside
 
 LONGEST_REASON = 300
 """Characters of a reason at most: it has to stay readable in the code."""
-GRAMMARS = {"postgresql": "postgres", "mariadb": "mysql", "mssql": "tsql"}
-"""Databases of the settings in the words of the SQL parser, where they differ."""
 _REACH = 40
 """Places above a finding that are tried: a statement may begin far above the line that is shown."""
 _SIGNS = {

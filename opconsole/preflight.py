@@ -31,7 +31,7 @@ from opconsole.journal import ops
 from opconsole.journal.records import ArtifactRow, Phase
 from opconsole.migrating import migrations_folder
 from opconsole.program_check import check_programs
-from opconsole.settings.model import Downgrade, Migrations
+from opconsole.settings.model import Dialect, Downgrade
 from opconsole.sources import SourceError, StoredSource
 from opconsole.step_runner import Planned
 from opconsole.steps import Step, StepContext, StepFailed, StepKind, describe_result
@@ -175,7 +175,7 @@ class Preflight:
             root=stored.path,
             environment=attempt.run.environment,
             gate=attempt.gate.kind,
-            dialect=_grammar(configured),
+            dialect=(configured.dialect if configured else Dialect.POSTGRESQL).grammar,
             since_revision=since,
             downgrade_required=required,
         )
@@ -315,15 +315,6 @@ class Preflight:
         files = tuple(file for report in self._reports for file in report.files if file.findings)
         environment = self._attempt.run.environment
         return replace(Report(environment), files=files)
-
-
-_GRAMMARS = {"postgresql": "postgres", "mariadb": "mysql", "mssql": "tsql"}
-"""Names of the settings' databases in the words of the SQL parser, where they differ."""
-
-
-def _grammar(configured: Migrations | None) -> str:
-    name = configured.dialect.value if configured else "postgresql"
-    return _GRAMMARS.get(name, name)
 
 
 _SCANS = frozenset({"validate", "scan"})

@@ -72,6 +72,11 @@ class Dialect(StrEnum):
     MSSQL = "mssql"
     ORACLE = "oracle"
 
+    @property
+    def grammar(self) -> str:
+        """The guardrails' name for its SQL."""
+        return {"postgresql": "postgres", "mariadb": "mysql", "mssql": "tsql"}.get(self.value, self.value)
+
 
 class WorkspaceSection(Section):
     """``[workspace]``: the workspace as a whole."""
