@@ -134,12 +134,18 @@ async def let_go(host: Host, run: Run) -> str | None:
     return None
 
 
-def success_ops(attempt: Attempt, basis: Basis) -> list[Op | AuditOp]:
+async def success_ops(attempt: Attempt, basis: Basis) -> list[Op | AuditOp]:
     """Give what a success leaves in the journal: the release that serves, and the database's revision."""
     run = attempt.run
     revision = run.revision_after
     if attempt.task.kind is not TaskKind.DEPLOYMENT or run.release is None:
         return [ops.set_revision(run.project, run.environment, revision)]
+    folder = basis.migrations.folder if basis.migrations else None
+    if basis.migrations is None:
+        # This deployment left the database alone: it stands where it stood, by the same folder's files.
+        before = await attempt.host.read(attempt.host.reader.current_release, run.project, run.environment)
+        if before is not None:
+            revision, folder = before.revision, before.migrations_path
     release = ReleaseRow(
         project=run.project,
         environment=run.environment,
@@ -148,7 +154,7 @@ def success_ops(attempt: Attempt, basis: Basis) -> list[Op | AuditOp]:
         commit_id=basis.source.commit,
         source_digest=basis.stored.digest,
         artifact_digest=run.artifact_digest or "",
-        migrations_path=basis.migrations.folder if basis.migrations else None,
+        migrations_path=folder,
         revision=revision,
         run=run.id,
         placed_at=attempt.host.clock.now(),

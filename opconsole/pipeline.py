@@ -268,7 +268,7 @@ class Pipeline:
         if attempt.gate.kind is GateKind.PRODUCTION:
             text += "; manual verification required"
         await self._end.tidy()
-        await self._end.enter(RunState.SUCCEEDED, text, *success_ops(attempt, basis))
+        await self._end.enter(RunState.SUCCEEDED, text, *await success_ops(attempt, basis))
 
     # -- when something fails
 

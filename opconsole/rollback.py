@@ -69,7 +69,8 @@ async def way_back_from(host: Host, run: Run, folder: str | None) -> WayBack:
         return await _way(host, run, before, now, run.revision_before)
     if before is None:
         return WayBack(None, problem="there is no previous release on record")
-    return await _way(host, run, before, now, before.revision or run.revision_before)
+    known = before.revision if before.revision != UNKNOWN else None
+    return await _way(host, run, before, now, known or run.revision_before)
 
 
 async def way_to(host: Host, run: Run, version: str | None) -> WayBack:

@@ -191,3 +191,19 @@ async def test_with_an_irreversible_migration_there_is_no_way_back_in_developmen
         assert not (await driver.decide("TWO", "revert")).granted
     assert project.current("development") == "1.1.0-1"
     assert tables(project.database("development")) == {"t0001", "t0002"}
+
+
+async def test_a_release_that_left_the_database_alone_still_knows_where_it_stands(
+    project, deploy, migrations
+):
+    project.queue(deploy("ONE", "development", run_migrations=True))
+    async with project.hosted() as driver:
+        await driver.go()
+        stood = driver.reader.current_release("app", "development")
+        project.write("app.txt", "second\n")
+        project.queue(deploy("TWO", "development", "1.1.0"))
+        await driver.engine.reload()
+        await driver.go()
+        stands = driver.reader.current_release("app", "development")
+    assert (stands.version, stands.revision) == ("1.1.0", stood.revision)
+    assert stands.migrations_path == stood.migrations_path
