@@ -134,8 +134,9 @@ class Terminal:
         self.raw = bytearray()
         self.pid, self.descriptor = pty.fork()
         if self.pid == 0:
+            # In the child, before the program begins: a size that comes later may find nobody listening.
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
             os.execvpe(argv[0], argv, dict(environ))
-        fcntl.ioctl(self.descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
 
     def read(self, seconds: float = 0.1) -> bool:
         """Take what the program wrote; False when it has ended."""
