@@ -31,7 +31,12 @@ class Program:
     def __init__(self, folder: Path) -> None:
         self.demo = folder / "demo"
         self.environ = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("OPCONSOLE_")},
+            **{
+                name: value
+                for name, value in os.environ.items()
+                # COLUMNS and LINES would hide the size of the test's own terminal.
+                if not name.startswith("OPCONSOLE_") and name not in {"COLUMNS", "LINES"}
+            },
             "OPCONSOLE_STATE_DIR": str(folder / "state"),
             "HOME": str(folder),
             "TERM": "xterm-256color",
