@@ -93,7 +93,6 @@ class Pipeline:
             await self._revert(approval)
             return
         await self._carry_out()
-        return
 
     # -- before the gate
 
@@ -243,7 +242,6 @@ class Pipeline:
         if attempt.gate.kind is GateKind.PRODUCTION:
             text += "; manual verification required"
         await self._end.enter(RunState.SUCCEEDED, text, *restored)
-        return
 
     async def _perform(self, planned: Sequence[Planned]) -> StepFailed | None:
         """Let effects happen one after the other; give the failure that ended them, if one did."""
@@ -284,7 +282,6 @@ class Pipeline:
             await self._end.halt(reason)
             return
         await self._take_back(way, failure.reason)
-        return
 
     async def _revert(self, approval: Approval) -> None:
         """Take back what a halted run has changed, as a person decided."""
@@ -299,7 +296,6 @@ class Pipeline:
         self._touched.add("the run")  # or there would be nothing to take back
         await attempt.enter(RunState.RUNNING, f"reverting: {reason}")
         await self._take_back(way, reason)
-        return
 
     async def _take_back(self, way: WayBack, reason: str) -> None:
         attempt = self._attempt
@@ -318,7 +314,6 @@ class Pipeline:
             return
         attempt.tell("alert", priority="P1", text=f"{attempt.run.environment} is back at {way.place}")
         await self._end.enter(RunState.ROLLED_BACK, f"{reason}; rolled back to {way.place}")
-        return
 
     async def _ask_again(self, reason: str, changes: Sequence[str]) -> None:
         """Void the approval of a plan that changed, and begin again with pre-flight."""

@@ -37,21 +37,8 @@ def action_of(task: Task) -> Action:
 
 def first_run(host: Host, task: Task, *, attempt: int) -> Run:
     """Make the record of a fresh attempt at a task."""
-    return Run(
-        id=new_run_id(),
-        project=task.project,
-        task=task.id,
-        kind=task.kind.value,
-        action=action_of(task).value,
-        environment=task.environment or "",
-        version=task.version,
-        attempt=attempt,
-        state=RunState.PENDING,
-        epoch=1,
-        requested_by=host.operator,
-        created_at=host.clock.now(),
-        executor=host.executor,
-    )
+    asked = asked_of(task)
+    return _made(host, task.project, task.id, asked, attempt=attempt, by=host.operator)
 
 
 def asked_of(task: Task) -> dict[str, Any]:
@@ -66,20 +53,22 @@ def asked_of(task: Task) -> dict[str, Any]:
 
 def new_run(host: Host, before: Run, *, attempt: int, by: str) -> Run:
     """Make the record of another attempt at the task of an earlier run."""
+    asked = {name: getattr(before, name) for name in ("kind", "action", "environment", "version")}
+    return _made(host, before.project, before.task, asked, attempt=attempt, by=by)
+
+
+def _made(host: Host, project: str, task: str, asked: dict[str, Any], *, attempt: int, by: str) -> Run:
     return Run(
         id=new_run_id(),
-        project=before.project,
-        task=before.task,
-        kind=before.kind,
-        action=before.action,
-        environment=before.environment,
-        version=before.version,
+        project=project,
+        task=task,
         attempt=attempt,
         state=RunState.PENDING,
         epoch=1,
         requested_by=by,
         created_at=host.clock.now(),
         executor=host.executor,
+        **asked,
     )
 
 
