@@ -20,7 +20,7 @@ from screens.words import content, lines
 
 TITLES = {
     Scope.OPERATIONS: "On this screen",
-    Scope.QUEUE: "In the queue",
+    Scope.TABLE: "In any table",
     Scope.LOG: "In the log",
     Scope.VIOLATIONS: "In the violations",
     Scope.MOVE: "In any list",

@@ -72,7 +72,7 @@ class VirtualTable(ScrollView, Generic[Row], can_focus=True):
         {ROLE_CSS}
     }}
     """
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.QUEUE, Scope.MOVE)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.TABLE, Scope.MOVE)]
 
     class Selected(Message):
         """Another row is selected; None: there is none."""

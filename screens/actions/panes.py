@@ -1,0 +1,86 @@
+"""What can be done on the operations screen, in its panes and in any list."""
+
+from __future__ import annotations
+
+from screens.actions.model import Action, Scope, Situation
+
+
+def has_finding(situation: Situation) -> bool:
+    """Say whether a finding is selected."""
+    return situation.finding is not None
+
+
+OPERATIONS_ACTIONS: tuple[Action, ...] = (
+    Action(
+        "actions", "Actions", ("a",), Scope.OPERATIONS, "What can be done with this task now.", footer=True
+    ),
+    Action(
+        "filter", "Filter", ("ampersand",), Scope.OPERATIONS, "Show only the tasks that match.", footer=True
+    ),
+    Action("search", "Search", ("slash",), Scope.OPERATIONS, "Search the whole log.", footer=True),
+    Action("next-hit", "Next hit", ("n",), Scope.OPERATIONS, "Go to the next hit in the log."),
+    Action("previous-hit", "Previous hit", ("N",), Scope.OPERATIONS, "Go to the hit before it."),
+    Action("log", "Log", ("l",), Scope.OPERATIONS, "Go to the run's log."),
+    Action("violations", "Violations", ("v",), Scope.OPERATIONS, "Go to what the guardrails found."),
+    Action("next-pane", "Pane", ("tab",), Scope.OPERATIONS, "Go to the next pane.", footer=True),
+    Action("previous-pane", "Pane before", ("shift+tab",), Scope.OPERATIONS, "Go to the pane before."),
+    Action("zoom", "Zoom", ("z",), Scope.OPERATIONS, "Show this pane alone, or all.", footer=True),
+    Action("back", "Back", ("escape",), Scope.OPERATIONS, "Back to the queue; ends a filter or a search."),
+    Action("copy", "Copy", ("y",), Scope.OPERATIONS, "Copy the task's name, or the log's lines in view."),
+)
+LOG_ACTIONS: tuple[Action, ...] = (
+    Action("follow", "Follow", ("f",), Scope.LOG, "Follow the end of the log, or stop.", footer=True),
+    Action("wrap", "Wrap", ("w",), Scope.LOG, "Wrap long lines, or cut them.", footer=True),
+    Action("times", "Times", ("t",), Scope.LOG, "Show when each line was written."),
+    Action("next-error", "Error", ("e",), Scope.LOG, "Go to the next error.", footer=True),
+    Action("previous-error", "Error before", ("E",), Scope.LOG, "Go to the error before."),
+)
+VIOLATION_ACTIONS: tuple[Action, ...] = (
+    Action("next-finding", "Finding", ("e",), Scope.VIOLATIONS, "Go to the next finding.", valid=has_finding),
+    Action(
+        "previous-finding",
+        "Finding before",
+        ("E",),
+        Scope.VIOLATIONS,
+        "Go to the finding before.",
+        valid=has_finding,
+    ),
+    Action(
+        "open-file",
+        "Open in editor",
+        ("o",),
+        Scope.VIOLATIONS,
+        "Open the project's file at the line.",
+        footer=True,
+        valid=has_finding,
+    ),
+    Action(
+        "exempt-finding",
+        "Exempt",
+        ("X",),
+        Scope.VIOLATIONS,
+        "Exempt the finding with a reason; a diff is shown first.",
+        footer=True,
+        changes=True,
+        valid=has_finding,
+    ),
+    Action(
+        "recheck",
+        "Re-check",
+        ("r",),
+        Scope.VIOLATIONS,
+        "Let the guardrails read the project's file again.",
+        footer=True,
+        valid=has_finding,
+    ),
+)
+LIST_ACTIONS: tuple[Action, ...] = (
+    Action("open", "Open", ("enter",), Scope.TABLE, "Open what is selected.", footer=True),
+    Action("sort", "Sort", ("s",), Scope.TABLE, "Sort by the next column, then by none."),
+    Action("move-down", "Down", ("down", "j"), Scope.MOVE, "Move down."),
+    Action("move-up", "Up", ("up", "k"), Scope.MOVE, "Move up."),
+    Action("page-forward", "Page down", ("pagedown",), Scope.MOVE, "Move down a page."),
+    Action("page-back", "Page up", ("pageup",), Scope.MOVE, "Move up a page."),
+    Action("first", "First", ("g", "home"), Scope.MOVE, "Go to the beginning."),
+    Action("last", "Last", ("G", "end"), Scope.MOVE, "Go to the end."),
+)

@@ -1,0 +1,32 @@
+"""The one registry of actions: it feeds the keys, the footer, the palette, the command line, menus and help.
+
+No key changes anything by itself: what would change something opens its dialog, mostly from the actions menu.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from screens.actions.everywhere import EVERYWHERE_ACTIONS
+from screens.actions.model import Action, Scope, Situation
+from screens.actions.panes import LIST_ACTIONS, LOG_ACTIONS, OPERATIONS_ACTIONS, VIOLATION_ACTIONS
+from screens.actions.tasks import TASK_ACTIONS
+
+REGISTRY: tuple[Action, ...] = (
+    *OPERATIONS_ACTIONS,
+    *TASK_ACTIONS,
+    *LOG_ACTIONS,
+    *VIOLATION_ACTIONS,
+    *LIST_ACTIONS,
+    *EVERYWHERE_ACTIONS,
+)
+
+
+def actions(*scopes: Scope) -> Iterator[Action]:
+    """Give the actions of some scopes in the order of the registry; of all without any."""
+    return (action for action in REGISTRY if not scopes or action.scope in scopes)
+
+
+def task_actions(situation: Situation) -> list[Action]:
+    """Give what can be done with the selected task, or its queue, now."""
+    return [action for action in actions(Scope.TASK) if action.valid(situation)]
