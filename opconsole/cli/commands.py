@@ -110,10 +110,18 @@ def init(
         str | None,
         typer.Option("--adopt", metavar="ID", help="Take over the journal of a workspace that was moved."),
     ] = None,
+    systemd: Annotated[
+        bool, typer.Option("--systemd", help="Write a systemd unit for the worker: your own systemd's.")
+    ] = False,
+    system: Annotated[
+        bool, typer.Option("--system", help="With --systemd: a unit for the machine's systemd.")
+    ] = False,
 ) -> int:
     """Write a commented opconsole.toml and an empty queue; nothing is ever overwritten."""
-    from opconsole.cli.init import init_command
+    from opconsole.cli.init import init_command, write_unit
 
+    if systemd or system:
+        return write_unit(_context(ctx), directory, system=system)
     return init_command(_context(ctx), directory, adopt)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 from opconsole.cli.output import CommandContext, ExitStatus, UsageError, plain
@@ -35,6 +37,49 @@ def init_command(context: CommandContext, directory: Path | None, adopt: str | N
             }
         )
     return ExitStatus.DONE
+
+
+def write_unit(context: CommandContext, directory: Path | None, *, system: bool) -> int:
+    """Write the systemd unit of the workspace's worker into the workspace; say how to put it in place."""
+    # Imported here: only this option needs the unit, the settings and who the person is.
+    from opconsole.client import operator_name  # noqa: PLC0415
+    from opconsole.settings import SETTINGS_FILE  # noqa: PLC0415
+    from opconsole.systemd import Manager, Unit, unit_name, unit_text  # noqa: PLC0415
+    from opconsole.workspace import Workspace, find_workspace  # noqa: PLC0415
+
+    start = context.directory / directory if directory is not None else context.directory
+    root = find_workspace(start)
+    if root is None:
+        raise UsageError(
+            f"{plain(str(start))} is no workspace: it has no {SETTINGS_FILE}; opconsole init first"
+        )
+    workspace = Workspace.open(root, environ=context.environ)
+    unit = Unit(
+        workspace=workspace.root,
+        title=workspace.name,
+        python=Path(sys.executable).absolute(),
+        user=operator_name({}),
+        path=context.environ.get("PATH", os.defpath).split(os.pathsep),
+        variables={name: context.environ[name] for name in _PASSED_ON if context.environ.get(name)},
+    )
+    manager = Manager.SYSTEM if system else Manager.USER
+    file = workspace.root / unit_name(workspace.name)
+    try:
+        text = unit_text(unit, manager, file.name)
+        with file.open("x", encoding="utf-8") as opened:
+            opened.write(text)
+    except FileExistsError:
+        raise UsageError(f"{plain(str(file))} exists already; move it away to have it written anew") from None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{plain(str(file))} cannot be written: {plain(str(error))}") from error
+    context.say(f"wrote {plain(str(file))}; its first lines say how to put it in place")
+    if context.json:
+        context.document({"workspace": str(workspace.root), "unit": str(file), "manager": manager.value})
+    return ExitStatus.DONE
+
+
+_PASSED_ON = ("OPCONSOLE_STATE_DIR", "OPCONSOLE_OPERATOR")
+"""Variables without which the worker would look for another journal, or work under another name."""
 
 
 def _adopt(context: CommandContext, folder: Path, journal: str) -> int:

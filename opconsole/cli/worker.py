@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -16,8 +17,11 @@ from opconsole.engine import Engine
 from opconsole.host import open_host
 from opconsole.journal.hosting import HostLock, holder, host_alive
 from opconsole.journal.location import JournalPlace, locate
+from opconsole.journal.wake import changes
 from opconsole.preload import preload
+from opconsole.systemd import Notifier
 from opconsole.workspace import Workspace
+from queues.outcomes import TaskState
 
 STOP_PATIENCE = 30.0
 """Seconds to wait for a worker to end."""
@@ -39,6 +43,8 @@ def run_worker(context: CommandContext, *, stop: bool) -> int:
         stopped = stop_worker(workspace.root)
         context.say("the worker has ended" if stopped else "no worker is alive for this workspace")
         return ExitStatus.DONE
+    systemd = Notifier.taken_from(os.environ)
+    systemd.tell("STATUS=takes the workspace's lock")
     preload()
     place = _place(workspace)
     lock = _lock(place)
@@ -47,7 +53,7 @@ def run_worker(context: CommandContext, *, stop: bool) -> int:
         return ExitStatus.FAILED
     with lock:
         context.say(f"worker of {workspace.root}, process {os.getpid()}; TERM ends it")
-        asyncio.run(_serve(workspace, place, lock, context))
+        asyncio.run(_serve(workspace, place, lock, context, systemd))
     return ExitStatus.DONE
 
 
@@ -66,22 +72,50 @@ def _lock(place: JournalPlace) -> HostLock | None:
     return lock
 
 
-async def _serve(workspace: Workspace, place: JournalPlace, lock: HostLock, context: CommandContext) -> None:
+async def _serve(
+    workspace: Workspace, place: JournalPlace, lock: HostLock, context: CommandContext, systemd: Notifier
+) -> None:
     async with open_host(workspace, place, operator=operator_name()) as host:
         engine = Engine(host, lock)
         loop = asyncio.get_running_loop()
+
+        def stop() -> None:
+            systemd.tell("STOPPING=1", "STATUS=ends; running steps are left for the next worker")
+            engine.stop()
+
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, engine.stop)
+            loop.add_signal_handler(number, stop)
         loop.add_signal_handler(signal.SIGHUP, lambda: None)  # its terminal's end is not its own
         await engine.prepare()
         await engine.start_recorded()
+        systemd.tell("READY=1", f"STATUS={_standing(engine)}")
+        telling = asyncio.ensure_future(_keep_telling(engine, systemd))
         left = await engine.serve()
+        telling.cancel()
+        await asyncio.gather(telling, return_exceptions=True)
         if left:
             context.say(f"{left} runs are left as they are; they go on when a worker starts again")
             context.stdout.flush()
             await asyncio.to_thread(host.journal.close)
             # A normal end would cancel the runs' tasks, and with them stop the programs that are to go on.
             os._exit(ExitStatus.DONE)
+
+
+async def _keep_telling(engine: Engine, systemd: Notifier) -> None:
+    """Keep the line that ``systemctl status`` shows true."""
+    told = ""
+    async with contextlib.aclosing(changes(engine.host.place)) as news:  # type: ignore[type-var]
+        async for _ in news:
+            text = _standing(engine)
+            if text != told and not systemd.tell(f"STATUS={text}"):
+                return  # nobody listens
+            told = text
+
+
+def _standing(engine: Engine) -> str:
+    counts = engine.scheduler.counts()
+    waiting = counts[TaskState.PARKED] + counts[TaskState.HELD]
+    return f"{counts[TaskState.RUNNING]} running, {waiting} waiting for a person"
 
 
 def ensure_worker(workspace: Workspace, place: JournalPlace) -> bool:
