@@ -1,6 +1,9 @@
 """Fuzzes the guardrails' splitter and readers: whatever the text, no crash, no hang, no place outside of it.
 
-python -m benchmarks.fuzz_guardrails [--seconds N] [--target NAME…] [--venv DIR] [--keep DIR]
+python -m benchmarks.fuzz_guardrails [--set input] [--seconds N] [--target NAME…] [--venv DIR] [--keep DIR]
+
+The set *input* is every reader of what comes from outside: the sanitiser, queue files, settings, versions,
+logs, masks, references to secrets.
 
 Half of the time hypothesis makes texts, from the rules' own examples cut up and put together anew; the other
 half atheris does, guided by what of the readers each text reaches. atheris is put into an environment of its
@@ -30,7 +33,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.fuzz_targets import LONGEST, TARGETS, PlaceError, seeds
+from benchmarks.fuzz_input_targets import EscapeError
+from benchmarks.fuzz_targets import LONGEST, SETS, TARGETS, PlaceError, seeds
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -51,7 +55,7 @@ class Fault:
     target: str
     engine: str
     what: str
-    """The error and where it came from; a hang; or a place that is outside of the text."""
+    """The error and where it came from; a hang; a place outside of the text; or what came through."""
     text: str
 
 
@@ -59,7 +63,8 @@ def main() -> int:
     """Run as a worker or, for people, as the one who starts workers; give the exit status."""
     words = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     words.add_argument("--seconds", type=float, default=60, help="for all of it; default: 60")
-    words.add_argument("--target", action="append", choices=sorted(TARGETS), help="default: all")
+    words.add_argument("--set", choices=sorted(SETS), default="guardrails", help="default: guardrails")
+    words.add_argument("--target", action="append", choices=sorted(TARGETS), help="default: all of the set")
     words.add_argument("--venv", type=Path, help="an environment that has, or shall get, atheris")
     words.add_argument("--keep", type=Path, help="a folder for the texts that did something")
     words.add_argument("--worker", choices=("hypothesis", "atheris"), help=argparse.SUPPRESS)
@@ -70,7 +75,7 @@ def main() -> int:
         (with_hypothesis if given.worker == "hypothesis" else with_atheris)(worker, given.seconds)
         return 0
     with tempfile.TemporaryDirectory() as scratch:
-        return run(given.target or sorted(TARGETS), given.seconds, given.venv, given.keep, Path(scratch))
+        return run(given.target or SETS[given.set], given.seconds, given.venv, given.keep, Path(scratch))
 
 
 def run(names: Sequence[str], seconds: float, place: Path | None, keep: Path | None, scratch: Path) -> int:
@@ -257,7 +262,7 @@ def with_atheris(worker: Worker, seconds: float) -> None:
     """Let atheris change texts by what of the readers they reach."""
     import atheris  # type: ignore[import-untyped, import-not-found, unused-ignore]
 
-    with atheris.instrument_imports(include=["guardrails"]):
+    with atheris.instrument_imports(include=["guardrails", "queues", "opconsole"]):
         TARGETS[worker.name]("")
         for text in seeds(worker.name)[:20]:  # loads what there is to load, which is no text's own time
             worker.feed(text)
@@ -266,7 +271,7 @@ def with_atheris(worker: Worker, seconds: float) -> None:
     corpus = worker.folder / "corpus"
     corpus.mkdir()
     for number, text in enumerate(seeds(worker.name)):
-        (corpus / str(number)).write_bytes(text.encode())
+        (corpus / str(number)).write_bytes(text.encode("utf-8", "replace"))
     options = [f"-max_total_time={max(1, round(seconds))}", f"-max_len={LONGEST}", f"-timeout={HANGS}"]
     atheris.Setup(
         [sys.argv[0], *options, "-rss_limit_mb=4096", "-verbosity=0", str(corpus)],
@@ -280,10 +285,10 @@ def _described(error: Exception) -> str:
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if "/guardrails/" in frame.filename or "/benchmarks/" in frame.filename
+        if Path(frame.filename).is_relative_to(ROOT) and "/.venv/" not in frame.filename
     ]
     at = frames[-1]
-    note = f": {error}" if isinstance(error, PlaceError) else ""
+    note = f": {error}" if isinstance(error, PlaceError | EscapeError) else ""
     return f"{type(error).__name__} in {Path(at.filename).name}:{at.lineno} {at.name}{note}"
 
 

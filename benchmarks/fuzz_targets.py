@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from benchmarks.fuzz_input_targets import INPUT_SEEDS, INPUT_TARGETS
+
 if TYPE_CHECKING:
     from guardrails.operations import Comment, Operation
 
@@ -24,7 +26,9 @@ class PlaceError(AssertionError):
 
 
 def seeds(name: str) -> list[str]:
-    """Give the examples of all rules in a target's languages."""
+    """Give the examples of all rules in a target's languages, or those that an input target has."""
+    if name in INPUT_SEEDS:
+        return [text[:LONGEST] for text in INPUT_SEEDS[name]]
     from guardrails.rules import all_rules
 
     languages = LANGUAGES[name]
@@ -148,7 +152,7 @@ def _judged(operations: Iterable[Operation], comments: Sequence[Comment], text: 
             raise PlaceError(f"{finding.rule} stands at a place that is not there")
 
 
-TARGETS: dict[str, Callable[[str], None]] = {
+GUARDRAILS: dict[str, Callable[[str], None]] = {
     "split": _split,
     "sql": _sql,
     "migration": _migration,
@@ -160,6 +164,8 @@ TARGETS: dict[str, Callable[[str], None]] = {
     "builds": _builds,
     "whole": _whole,
 }
+TARGETS = {**GUARDRAILS, **INPUT_TARGETS}
+SETS = {"guardrails": sorted(GUARDRAILS), "input": sorted(INPUT_TARGETS)}
 LANGUAGES: dict[str, tuple[str, ...]] = {
     "split": ("sql",),
     "sql": ("sql",),
