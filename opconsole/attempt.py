@@ -157,7 +157,8 @@ class Attempt:
         step, position = planned.step, planned.position
         if not again:
             started = self._event("step", step=step.name, state="running", title=step.title)
-            await self.commit(ops.start_step(self.run.id, position, self.host.clock.now()), started)
+            begins = ops.start_step(self.run.id, position, self.host.clock.now())
+            await self.commit(begins, started, *self._effect(planned, "effect-begun"))
         self.note(f"── {step.title}{' (goes on)' if again else ''}")
         runner = self._runner(planned, again=again)
         try:
@@ -212,6 +213,14 @@ class Attempt:
             ops.end_step(self.run.id, planned.position, state, now, status=status, detail=detail)
         )
         self._carried.append(self._event("step", step=planned.step.name, state=state.value, detail=detail))
+        self._carried += self._effect(planned, "effect-ended", state=state.value, status=status)
+
+    def _effect(self, planned: Planned, action: str, **detail: object) -> tuple[AuditOp, ...]:
+        """Give the audit entry of a step behind the gate; what is only looked at needs none."""
+        if planned.phase is Phase.PREFLIGHT:
+            return ()
+        told: dict[str, object] = {"step": planned.step.name, "phase": planned.phase.value, **detail}
+        return (ops.audit(self.host.clock.now(), self.host.operator, action, self.run.id, **told),)
 
     def _row(self, planned: Planned) -> StepRow:
         step = planned.step

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Hashable, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from watchfiles import awatch
@@ -16,6 +17,7 @@ from watchfiles import awatch
 from guardrails.environments import GateKind
 from opconsole.answers import FollowUp, Then
 from opconsole.attempt import Attempt
+from opconsole.checkpointing import CheckpointService
 from opconsole.ending import let_go
 from opconsole.host import Host
 from opconsole.journal import ops
@@ -41,6 +43,9 @@ FULL_WAIT = 2.0
 EXPIRY_LOOK = 30.0
 """Seconds between two looks for requests that have expired."""
 
+CHECKPOINT_LOOK = 60.0
+"""Seconds between two looks whether the audit chain wants a checkpoint."""
+
 LOOK_BACK = 5
 """How many of an environment's latest runs may have left its target held when their process died."""
 
@@ -55,6 +60,7 @@ class Engine:
         self.queue_files: dict[str, QueueFile] = {}
         self.answerer = Answerer(host)
         self._outbox = Outbox(host)
+        self._checkpoints = CheckpointService(host)
         self._latest: dict[tuple[str, str], Run] = {}
         self._idle: set[str] = set()
         self._background: set[asyncio.Task[None]] = set()
@@ -164,7 +170,7 @@ class Engine:
         """Answer requests, deliver the outbox and watch the queue files for as long as this lasts."""
         services = [
             asyncio.ensure_future(self._enduring(service))
-            for service in (self._answer_requests, self._deliver, self._watch_files, self._expire)
+            for service in (self._answer_requests, self._deliver, self._watch_files, *self._periodic())
         ]
         owner = asyncio.current_task()
 
@@ -287,11 +293,20 @@ class Engine:
             if any(Path(path).name.startswith("work_queue_") for _, path in changed):
                 await self.reload()
 
+    def _periodic(self) -> list[Callable[[], Awaitable[None]]]:
+        async def every(seconds: float, look: Callable[[], Awaitable[None]]) -> None:
+            while True:
+                await look()
+                await self.host.clock.sleep(seconds)
+
+        return [
+            partial(every, EXPIRY_LOOK, self._expire),
+            partial(every, CHECKPOINT_LOOK, self._checkpoints.look),
+        ]
+
     async def _expire(self) -> None:
-        while True:
-            for follow_up in await self.answerer.expire():
-                await self.follow(follow_up)
-            await self.host.clock.sleep(EXPIRY_LOOK)
+        for follow_up in await self.answerer.expire():
+            await self.follow(follow_up)
 
     def _in_background(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.ensure_future(work)

@@ -29,6 +29,7 @@ from opconsole.effects import working_copy
 from opconsole.git import GitError
 from opconsole.journal import ops
 from opconsole.journal.records import ArtifactRow, Phase
+from opconsole.journal.writer import AuditOp
 from opconsole.migrating import migrations_folder
 from opconsole.program_check import check_programs
 from opconsole.settings.model import Dialect, Downgrade
@@ -98,7 +99,17 @@ class Preflight:
                 raise GuardrailsBlockError(report)
 
     async def _keep(self, report: Report) -> None:
-        await self._attempt.save(report=report.to_json(), preflight=tuple(self._ticks))
+        attempt = self._attempt
+        exempted = [
+            {"rule": one.rule, "path": one.path, "line": one.line, "reason": one.reason}
+            for one in report.findings
+            if one.verdict is Verdict.EXEMPT
+        ]
+        writes: tuple[AuditOp, ...] = ()
+        if exempted:
+            now, by = attempt.host.clock.now(), attempt.host.operator
+            writes = (ops.audit(now, by, "exempted", attempt.run.id, findings=exempted),)
+        await attempt.save(*writes, report=report.to_json(), preflight=tuple(self._ticks))
 
     def _steps(self) -> list[tuple[Scope, Step]]:
         """Give the steps that this kind of task wants, in the order of the policy."""

@@ -287,8 +287,9 @@ class Answerer:
         return Grant(f"{verb} the queue of {project}", writes, (FollowUp(then, project, cap),))
 
     async def _reload(self, request: RequestRow) -> Grant:
-        follow_up = FollowUp(Then.RELOAD, text_of(request, "project"))
-        return Grant("the queue files are read again", (), (follow_up,))
+        project = text_of(request, "project")
+        asked = ops.audit(self._host.clock.now(), request.created_by, "queue-reloaded", project[:64])
+        return Grant("the queue files are read again", (asked,), (FollowUp(Then.RELOAD, project),))
 
     async def _waiting(self, request: RequestRow) -> tuple[Approval, Run]:
         run = await run_of(self._host, request)

@@ -1,15 +1,18 @@
-"""The commands ``audit show``, ``audit verify`` and ``journal backup``: the record of it all."""
+"""The commands ``audit show``, ``audit export`` and ``journal backup``: the record of it all."""
 
 from __future__ import annotations
 
-import re
-from contextlib import closing
+import csv
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TextIO
 
-from opconsole.audit import Checkpoint, verify_chain
-from opconsole.cli.output import CommandContext, ExitStatus, UsageError, plain, table
+from opconsole.cli.output import CommandContext, ExitStatus, UsageError, json_text, plain, table
 from opconsole.journal.backup import backup
+from opconsole.journal.records import AuditRow
 from opconsole.reading import open_reading
 
 
@@ -19,21 +22,7 @@ def show_audit(context: CommandContext, limit: int | None) -> int:
         rows = reading.reader.audit() if reading.reader else []
     rows = rows[-limit:] if limit is not None else rows
     if context.json:
-        context.document(
-            [
-                {
-                    "seq": row.seq,
-                    "at": row.at,
-                    "actor": row.actor,
-                    "action": row.action,
-                    "subject": row.subject,
-                    "detail": row.detail,
-                    "prev_hash": row.prev_hash,
-                    "hash": row.hash,
-                }
-                for row in rows
-            ]
-        )
+        context.document([_fields(row) for row in rows])
         return ExitStatus.DONE
     if not rows:
         context.say("Nothing is on record yet.")
@@ -53,31 +42,17 @@ def show_audit(context: CommandContext, limit: int | None) -> int:
     return ExitStatus.DONE
 
 
-def verify_audit(context: CommandContext, checkpoint: str | None) -> int:
-    """Prove the chain; 1 where it is broken."""
-    noted = None if checkpoint is None else _checkpoint(checkpoint)
+def export_audit(context: CommandContext, form: str, file: Path | None) -> int:
+    """Write the whole chain: one JSON object a line, or a table for a spreadsheet."""
+    if form not in FORMS:
+        raise UsageError(f"{form!a} is no format; allowed: {', '.join(FORMS)}")
     with closing(open_reading(context.workspace())) as reading:
         rows = reading.reader.audit() if reading.reader else []
-    fault = verify_chain(rows, noted)
-    last = f"{rows[-1].seq}:{rows[-1].hash}" if rows else None
-    if context.json:
-        found = None
-        if fault is not None:
-            found = {
-                "fault": fault.fault.value,
-                "seq": fault.seq,
-                "found": fault.found,
-                "expected": fault.expected,
-                "message": str(fault),
-            }
-        context.document({"valid": fault is None, "entries": len(rows), "checkpoint": last, "fault": found})
-    elif fault is not None:
-        context.warn(plain(str(fault)))
-    else:
-        context.say(f"the audit chain is sound: {len(rows)} entries")
-        if last is not None:
-            context.say(f"note this elsewhere, to find what is cut off its end: --checkpoint {last}")
-    return ExitStatus.DONE if fault is None else ExitStatus.FAILED
+    with _destination(context, file) as out:
+        _write_csv(rows, out) if form == "csv" else _write_lines(rows, out)
+    if file is not None:
+        context.say(f"wrote {len(rows)} entries to {plain(str(file.absolute()))}")
+    return ExitStatus.DONE
 
 
 def backup_journal(context: CommandContext, file: Path | None) -> int:
@@ -98,13 +73,44 @@ def backup_journal(context: CommandContext, file: Path | None) -> int:
     return ExitStatus.DONE
 
 
-def _checkpoint(text: str) -> Checkpoint:
-    match = _CHECKPOINT.fullmatch(text)
-    if match is None:
-        raise UsageError(
-            f"--checkpoint {text!a} is none; it looks like 12:sha256:… with 64 hexadecimal digits"
-        )
-    return Checkpoint(int(match[1]), match[2])
+def _fields(row: AuditRow) -> dict[str, object]:
+    return {name: getattr(row, name) for name in FIELDS}
 
 
-_CHECKPOINT = re.compile(r"([0-9]{1,18}):(sha256:[0-9a-f]{64})")
+def _write_lines(rows: Iterable[AuditRow], out: TextIO) -> None:
+    out.writelines(json_text(_fields(row), indent=None) + "\n" for row in rows)
+
+
+def _write_csv(rows: Iterable[AuditRow], out: TextIO) -> None:
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(FIELDS)
+    for row in rows:
+        writer.writerow([row.seq, *(spreadsheet_cell(str(getattr(row, name))) for name in FIELDS[1:])])
+
+
+def spreadsheet_cell(text: str) -> str:
+    """Give a cell that no spreadsheet takes for a formula and no terminal for a command.
+
+    What begins like a formula, also behind white space, gets an apostrophe, which spreadsheets hide.
+    """
+    clean = plain(text)
+    return f"'{clean}" if clean.lstrip()[:1] in _FORMULA else clean
+
+
+@contextmanager
+def _destination(context: CommandContext, file: Path | None) -> Iterator[TextIO]:
+    """Give where to write: a new file, never over one that is there, or standard output."""
+    if file is None:
+        yield context.stdout
+        return
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise UsageError(f"{plain(str(file))} cannot be written: {error.strerror}") from error
+    with open(descriptor, "w", encoding="utf-8", newline="") as out:  # noqa: PTH123 (a descriptor)
+        yield out
+
+
+FORMS = ("jsonl", "csv")
+FIELDS = ("seq", "at", "actor", "action", "subject", "detail", "prev_hash", "hash")
+_FORMULA = frozenset("=+-@\t\r|%＝＋－＠")

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from opconsole.cli.audit_commands import audit, journal
 from opconsole.cli.output import CommandContext, ExitStatus, UsageError
 
 
@@ -37,8 +38,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 queue = typer.Typer(no_args_is_help=True, help="Start, pause, look into and extend queues.")
-audit = typer.Typer(no_args_is_help=True, help="The chain of decisions and effects.")
-journal = typer.Typer(no_args_is_help=True, help="The record of all runs.")
 app.add_typer(queue, name="queue")
 app.add_typer(audit, name="audit")
 app.add_typer(journal, name="journal")
@@ -373,46 +372,6 @@ def queue_graph(
     from opconsole.cli.queue_commands import graph
 
     return graph(_context(ctx), file)
-
-
-@audit.command("show")
-def audit_show(
-    ctx: typer.Context,
-    limit: Annotated[
-        int | None, typer.Option("--limit", metavar="N", min=1, help="Only the newest N entries.")
-    ] = None,
-) -> int:
-    """List the entries of the audit chain, oldest first."""
-    from opconsole.cli.audit import show_audit
-
-    return show_audit(_context(ctx), limit)
-
-
-@audit.command("verify")
-def audit_verify(
-    ctx: typer.Context,
-    checkpoint: Annotated[
-        str | None,
-        typer.Option(
-            "--checkpoint", metavar="N:HASH", help="An entry noted earlier: shows what was cut off since."
-        ),
-    ] = None,
-) -> int:
-    """Prove that no entry of the audit chain was edited, moved or taken out."""
-    from opconsole.cli.audit import verify_audit
-
-    return verify_audit(_context(ctx), checkpoint)
-
-
-@journal.command("backup")
-def journal_backup(
-    ctx: typer.Context,
-    file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="Default: a new file here.")] = None,
-) -> int:
-    """Write a checked copy of the journal; nobody need stop."""
-    from opconsole.cli.audit import backup_journal
-
-    return backup_journal(_context(ctx), file)
 
 
 def _context(ctx: typer.Context) -> CommandContext:

@@ -224,6 +224,11 @@ class JournalReader:
         """Give the audit chain."""
         return [AuditRow(**_fields(row, audit)) for row in self._all(select(audit).order_by(audit.c.seq))]
 
+    def last_audit(self) -> AuditRow | None:
+        """Give the newest entry of the audit chain."""
+        rows = self._all(select(audit).order_by(audit.c.seq.desc()).limit(1))
+        return AuditRow(**_fields(rows[0], audit)) if rows else None
+
     # -- helpers
 
     def _all(self, question: Select[Any]) -> Sequence[Row[Any]]:

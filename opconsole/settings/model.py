@@ -125,6 +125,23 @@ class Approvals(Section):
     """Who may approve; empty: whoever operates the console."""
 
 
+class Audit(Section):
+    """``[audit]``: where the audit chain's checkpoints are kept, so that what is cut off its end shows."""
+
+    checkpoint_file: Place | None = None
+    """File to which checkpoints are appended; on another machine's disk it proves most."""
+    checkpoint_git: Line | None = None
+    """Git remote to which checkpoints are pushed, as a URL or a path; its branch only grows."""
+    checkpoint_every: Positive = 1000
+    """Entries after which the worker makes a checkpoint."""
+    checkpoint_after: Seconds = 86400
+    """Seconds after which it makes one anyway, if there are new entries."""
+    signing_key: Place | None = None
+    """SSH key that signs them: a private key without a passphrase, or a public one that an agent has."""
+    signers: Place | None = None
+    """File of allowed signers (``man ssh-keygen``) whose signatures count. Default: the signing key alone."""
+
+
 class Migrations(Section):
     """``[projects.P.migrations]``: the project's Alembic migrations."""
 
@@ -261,6 +278,8 @@ class Settings(BaseSettings):
     """Limits that hold wherever an environment has none of its own."""
     approvals: Approvals = Approvals()
     """How deciding feels, and who may."""
+    audit: Audit = Audit()
+    """Where the audit chain's checkpoints are kept."""
     projects: Mapping[ProjectName, Project] = Field(default_factory=dict)
     """What is deployed, by name."""
 

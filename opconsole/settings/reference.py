@@ -27,6 +27,7 @@ SECTIONS: tuple[type[Section], ...] = (
     model.WorkspaceSection,
     model.Policy,
     model.Approvals,
+    model.Audit,
     model.Project,
     model.Migrations,
     model.Scan,
