@@ -113,7 +113,7 @@ def _log(text: str) -> None:
 
 
 def _masks(text: str) -> None:
-    from opconsole.programs import masked_forms
+    from opconsole.masks import masked_forms
     from opconsole.shim import Masker
 
     secret, _, said = text.partition("\n")

@@ -7,7 +7,6 @@ record. Nothing but those two files is needed to know where it stands (`trace`).
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import fcntl
 import json
@@ -17,8 +16,7 @@ import signal
 import subprocess
 import sys
 import threading
-import urllib.parse
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -26,6 +24,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from guardrails.sanitise import sanitise
+from opconsole.masks import masked_forms
 from opconsole.shim import RECORD, unpack_record
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -49,7 +48,7 @@ class Program:
     limit: float
     """Seconds it may take, the time that the machine is suspended included."""
     secrets: tuple[str, ...] = field(default=(), repr=False)
-    """Values that never reach the log, nor do their base64, URL and hexadecimal forms."""
+    """Values that never reach the log, nor does any spelling of theirs (`opconsole.masks`)."""
     grace: float = 5.0
     """Seconds between TERM and KILL."""
 
@@ -209,27 +208,6 @@ def clean_variables(
     if home is not None:
         variables["HOME"] = str(home)
     return variables | dict(extra)
-
-
-def masked_forms(secrets: Iterable[str]) -> tuple[str, ...]:
-    """Give every spelling of the secrets that is masked: themselves, their lines, and their encodings."""
-    forms: set[str] = set()
-    for secret in secrets:
-        forms.add(secret)
-        forms.update(line for line in map(str.strip, secret.splitlines()) if len(line) >= 4)
-        raw = secret.encode("utf-8", "surrogateescape")
-        if len(raw) < 6:
-            continue  # an encoding of so few bytes would hit by chance
-        forms |= {urllib.parse.quote(raw, safe=""), urllib.parse.quote_plus(raw), urllib.parse.quote(raw)}
-        forms |= {raw.hex(), raw.hex().upper(), json.dumps(secret)[1:-1]}
-        for encode in (base64.b64encode, base64.urlsafe_b64encode):
-            for before in range(3):  # the secret may begin at any byte of a group of three
-                text = encode(b"\0" * before + raw).decode()
-                if not before:
-                    forms.add(text)
-                tail = (before + len(raw)) % 3
-                forms.add(text[(0, 2, 3)[before] : len(text) - (0, 3, 2)[tail]])
-    return tuple(sorted(form for form in forms if form))
 
 
 _KEPT = re.compile(r"LANG|LANGUAGE|LC_[A-Z]+|TZ|HOME|USER|LOGNAME|TMPDIR")

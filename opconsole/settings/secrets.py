@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import json
 import os
 import stat
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from typing import NoReturn
 
 from opconsole.settings.errors import printable
 from opconsole.settings.files import read_checked
+from opconsole.settings.secret_command import SecretCommandError, output_of
 
 MAX_SECRET_BYTES = 64 * 1024
 """A secret's file may be this large; more is a mistake."""
@@ -27,6 +29,7 @@ class RefKind(StrEnum):
     ENV = "env"  # a variable of the environment that opconsole was started with
     FILE = "file"  # a file that only its owner and group may read
     KEYRING = "keyring"  # the desktop's or server's keyring, as SERVICE/USER
+    COMMAND = "command"  # what a program prints, as a JSON list of the program and its arguments
 
 
 _KINDS = frozenset(kind.value for kind in RefKind)
@@ -44,11 +47,11 @@ class SecretError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SecretRef:
-    """Where a secret is: ``env:NAME``, ``file:PATH`` or ``keyring:SERVICE/USER``."""
+    """Where a secret is: ``env:NAME``, ``file:PATH``, ``keyring:SERVICE/USER`` or ``command:[…]``."""
 
     kind: RefKind
     name: str
-    """The variable, the path (relative to the workspace, or absolute, or below ``~/``), or SERVICE/USER."""
+    """The variable, the path (of the workspace, absolute, or below ``~/``), SERVICE/USER, or the argv."""
 
     @classmethod
     def parse(cls, text: str) -> SecretRef:
@@ -60,6 +63,11 @@ class SecretRef:
 
     def __post_init__(self) -> None:
         _check_name(self)
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """The program that prints the secret, and its arguments; empty for the other kinds."""
+        return _argv(self.name) if self.kind is RefKind.COMMAND else ()
 
     def __str__(self) -> str:
         return f"{self.kind.value}:{self.name}"
@@ -105,20 +113,15 @@ class Resolved:
 
 
 def parse_value(text: str) -> Value:
-    """Read a value: a reference, or text. ``text:…`` is always text; ``command:…`` is not offered.
-
-    Raises SecretError for a malformed reference.
-    """
+    """Read a value: a reference, or text; ``text:…`` is always text. Raises SecretError."""
     if text.startswith(TEXT_PREFIX):
         return text.removeprefix(TEXT_PREFIX)
-    if text.startswith("command:"):
-        raise SecretError("command:…", "secrets from programs are not offered", ALLOWED)
     prefix, colon, _ = text.partition(":")
     return SecretRef.parse(text) if colon and prefix in _KINDS else text
 
 
 def resolve(ref: SecretRef, *, environ: Mapping[str, str], workspace: Path) -> Secret:
-    """Fetch the secret that *ref* names. Reads files and keyrings, so it blocks: call it off the event loop.
+    """Fetch the secret that *ref* names. Reads files, runs programs: it blocks, call it off the event loop.
 
     *environ* is the environment that opconsole was started with; relative files lie below *workspace*.
     Raises SecretError, which says how to fix it.
@@ -127,6 +130,8 @@ def resolve(ref: SecretRef, *, environ: Mapping[str, str], workspace: Path) -> S
         return Secret(_from_environment(ref, environ), ref)
     if ref.kind is RefKind.FILE:
         return Secret(_from_file(ref, _file_of(ref, environ, workspace)), ref)
+    if ref.kind is RefKind.COMMAND:
+        return Secret(_from_command(ref, environ, workspace), ref)
     return Secret(_from_keyring(ref), ref)
 
 
@@ -144,7 +149,7 @@ def resolve_all(values: Mapping[str, Value], *, environ: Mapping[str, str], work
     return Resolved(variables, tuple(secrets))
 
 
-ALLOWED = "write env:NAME, file:PATH or keyring:SERVICE/USER"
+ALLOWED = 'write env:NAME, file:PATH, keyring:SERVICE/USER or command:["PROGRAM", "ARGUMENT", …]'
 
 
 def _no_reference() -> NoReturn:
@@ -160,6 +165,22 @@ def _check_name(ref: SecretRef) -> None:
         raise SecretError(str(ref), "this is no name of a variable", "write env:NAME, letters, digits and _")
     if ref.kind is RefKind.KEYRING and not all(name.rpartition("/")[::2]):
         raise SecretError(str(ref), "the keyring needs a service and a user", "write keyring:SERVICE/USER")
+    if ref.kind is RefKind.COMMAND and not _argv(name):
+        # Not repeated: who writes a line for a shell may have written the secret into it.
+        raise SecretError(
+            "command:…",
+            "the program is to be a list of its arguments, as JSON; no shell reads it",
+            'write command:["PROGRAM", "ARGUMENT", …]',
+        )
+
+
+def _argv(text: str) -> tuple[str, ...]:
+    try:
+        words = json.loads(text)
+    except (ValueError, RecursionError):
+        return ()
+    proper = isinstance(words, list) and all(isinstance(word, str) and "\0" not in word for word in words)
+    return tuple(words) if proper and words and words[0].strip() else ()
 
 
 def _from_environment(ref: SecretRef, environ: Mapping[str, str]) -> str:
@@ -212,6 +233,16 @@ def _as_text(ref: SecretRef, content: bytes) -> str:
     if "\0" in text:
         raise SecretError(str(ref), "holds a NUL character", "write the secret as text")
     return text
+
+
+def _from_command(ref: SecretRef, environ: Mapping[str, str], workspace: Path) -> str:
+    try:
+        output = output_of(ref.argv, environ=environ, workspace=workspace, most=MAX_SECRET_BYTES)
+    except SecretCommandError as error:
+        raise SecretError(
+            str(ref), str(error), "run it by hand in the workspace, as whoever runs the worker"
+        ) from None
+    return _as_text(ref, output)
 
 
 def _from_keyring(ref: SecretRef) -> str:

@@ -23,7 +23,7 @@ from pydantic import (
 from opconsole.settings.errors import Wrong, custom_error, raise_all
 from opconsole.settings.secrets import SecretError, SecretRef, Value, parse_value
 
-ONLY_REFERENCES = "env:NAME, file:PATH or keyring:SERVICE/USER"
+ONLY_REFERENCES = 'env:NAME, file:PATH, keyring:SERVICE/USER or command:["PROGRAM", …]'
 REFERENCE = f"text, or {ONLY_REFERENCES}"
 WEEK = 7 * 24 * 3600
 

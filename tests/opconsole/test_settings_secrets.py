@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +16,7 @@ import keyring.errors
 import pytest
 
 from opconsole.settings import RefKind, Secret, SecretError, SecretRef, resolve, resolve_all
+from opconsole.settings.secret_command import SecretCommandError, output_of
 
 VALUE = "hunter2 ü"
 
@@ -59,7 +63,9 @@ def refused(reference: str, workspace: Path, **environ: str) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["env:NAME", "file:a/b.txt", "file:/run/x", "keyring:my/service/me"])
+@pytest.mark.parametrize(
+    "text", ["env:NAME", "file:a/b.txt", "file:/run/x", "keyring:my/service/me", 'command:["a", "b"]']
+)
 def test_a_reference_is_written_as_it_was_read(text: str) -> None:
     assert str(SecretRef.parse(text)) == text
 
@@ -77,6 +83,11 @@ def test_a_reference_is_written_as_it_was_read(text: str) -> None:
         "keyring:/x",
         "vault:x",
         "command:x",
+        "command:echo hunter2 | cat",
+        'command:"x"',
+        "command:[]",
+        'command:[""]',
+        'command:["a", 1]',
     ],
 )
 def test_what_is_no_reference_is_told_the_forms(text: str) -> None:
@@ -167,3 +178,51 @@ def test_variables_are_resolved_together_with_the_secrets_to_mask(tmp_path: Path
     assert resolved.variables == {"LEVEL": "info", "TOKEN": VALUE}
     assert [secret.reveal() for secret in resolved.secrets] == [VALUE]
     assert VALUE not in repr(resolved)
+
+
+def printing(script: str) -> str:
+    return "command:" + json.dumps([sys.executable, "-c", script])
+
+
+def test_a_program_prints_the_secret_and_no_shell_reads_its_arguments(tmp_path: Path) -> None:
+    ref = SecretRef.parse('command:["printf", "%s\\\\n", "$(id) ; x"]')
+    assert resolve(ref, environ={"PATH": os.defpath}, workspace=tmp_path).reveal() == "$(id) ; x"
+    (tmp_path / "tell").write_text("#!/bin/sh\ncat secret\n")
+    (tmp_path / "tell").chmod(0o755)
+    (tmp_path / "secret").write_text(VALUE)
+    assert resolve(SecretRef.parse('command:["./tell"]'), environ={}, workspace=tmp_path).reveal() == VALUE
+
+
+def test_a_program_that_gives_no_secret_is_named_and_nothing_of_its_output(tmp_path: Path) -> None:
+    loud = f"import sys; print({VALUE!r}); print({VALUE!r}, file=sys.stderr); sys.exit(3)"
+    assert "ended with status 3" in refused(printing(loud), tmp_path)
+    assert "is empty" in refused(printing("pass"), tmp_path)
+    assert "holds more than" in refused(printing("while True: print('x' * 65536)"), tmp_path)
+    assert "not found on PATH" in refused('command:["no-such-program"]', tmp_path, PATH=os.defpath)
+    assert "could not be run" in refused('command:["./no-such-program"]', tmp_path)
+
+
+def test_a_program_that_takes_too_long_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
+    script = "import subprocess, sys; subprocess.run(['sleep', '987654'])"
+    with pytest.raises(SecretCommandError, match=r"took longer than 0\.5 s"):
+        output_of([sys.executable, "-c", script], environ={}, workspace=tmp_path, most=10, limit=0.5)
+    deadline = time.monotonic() + 20
+    while [path for path in Path("/proc").glob("[0-9]*/cmdline") if b"987654" in _bytes(path)]:
+        assert time.monotonic() < deadline, "what the program started goes on"
+        time.sleep(0.02)
+
+
+def test_a_program_gets_what_its_sign_in_needs_and_nothing_that_changes_what_it_is(tmp_path: Path) -> None:
+    stray = {"LD_PRELOAD": "x.so", "PYTHONPATH": "/x", "GIT_DIR": "/x", "BASH_ENV": "/x", "ENV": "/x"}
+    given = {"PATH": os.defpath, "HOME": "/h", "VAULT_TOKEN": "t", **stray}
+    ref = SecretRef.parse('command:["env"]')
+    said = resolve(ref, environ=given, workspace=tmp_path).reveal()
+    assert "VAULT_TOKEN=t" in said
+    assert not set(stray) & {line.partition("=")[0] for line in said.splitlines()}
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""

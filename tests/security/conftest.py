@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import importlib.util
+import io
 import os
 import pty
 import re
@@ -14,13 +15,25 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
 import pyte
 import pytest
 
+from opconsole.cli.main import run_command
+
 PATIENCE = 60.0
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What a command did."""
+
+    status: int
+    out: str
+    err: str
 
 
 def load(name: str) -> ModuleType:
@@ -167,3 +180,17 @@ def program_environ() -> Callable[[Path], dict[str, str]]:
         return {**kept, **own, "PYTHONPATH": root}
 
     return environ
+
+
+@pytest.fixture
+def command() -> Callable[..., Answered]:
+    """Give commands in a workspace."""
+
+    def give(root: Path, *words: str, **environ: str) -> Answered:
+        out, err = io.StringIO(), io.StringIO()
+        status = run_command(
+            ["-C", str(root), *words], stdout=out, stderr=err, environ={**os.environ, **environ}
+        )
+        return Answered(int(status), out.getvalue(), err.getvalue())
+
+    return give
