@@ -243,7 +243,7 @@ class Shown:
     """A console on which nothing happens."""
 
     def __init__(self, tasks: tuple[TaskView, ...], operator: str = "ana") -> None:
-        self.read_only = False
+        self.read_only = self.stays_read_only = False
         self.operator = operator
         self._tasks = tasks
 

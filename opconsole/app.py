@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import ClassVar
 
 from rich.text import Text
 from textual import events
-from textual.app import App, SystemCommand
+from textual.app import App
 from textual.binding import BindingType
 from textual.screen import Screen
 
@@ -15,14 +16,16 @@ from guardrails.sanitise import sanitise
 from opconsole.clock import Clock, SystemClock
 from opconsole.console import Console
 from opconsole.views import Snapshot
-from screens.actions import Scope, bindings
+from screens.actions import Action, Keymap, Scope, bindings, read_keymap
+from screens.actions.places import place
+from screens.base import ConsoleScreen
 from screens.desk import COUNTDOWN, GUARD, Desk, Waits, describe
 from screens.dialogs.approval import ApprovalDialog
 from screens.dialogs.base import Dialog
-from screens.dialogs.help import HelpScreen
 from screens.latest import Latest
 from screens.look import THEMES
 from screens.operations import OperationsScreen
+from screens.trail import Trail, View
 
 RETRY = 2.0
 """Seconds until the console is asked again for changes after it failed."""
@@ -32,6 +35,7 @@ class OpconsoleApp(App[None]):
     """The console in the terminal. It changes nothing itself: it asks, and shows what is."""
 
     TITLE = "opconsole"
+    ENABLE_COMMAND_PALETTE = False  # the command line is our own
     CSS = """
     * {
         scrollbar-color: $foreground 25%; scrollbar-color-hover: $foreground 45%;
@@ -41,12 +45,26 @@ class OpconsoleApp(App[None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.EVERYWHERE)]
 
-    def __init__(self, console: Console, *, clock: Clock | None = None, waits: Waits | None = None) -> None:
+    def __init__(
+        self,
+        console: Console,
+        *,
+        clock: Clock | None = None,
+        waits: Waits | None = None,
+        keys: Keymap | None = None,
+        notes: Sequence[str] = (),
+    ) -> None:
+        """Show *console*; *notes* are told first, such as what of the settings cannot be used."""
         super().__init__()
         for theme in THEMES:
             self.register_theme(theme)
-        self.desk = Desk(self, console, clock or SystemClock(), waits or Waits())
+        self.desk = Desk(self, console, clock or SystemClock(), waits or Waits(), keys or Keymap())
+        self.desk.mark, self.desk.go = self._mark, self.go
+        self.set_keymap(self.desk.keys.textual())
+        self._notes = tuple(notes)
         self.operations = OperationsScreen(self.desk)
+        self._screens: dict[str, ConsoleScreen] = {"operations": self.operations}
+        self._trail = Trail()
         self._clock = self.desk.clock
         self._snapshot: Snapshot | None = None
         self._told = ""
@@ -54,6 +72,7 @@ class OpconsoleApp(App[None]):
 
     def get_default_screen(self) -> Screen[None]:
         """Begin with the operations."""
+        self.install_screen(self.operations, "operations")  # it stays when another one is shown
         return self.operations
 
     def on_mount(self) -> None:
@@ -61,6 +80,61 @@ class OpconsoleApp(App[None]):
         self._reloading.want()
         self.run_worker(self._reloading.run(), group="reloading")
         self.run_worker(self._watch(), group="watching")
+        if self._notes:
+            self.push_screen(_notice(self.desk, self._notes))
+
+    # -- going about
+
+    @property
+    def here(self) -> ConsoleScreen:
+        """The screen that is shown, whatever dialog is over it."""
+        for screen in self.screen_stack:
+            if isinstance(screen, ConsoleScreen):
+                return screen
+        return self.operations
+
+    def go(self, name: str, where: str = "") -> None:
+        """Go to a screen, and there to a place; an empty one is where it was left. `[` comes back."""
+        self._mark()
+        self._show(View(name, where))
+
+    def _mark(self) -> None:
+        self._trail.leave(self.here.view)
+
+    def _show(self, view: View) -> None:
+        screen = self._screens.get(view.screen) or self._made(view.screen)
+        if self.screen is not screen and self.screen is self.here:
+            self.switch_screen(screen)
+        if self._snapshot is not None:
+            screen.show_snapshot(self._snapshot)
+        if view.where:
+            screen.go_to(view.where)
+
+    def _made(self, name: str) -> ConsoleScreen:
+        entry = place(name)
+        made: ConsoleScreen = getattr(import_module(entry.module), entry.screen)(self.desk)
+        self.install_screen(made, name)
+        self._screens[name] = made
+        return made
+
+    def action_go(self, name: str) -> None:
+        """Go to a screen by its key."""
+        if name != self.here.PLACE:
+            self.go(name)
+
+    def action_where_before(self) -> None:
+        """Go back to what was shown before."""
+        self._step(self._trail.back(self.here.view), "Nothing was shown before this.")
+
+    def action_where_after(self) -> None:
+        """Go forward again."""
+        self._step(self._trail.forward(self.here.view), "Nothing was shown after this.")
+
+    def _step(self, view: View | None, otherwise: str) -> None:
+        if view is None:
+            self.desk.tell(otherwise)
+        else:
+            self._show(view)
 
     async def on_event(self, event: events.Event) -> None:
         """Drop the keys, and the pasted text, that came while a dialog was only opening."""
@@ -92,7 +166,7 @@ class OpconsoleApp(App[None]):
                     await screen.changed()
             self._snapshot = snapshot
             self.title = f"opconsole: {sanitise(snapshot.workspace, single_line=True, limit=60)}"
-            self.operations.show_snapshot(snapshot)
+            self.here.show_snapshot(snapshot)
         except Exception as error:  # noqa: BLE001 (the screen goes on and the person hears of it)
             self._tell_once(error, "What you see may be old; `opconsole doctor` says what is wrong.")
         else:
@@ -106,31 +180,36 @@ class OpconsoleApp(App[None]):
 
     # -- actions
 
-    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """Give the palette what the registry has, and Textual's themes and pictures."""
-        if screen is self.operations:
-            for action in self.operations.palette():
-                if action.name not in _OF_TEXTUAL:
-                    yield SystemCommand(
-                        action.title, action.help, lambda chosen=action: self.operations.perform(chosen)
-                    )
-        for command in super().get_system_commands(screen):
-            if command.title in ("Theme", "Screenshot"):
-                yield command
-
     def action_help(self) -> None:
-        """Show every key."""
-        self.push_screen(HelpScreen())
+        """Show every key of this screen."""
+        from screens.dialogs.help import HelpScreen  # noqa: PLC0415 (loaded when it is first wanted)
+
+        self.push_screen(HelpScreen(self.here.PLACE, self.desk.keys))
+
+    def action_command_line(self) -> None:
+        """Ask for an action or a screen by its name, and do it."""
+        from screens.dialogs.command_line import CommandLine  # noqa: PLC0415 (loaded when it is first wanted)
+
+        here = self.here
+
+        def perform(action: Action | None) -> None:
+            if action is not None:
+                here.perform(action)
+
+        self.push_screen(CommandLine(here.palette(), self.desk.keys), perform)
+
+    def action_theme(self) -> None:
+        """Choose other colours."""
+        self.search_themes()
+
+    def action_save_picture(self) -> None:
+        """Save the screen as an SVG file."""
+        self.deliver_screenshot()
 
     def action_read_only(self) -> None:
         """Refuse every change from now on, or allow them again."""
-        if self.desk.console.read_only:
-            self.desk.refuse()
-            return
-        self.desk.locked = not self.desk.locked
-        self.operations.show_read_only()
-        text = "Read-only: nothing can be changed." if self.desk.locked else "Changes are possible again."
-        self.desk.tell(f"{text} Ctrl+o switches.")
+        self.desk.switch_read_only()
+        self.here.show_read_only()
 
     def action_leave(self) -> None:
         """Quit, and say what goes on without the console."""
@@ -151,15 +230,39 @@ class OpconsoleApp(App[None]):
         return "No worker is running: nothing goes on until opconsole or opconsole worker is started."
 
 
-_OF_TEXTUAL = frozenset({"command_palette"})
+def _notice(desk: Desk, notes: Sequence[str]) -> Screen[None]:
+    from screens.dialogs.simple import NoticeDialog  # noqa: PLC0415 (loaded where there is one)
+    from screens.words import content, lines  # noqa: PLC0415
+
+    text = lines([content("– ", note) for note in notes])
+    return NoticeDialog(desk.waits, "Not everything in the settings can be used", text)
 
 
-def run_console(console: Console, *, guard: float = GUARD, countdown: float = COUNTDOWN) -> int:
+def read_keys(
+    wanted: Mapping[str, Sequence[str]], places: Mapping[str, str]
+) -> tuple[Keymap, tuple[str, ...]]:
+    """Read what keys the settings want for which action, and say of each that cannot be used why.
+
+    *places* says where each action's keys were set: file and line.
+    """
+    keys = read_keymap(wanted)
+    return keys, tuple(f"{places.get(fault.action, 'the settings')}: {fault}" for fault in keys.faults)
+
+
+def run_console(
+    console: Console,
+    *,
+    guard: float = GUARD,
+    countdown: float = COUNTDOWN,
+    keys: Keymap | None = None,
+    notes: Sequence[str] = (),
+) -> int:
     """Show the console until the person leaves it. Gives the exit status.
 
     *guard* and *countdown* are seconds: for how long a dialog that just opened takes no key, and for how long
-    a decision of the third tier can be taken back.
+    a decision of the third tier can be taken back. *notes* are told first.
     """
-    app = OpconsoleApp(console, waits=Waits(guard=guard, countdown=countdown))
+    waits = Waits(guard=guard, countdown=countdown)
+    app = OpconsoleApp(console, waits=waits, keys=keys, notes=notes)
     app.run()
     return app.return_code or 0

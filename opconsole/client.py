@@ -75,7 +75,8 @@ class Client:
         self.workspace = workspace
         self.place = place
         self.operator = operator
-        self.read_only = read_only
+        self.stays_read_only = read_only
+        self._read_only = read_only
         self._clock = clock or SystemClock()
         self._engine = open_database(place, host=False)
         self.reader = JournalReader(self._engine)
@@ -89,7 +90,10 @@ class Client:
             raise LookupError(f"there is no journal for {workspace.root}")
         with contextlib.ExitStack() as stack:
             lock = HostLock.try_acquire(place)
-            if lock is not None:  # nobody else can bring the schema up to date now
+            # One that only looks on brings nothing up to date; it makes a journal where there is none.
+            if lock is not None and not (
+                read_only and place.database.exists()
+            ):  # nobody else can bring the schema up to date now
                 stack.enter_context(lock)
                 open_database(place, host=True).dispose()
         name = operator or operator_name()
@@ -102,6 +106,17 @@ class Client:
                 if not host_alive(place) or time.monotonic() > deadline:
                     raise
                 time.sleep(0.05)
+
+    @property
+    def read_only(self) -> bool:
+        """Whether every change is refused here."""
+        return self._read_only
+
+    @read_only.setter
+    def read_only(self, on: bool) -> None:
+        if self.stays_read_only and not on:
+            raise PermissionError("this console was opened read-only; open another one to change something")
+        self._read_only = on
 
     def close(self) -> None:
         """Give the journal back."""

@@ -24,6 +24,9 @@ class Console(Protocol):
     """Reads the workspace's present state and asks for changes. Never blocks the event loop."""
 
     read_only: bool
+    """Whether every change is refused, by `ask` and `exempt` themselves. Can be switched."""
+    stays_read_only: bool
+    """It was opened read-only: switching it is refused."""
     operator: str
     """The name under which this person asks."""
 

@@ -13,6 +13,7 @@ from guardrails.sanitise import sanitise
 from opconsole.clock import Clock, SystemClock
 from opconsole.console import Console
 from opconsole.journal.records import RequestKind
+from screens.actions import Keymap
 
 SHOWN = 400
 """Characters of a message from elsewhere that a notification shows at most."""
@@ -41,13 +42,26 @@ class Desk:
     console: Console
     clock: Clock = field(default_factory=SystemClock)
     waits: Waits = field(default_factory=Waits)
-    locked: bool = False
-    """The person has made this console read-only for now."""
+    keys: Keymap = field(default_factory=Keymap)
+    """Which keys carry out which action here."""
+    mark: Callable[[], None] = lambda: None
+    """Remember where the person is, before they are led elsewhere on the same screen."""
+    go: Callable[[str, str], None] = lambda _screen, _where: None
+    """Go to a screen, and to a place on it; an empty one is where it was left."""
 
     @property
     def read_only(self) -> bool:
-        """Whether changes are refused here."""
-        return self.locked or self.console.read_only
+        """Whether changes are refused here. The console itself refuses them: no screen has to."""
+        return self.console.read_only
+
+    def switch_read_only(self) -> None:
+        """Refuse every change from now on, or allow them again, and say so."""
+        if self.console.stays_read_only:
+            self.refuse()
+            return
+        self.console.read_only = not self.console.read_only
+        text = "Read-only: nothing can be changed." if self.read_only else "Changes are possible again."
+        self.tell(f"{text} {self.keys.label('read-only')} switches.")
 
     def tell(self, text: str, *, wrong: bool = False, title: str = "") -> None:
         """Show a message for a while."""
@@ -61,10 +75,11 @@ class Desk:
 
     def refuse(self) -> bool:
         """Say why nothing can be changed, and give True, where the console is read-only."""
-        if self.console.read_only:
+        if self.console.stays_read_only:
             self.tell("This console was opened read-only: nothing can be changed here.", wrong=True)
-        elif self.locked:
-            self.tell("The console is read-only: ctrl+o allows changes again.", wrong=True)
+        elif self.read_only:
+            key = self.keys.label("read-only")
+            self.tell(f"The console is read-only: {key} allows changes again.", wrong=True)
         return self.read_only
 
     def ask(self, kind: RequestKind, payload: Mapping[str, object]) -> None:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
-from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import ContentSwitcher
 
-from opconsole.views import QueueView, RunView, Snapshot, TaskView
+from opconsole.views import QueueView, RunView, TaskView
 from queues.states import RunState
-from screens.actions import Action, Scope, Situation, actions, bindings, task_actions
-from screens.deciding import Deciding
+from screens.actions import Scope, Situation, bindings
+from screens.base import ConsoleScreen
 from screens.desk import Desk, describe
-from screens.dialogs.menu import ActionsMenu
 from screens.findings import findings_of
 from screens.latest import Latest
 from screens.widgets.heading import Heading
@@ -25,7 +24,6 @@ from screens.widgets.key_bar import KeyBar
 from screens.widgets.log_pane import LogPane
 from screens.widgets.pipeline import PipelineView
 from screens.widgets.queue_pane import QueuePane
-from screens.widgets.strip import StatusStrip
 from screens.widgets.violations import ViolationsView
 from screens.widgets.virtual_table import VirtualTable
 from screens.words import content, safe
@@ -35,9 +33,10 @@ WIDE = 110
 """Columns of a terminal from which on all panes are shown at once."""
 
 
-class OperationsScreen(Screen[None]):
+class OperationsScreen(ConsoleScreen):
     """What runs, what waits, and what to do about it."""
 
+    PLACE = "operations"
     DEFAULT_CSS = """
     OperationsScreen {
         & #panes { height: 1fr; }
@@ -62,20 +61,17 @@ class OperationsScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.OPERATIONS)]
 
     def __init__(self, desk: Desk) -> None:
-        super().__init__()
-        self._desk = desk
-        self._deciding = Deciding(desk)
-        self._snapshot: Snapshot | None = None
+        super().__init__(desk)
         self._run: RunView | None = None
         self._chosen_for: tuple[str, bool] | None = None
         self._pane = "queue"
         self._zoomed = False
-        self._ready = False  # its parts are there
+        self._wanted = ""  # the task to select once it is there
         self._loading = Latest(self._load_run)
 
     def compose(self) -> ComposeResult:
         """Put the strip over the panes, and the keys under them."""
-        yield StatusStrip()
+        yield self.strip()
         with Horizontal(id="panes"):
             yield QueuePane(self._desk.clock, id="queue")
             with Vertical(id="right"):
@@ -94,7 +90,6 @@ class OperationsScreen(Screen[None]):
         self._ready = True
         self._arrange()
         self._show_all()
-        self._loading.want()
         self.run_worker(self._loading.run(), group="run")
 
     # -- what is shown
@@ -114,13 +109,6 @@ class OperationsScreen(Screen[None]):
         """The log."""
         return self.query_one(LogPane)
 
-    def show_snapshot(self, snapshot: Snapshot) -> None:
-        """Show the workspace as it is now."""
-        self._snapshot = snapshot
-        if self._ready:
-            self._show_all()
-            self._loading.want()
-
     def situation(self) -> Situation:
         """Say what is selected, as actions judge it."""
         task = self.table.selected
@@ -138,18 +126,31 @@ class OperationsScreen(Screen[None]):
         return next((queue for queue in queues if queue.project == task.project), None)
 
     def _show_all(self) -> None:
-        snapshot = self._snapshot
-        self.query_one(StatusStrip).show(
-            snapshot, self._desk.console.operator, read_only=self._desk.read_only
-        )
-        self.queue_pane.show_snapshot(snapshot)
+        super()._show_all()
+        self.queue_pane.show_snapshot(self._snapshot)
+        if self._wanted and self.table.select(self._wanted):
+            self._wanted = ""
         self._show_run()
+        self._loading.want()
 
-    def show_read_only(self) -> None:
-        """Show whether changes are refused."""
-        self.query_one(StatusStrip).show(
-            self._snapshot, self._desk.console.operator, read_only=self._desk.read_only
-        )
+    # -- where one is
+
+    def where(self) -> str:
+        """Name the pane and the selected task."""
+        return f"{self._pane} {self.table.selected_key or ''}" if self._ready else ""
+
+    def go_to(self, where: str) -> None:
+        """Go to a pane and select a task; one that the filter hides is shown again."""
+        pane, _, key = where.partition(" ")
+        if not self._ready:
+            self._wanted = key
+            return
+        if key and not self.table.select(key):
+            self.queue_pane.end_filter()
+            if not self.table.select(key):
+                self._wanted = key
+        if pane in PANES:
+            self._go_to(pane)
 
     # -- the selected run
 
@@ -161,6 +162,7 @@ class OperationsScreen(Screen[None]):
 
     @on(VirtualTable.Opened)
     def _opened(self) -> None:
+        self._desk.mark()
         self._go_to("pipeline")
 
     async def _load_run(self) -> None:
@@ -330,37 +332,11 @@ class OperationsScreen(Screen[None]):
         self.app.copy_to_clipboard(text)
         self._desk.tell(f"Copied {what}.")
 
-    def action_actions(self) -> None:
-        """Show what can be done now."""
-        self.run_worker(self._menu(), group="deciding", exit_on_error=False)
-
-    async def _menu(self) -> None:
-        if self._desk.refuse():
-            return
+    async def settled(self) -> Situation:
+        """Say what is selected once its run is loaded."""
         await self._load_run()
-        situation = self.situation()
-        subject = situation.task.task if situation.task else "the queue"
-        empty = "Nothing can be done with it now. Esc goes back."
-        name = await self.app.push_screen_wait(
-            ActionsMenu(f"Actions for {subject}", task_actions(situation), empty=empty)
-        )
-        if name is not None:
-            await self._deciding.perform(name, situation)
+        return self.situation()
 
-    def perform(self, action: Action) -> None:
-        """Carry out an action that was chosen by its name, as in the palette."""
-        if action.scope is Scope.TASK:
-            work = self._deciding.perform(action.name, self.situation())
-            self.run_worker(work, group="deciding", exit_on_error=False)
-            return
-        panes = (self.log_pane.view, self.query_one(ViolationsView), self.table)
-        for target in (self.focused, *panes, self, self.app):
-            handler = getattr(target, f"action_{action.handler}", None)
-            if handler is not None:
-                handler()
-                return
-
-    def palette(self) -> list[Action]:
-        """Give the actions that are valid now, for the palette."""
-        situation = self.situation()
-        return [action for action in actions() if action.scope is not Scope.MOVE and action.valid(situation)]
+    def parts(self) -> Iterable[object]:
+        """Give the panes that carry out actions."""
+        return self.log_pane.view, self.query_one(ViolationsView), self.table

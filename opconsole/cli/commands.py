@@ -59,6 +59,9 @@ def console(
     ] = None,
     _json: Annotated[bool, typer.Option("--json", help="Machine output: one document.")] = False,
     _version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="Open the console to look on: nothing can be changed in it.")
+    ] = False,
 ) -> int:
     """An operations console: queues, gates, guardrails, approvals, deployments and their record.
 
@@ -66,10 +69,12 @@ def console(
     command.
     """
     if ctx.invoked_subcommand is not None:
+        if read_only:
+            raise UsageError("--read-only is for the console alone: opconsole --read-only")
         return ExitStatus.DONE
     from opconsole.cli.console import open_console
 
-    return open_console(_context(ctx))
+    return open_console(_context(ctx), read_only=read_only)
 
 
 @app.command()

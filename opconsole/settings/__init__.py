@@ -4,6 +4,7 @@ from opconsole.settings.errors import SettingsError, SettingsFault
 from opconsole.settings.load import SETTINGS_FILE, load_settings, parse_settings
 from opconsole.settings.model import (
     Approvals,
+    ConsoleSection,
     Database,
     Dialect,
     Downgrade,
@@ -47,6 +48,7 @@ __all__ = [
     "Approvals",
     "CommandCheck",
     "CommandTarget",
+    "ConsoleSection",
     "Database",
     "Dialect",
     "Downgrade",

@@ -17,12 +17,14 @@ from guardrails.gates import GATES
 from opconsole.settings.errors import Wrong, custom_error, raise_all
 from opconsole.settings.targets import Health, Section, Target
 from opconsole.settings.types import (
+    ActionName,
     Commands,
     Count,
     EnvironmentName,
     Flag,
     Globs,
     Inside,
+    KeyNames,
     Line,
     Names,
     Place,
@@ -140,6 +142,15 @@ class Audit(Section):
     """SSH key that signs them: a private key without a passphrase, or a public one that an agent has."""
     signers: Place | None = None
     """File of allowed signers (``man ssh-keygen``) whose signatures count. Default: the signing key alone."""
+
+
+class ConsoleSection(Section):
+    """``[console]``: how the console behaves for whoever opens it here."""
+
+    read_only: Flag = False
+    """True: it opens read-only and stays so, as with ``--read-only``: it shows all and changes nothing."""
+    keys: Mapping[ActionName, KeyNames] = Field(default_factory=dict)
+    """Other keys for actions, by the action's name: one key or a list. The help (?) shows names and keys."""
 
 
 class Migrations(Section):
@@ -280,6 +291,8 @@ class Settings(BaseSettings):
     """How deciding feels, and who may."""
     audit: Audit = Audit()
     """Where the audit chain's checkpoints are kept."""
+    console: ConsoleSection = ConsoleSection()
+    """How the console behaves for whoever opens it here."""
     projects: Mapping[ProjectName, Project] = Field(default_factory=dict)
     """What is deployed, by name."""
 

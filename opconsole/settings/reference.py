@@ -28,6 +28,7 @@ SECTIONS: tuple[type[Section], ...] = (
     model.Policy,
     model.Approvals,
     model.Audit,
+    model.ConsoleSection,
     model.Project,
     model.Migrations,
     model.Scan,

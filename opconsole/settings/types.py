@@ -132,6 +132,10 @@ def _listed(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _one_or_many(value: object) -> object:
+    return (value,) if isinstance(value, str) else _listed(value)
+
+
 def _web_address(text: str) -> str:
     _plain_line(text)
     try:
@@ -228,4 +232,7 @@ Wait = Annotated[float, Field(strict=True, ge=0, le=WEEK, allow_inf_nan=False)]
 SettingsValue = Annotated[Value, PlainValidator(_value), PlainSerializer(_written, return_type=str)]
 """Text, or a reference to a secret."""
 Variables = Annotated[Mapping[VariableName, SettingsValue], BeforeValidator(_check_variables)]
+ActionName = Annotated[StrictStr, StringConstraints(pattern=r"^[a-z][a-z-]{0,63}$")]
+KeyNames = Annotated[tuple[Line, ...], AfterValidator(_distinct), BeforeValidator(_one_or_many)]
+"""One key, or several."""
 JsonKey = Annotated[StrictStr, StringConstraints(min_length=1, max_length=200)]

@@ -1,16 +1,17 @@
-"""From actions to keys: the bindings of a scope, what keys are called, and which would clash."""
+"""From actions to keys: the bindings of a scope, which scopes are awake together, what keys are called."""
 
 from __future__ import annotations
 
 from textual.binding import Binding
 
 from screens.actions.model import Scope
+from screens.actions.places import PLACES
 from screens.actions.registry import actions
 
-CONTEXTS: tuple[tuple[Scope, ...], ...] = (
-    (Scope.EVERYWHERE, Scope.OPERATIONS, Scope.MOVE, Scope.TABLE),
-    (Scope.EVERYWHERE, Scope.OPERATIONS, Scope.MOVE, Scope.LOG),
-    (Scope.EVERYWHERE, Scope.OPERATIONS, Scope.MOVE, Scope.VIOLATIONS),
+CONTEXTS: tuple[tuple[Scope, ...], ...] = tuple(
+    (Scope.EVERYWHERE, Scope.MOVE, place.scope, part)
+    for place in PLACES
+    for part in place.parts or (Scope.TABLE,)
 )
 """The scopes whose keys work at the same time."""
 
@@ -20,28 +21,15 @@ def bindings(*scopes: Scope) -> list[Binding]:
     return [
         Binding(
             ",".join(action.keys),
-            action.handler,
+            action.textual,
             action.title,
             show=action.footer,
             key_display=key_label(action.keys[0]),
             id=action.name,
         )
         for action in actions(*scopes)
-        if action.scope is not Scope.TASK
+        if action.scope is not Scope.TASK and action.keys
     ]
-
-
-def clashes() -> list[tuple[str, str, str]]:
-    """Give each key that two actions want at the same time, with both: Textual would drop one silently."""
-    found: list[tuple[str, str, str]] = []
-    for context in CONTEXTS:
-        taken: dict[str, str] = {}
-        for action in actions(*context):
-            for key in action.keys:
-                if key in taken:
-                    found.append((key, taken[key], action.name))
-                taken[key] = action.name
-    return found
 
 
 def key_label(key: str) -> str:
@@ -51,6 +39,9 @@ def key_label(key: str) -> str:
 
 _LABELS = {
     "ampersand": "&",
+    "colon": ":",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
     "slash": "/",
     "question_mark": "?",
     "escape": "esc",

@@ -67,8 +67,17 @@ class Action:
     changes: bool = False
     """It asks for a change: refused while the console is read-only."""
     valid: Callable[[Situation], bool] = always
+    argument: str = ""
+    """What its handler is told: several actions may share one."""
+    verb: str = ""
+    """The handler's name where it is not the action's own."""
 
     @property
     def handler(self) -> str:
+        """The name of the method that carries it out, without ``action_``."""
+        return self.verb or self.name.replace("-", "_")
+
+    @property
+    def textual(self) -> str:
         """The Textual action that carries it out."""
-        return self.name.replace("-", "_")
+        return f"{self.handler}({self.argument!r})" if self.argument else self.handler

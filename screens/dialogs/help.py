@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
-from screens.actions import Scope, actions, key_label
+from screens.actions import PLACES, Keymap, Scope, actions, key_label
 from screens.look import Role
 from screens.widgets.scroll_pane import ScrollPane
 from screens.words import content, lines
@@ -33,11 +33,13 @@ class HelpText(ScrollPane):
     """The keys that match."""
 
     wanted = ""
+    place = ""
+    keys = Keymap()
 
     def draw(self, width: int) -> Content:
         """Give the keys that match what was typed."""
         del width
-        return lines(help_lines(self.wanted))
+        return lines(help_lines(self.wanted, place=self.place, keys=self.keys))
 
 
 class HelpScreen(ModalScreen[None]):
@@ -62,11 +64,17 @@ class HelpScreen(ModalScreen[None]):
         Binding("pageup", "scroll(-10)", show=False),
     ]
 
+    def __init__(self, place: str, keys: Keymap) -> None:
+        super().__init__()
+        self._place, self._keymap = place, keys
+
     def compose(self) -> ComposeResult:
         """Put a filter over the keys."""
         with Vertical():
             yield Input(placeholder="filter the keys; esc closes", compact=True)
-            yield HelpText()
+            text = HelpText()
+            text.place, text.keys = self._place, self._keymap
+            yield text
 
     @on(Input.Changed)
     def _filter(self, event: Input.Changed) -> None:
@@ -79,23 +87,28 @@ class HelpScreen(ModalScreen[None]):
         self.query_one(HelpText).scroll_relative(y=rows, animate=False)
 
 
-def help_lines(wanted: str = "") -> Iterator[Content]:
-    """Give the registry as lines, by scope; only what matches."""
+def help_lines(wanted: str = "", *, place: str = "", keys: Keymap | None = None) -> Iterator[Content]:
+    """Give the registry as lines, by scope; only what matches, and only of one screen where one is named."""
+    keymap = keys or Keymap()
+    here = next((one for one in PLACES if one.name == place), None)
     found = False
     for scope, title in TITLES.items():
-        matching = [
-            action
-            for action in actions(scope)
-            if wanted in f"{action.title} {action.help} {action.keys}".casefold()
-        ]
-        if not matching:
+        if here is not None and scope not in (here.scope, *here.parts, *_ANYWHERE):
             continue
-        if found:
-            yield content("")
-        found = True
-        yield content((title, Role.MUTED))
-        for action in matching:
-            keys = " ".join(key_label(key) for key in action.keys)
-            yield content((f"  {keys:<11}", Role.BUSY), f"{action.title:<28}", (action.help, Role.MUTED))
+        rows = []
+        for action in actions(scope):
+            labels = " ".join(key_label(key) for key in keymap.keys(action))
+            if wanted in f"{action.title} {action.help} {labels} {action.name}".casefold():
+                by = labels or f":{action.name}"
+                row = content((f"  {by:<11} ", Role.BUSY), f"{action.title:<28}", (action.help, Role.MUTED))
+                rows.append(row)
+        if rows:
+            yield from ([content("")] if found else [])
+            yield content((title, Role.MUTED))
+            yield from rows
+            found = True
     if not found:
-        yield content(("No key does that. ctrl+p finds actions by name.", Role.MUTED))
+        yield content(("No key does that. : finds actions by name.", Role.MUTED))
+
+
+_ANYWHERE = (Scope.MOVE, Scope.TASK, Scope.EVERYWHERE)

@@ -14,7 +14,7 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from screens.actions import Action
+from screens.actions import Action, Keymap, key_label
 from screens.look import Role
 from screens.widgets.controls import POINTER
 from screens.words import content
@@ -44,8 +44,11 @@ class ActionsMenu(ModalScreen[str]):
         Binding("k", "up", show=False),
     ]
 
-    def __init__(self, title: str, choices: Sequence[Action], *, empty: str = "") -> None:
+    def __init__(
+        self, title: str, choices: Sequence[Action], *, empty: str = "", keys: Keymap | None = None
+    ) -> None:
         super().__init__()
+        self._keys = keys or Keymap()
         self._title = title
         self._choices = tuple(choices)
         self._empty = empty
@@ -57,14 +60,14 @@ class ActionsMenu(ModalScreen[str]):
             if not self._choices:
                 yield Static(content((self._empty, Role.MUTED)))
             yield OptionList(
-                *(Option(_line(action), id=action.name) for action in self._choices), markup=False
+                *(Option(self._line(action), id=action.name) for action in self._choices), markup=False
             )
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
         """Point at the action that enter would choose."""
         for place, action in enumerate(self._choices):
             event.option_list.replace_option_prompt_at_index(
-                place, _line(action, pointed=place == event.option_index)
+                place, self._line(action, pointed=place == event.option_index)
             )
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
@@ -75,7 +78,7 @@ class ActionsMenu(ModalScreen[str]):
     def on_key(self, event: events.Key) -> None:
         """Choose by letter: it only opens the action's dialog."""
         for action in self._choices:
-            if event.key in action.keys:
+            if event.key in self._keys.keys(action):
                 event.stop()
                 self.dismiss(action.name)
 
@@ -87,9 +90,9 @@ class ActionsMenu(ModalScreen[str]):
         """Mark the action before."""
         self.query_one(OptionList).action_cursor_up()
 
-
-def _line(action: Action, *, pointed: bool = False) -> Content:
-    pointer = POINTER if pointed else " "
-    return content(
-        f"{pointer} ", (f"{action.keys[0]}  ", Role.BUSY), action.title.ljust(28), (action.help, Role.MUTED)
-    )
+    def _line(self, action: Action, *, pointed: bool = False) -> Content:
+        pointer = POINTER if pointed else " "
+        key = key_label(self._keys.keys(action)[0])
+        return content(
+            f"{pointer} ", (f"{key}  ", Role.BUSY), action.title.ljust(28), (action.help, Role.MUTED)
+        )

@@ -12,6 +12,9 @@ from textual.widgets import Static
 
 from screens.widgets.text import put
 
+ALWAYS = 2
+"""The last keys, help and quit, are shown however little room there is."""
+
 
 class KeyBar(Static):
     """Shows what the keys do where the focus is; each can be clicked."""
@@ -42,8 +45,12 @@ class KeyBar(Static):
             key = Content.styled(self.app.get_key_display(binding), "bold $footer-key-foreground")
             click = Style.from_meta({"@click": f"press({binding.key!r})"})
             keys.append(Content.assemble(key, " ", Content(binding.description).stylize(click)))
+        room = self.content_size.width
         shown = Content("  ").join(keys)
-        if shown.cell_length > self.content_size.width:
+        if shown.cell_length > room:
+            shown = Content(" ").join(keys)
+        while shown.cell_length > room > 0 and len(keys) > ALWAYS:
+            del keys[-ALWAYS - 1]  # the help has them all
             shown = Content(" ").join(keys)
         put(self, shown, resizes=False)
 

@@ -20,6 +20,10 @@ class StatusStrip(Static):
 
     _state: tuple[Snapshot | None, str, bool] = (None, "", False)
 
+    def __init__(self, place: str = "") -> None:
+        super().__init__()
+        self._place = place
+
     def show(self, snapshot: Snapshot | None, operator: str, *, read_only: bool) -> None:
         """Show the present state; None: it is not known yet."""
         self._state = (snapshot, operator, read_only)
@@ -28,16 +32,18 @@ class StatusStrip(Static):
     def on_resize(self) -> None:
         """Say it in as many words as there is room for."""
         snapshot, operator, read_only = self._state
-        full = draw_strip(snapshot, operator, read_only=read_only)
+        full = draw_strip(snapshot, operator, read_only=read_only, place=self._place)
         room = self.content_size.width
         if full.cell_length > room:
-            full = draw_strip(snapshot, "", read_only=read_only, short=True)
+            full = draw_strip(snapshot, "", read_only=read_only, place=self._place, short=True)
         put(self, full, resizes=False)
 
 
-def draw_strip(snapshot: Snapshot | None, operator: str, *, read_only: bool, short: bool = False) -> Content:
-    """Draw the strip. What wants a person comes before what only tells."""
-    pieces: list[Piece] = [("opconsole", Role.STRONG)]
+def draw_strip(
+    snapshot: Snapshot | None, operator: str, *, read_only: bool, place: str = "", short: bool = False
+) -> Content:
+    """Draw the strip: the screen's name first; what wants a person comes before what only tells."""
+    pieces: list[Piece] = [(place or "opconsole", Role.STRONG)]
     if snapshot is None:
         return content(*pieces, ("  reading the workspace …", Role.MUTED))
     if not short:

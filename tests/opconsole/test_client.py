@@ -8,6 +8,7 @@ import pytest
 from opconsole.client import Client
 from opconsole.journal.hosting import HostLock
 from opconsole.journal.location import locate
+from opconsole.journal.records import RequestKind
 from opconsole.journal.upgrade import open_database
 from opconsole.workspace import Workspace
 
@@ -31,3 +32,28 @@ def test_a_command_waits_for_a_worker_that_is_just_making_the_journal(
         beginning.join()
         assert client.reader.history() == []
         client.close()
+
+
+async def test_a_console_that_was_opened_read_only_stays_so_and_asks_for_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPCONSOLE_STATE_DIR", str(tmp_path / "state"))
+    (tmp_path / "opconsole.toml").write_text("")
+    workspace = Workspace.open(tmp_path, environ={})
+    client = Client.open(workspace, operator="ana", read_only=True)
+    try:
+        answer = await client.ask(RequestKind.PAUSE, {"project": "shop"})
+        assert (answer.granted, "read-only" in answer.text) == (False, True)
+        with pytest.raises(PermissionError, match="opened read-only"):
+            client.read_only = False
+        assert client.read_only
+    finally:
+        client.close()
+    switched = Client.open(workspace, operator="ana")
+    try:
+        switched.read_only = True
+        assert not (await switched.ask(RequestKind.PAUSE, {"project": "shop"})).granted
+        switched.read_only = False
+        assert "no project 'shop'" in (await switched.ask(RequestKind.PAUSE, {"project": "shop"})).text
+    finally:
+        switched.close()

@@ -68,6 +68,7 @@ class FakeConsole:
     queues: tuple[QueueView, ...] = ()
     runs: dict[str, RunView] = field(default_factory=dict)
     read_only: bool = False
+    stays_read_only: bool = False
     operator: str = "alice"
     asked: list[tuple[RequestKind, Mapping[str, object]]] = field(default_factory=list)
     answer: Answer = field(default_factory=lambda: Answer(granted=True, text="done"))
@@ -457,9 +458,11 @@ def console(samples: Samples) -> FakeConsole:
 def make_app(clock: FakeClock) -> Callable[..., OpconsoleApp]:
     """Give a maker of apps on a console, with a clock that a test moves; no guard unless asked for."""
 
-    def make(console: FakeConsole, *, guard: float = 0.0, countdown: float = 3.0) -> OpconsoleApp:
+    def make(
+        console: FakeConsole, *, guard: float = 0.0, countdown: float = 3.0, **given: Any
+    ) -> OpconsoleApp:
         waits = Waits(guard=guard, countdown=countdown, monotonic=clock.monotonic)
-        app = OpconsoleApp(console, clock=clock, waits=waits)
+        app = OpconsoleApp(console, clock=clock, waits=waits, **given)
         app.animation_level = "none"
         return app
 

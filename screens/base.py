@@ -1,0 +1,119 @@
+"""What every screen of the console has: the desk, actions chosen by name, and a place to come back to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.screen import Screen
+
+from opconsole.views import Snapshot
+from screens.actions import Action, Scope, Situation, actions, task_actions
+from screens.actions.places import place
+from screens.deciding import Deciding
+from screens.desk import Desk
+from screens.dialogs.menu import ActionsMenu
+from screens.trail import View
+from screens.widgets.strip import StatusStrip
+
+
+class ConsoleScreen(Screen[None]):
+    """A screen that is reached by its key. It stays as it is while another one is shown."""
+
+    PLACE: ClassVar[str]
+    """Its name in `screens.actions.places`."""
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__()
+        self._desk = desk
+        self._deciding = Deciding(desk)
+        self._snapshot: Snapshot | None = None
+        self._ready = False  # its parts are there
+
+    # -- what is shown
+
+    def show_snapshot(self, snapshot: Snapshot) -> None:
+        """Show the workspace as it is now. Called for every change, but only while the screen is in view."""
+        self._snapshot = snapshot
+        if self._ready:
+            self._show_all()
+
+    def _show_all(self) -> None:
+        """Show what is known."""
+        self.show_read_only()
+
+    def show_read_only(self) -> None:
+        """Show whether changes are refused, and the rest of the strip."""
+        if self._ready:
+            self.query_one(StatusStrip).show(
+                self._snapshot, self._desk.console.operator, read_only=self._desk.read_only
+            )
+
+    def strip(self) -> StatusStrip:
+        """Make the strip on top: the key and the name of the screen, and how the workspace is."""
+        here = place(self.PLACE)
+        return StatusStrip(f"{here.key} {here.title}")
+
+    # -- where one is
+
+    @property
+    def view(self) -> View:
+        """Where the person is, to come back to."""
+        return View(self.PLACE, self.where())
+
+    def where(self) -> str:
+        """Say what is selected, in words that `go_to` understands later."""
+        return ""
+
+    def go_to(self, where: str) -> None:
+        """Select what was selected then; what is gone is passed over."""
+
+    # -- actions
+
+    def situation(self) -> Situation:
+        """Say what is selected, as actions judge it."""
+        return Situation()
+
+    async def settled(self) -> Situation:
+        """Do the same once all that belongs to it is loaded."""
+        return self.situation()
+
+    def parts(self) -> Iterable[object]:
+        """Give the widgets that carry out actions chosen by name, besides the focused one."""
+        return ()
+
+    def action_actions(self) -> None:
+        """Show what can be done now."""
+        self.run_worker(self._menu(), group="deciding", exit_on_error=False)
+
+    async def _menu(self) -> None:
+        if self._desk.refuse():
+            return
+        situation = await self.settled()
+        subject = situation.task.task if situation.task else "the queue"
+        empty = "Nothing can be done with it now. Esc goes back."
+        menu = ActionsMenu(
+            f"Actions for {subject}", task_actions(situation), empty=empty, keys=self._desk.keys
+        )
+        name = await self.app.push_screen_wait(menu)
+        if name is not None:
+            await self._deciding.perform(name, situation)
+
+    def perform(self, action: Action) -> None:
+        """Carry out an action that was chosen by its name, as in the palette."""
+        if action.scope is Scope.TASK:
+            work = self._deciding.perform(action.name, self.situation())
+            self.run_worker(work, group="deciding", exit_on_error=False)
+            return
+        for target in (self.focused, *self.parts(), self, self.app):
+            handler = getattr(target, f"action_{action.handler}", None)
+            if handler is not None:
+                handler(*([action.argument] if action.argument else []))
+                return
+
+    def palette(self) -> list[Action]:
+        """Give the actions that are valid here and now, to be chosen by name."""
+        here = place(self.PLACE)
+        scopes = (here.scope, *here.parts, Scope.TASK, Scope.EVERYWHERE)
+        situation = self.situation()
+        return [action for action in actions(*scopes) if action.valid(situation)]
