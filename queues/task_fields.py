@@ -201,6 +201,11 @@ def read_line(field: str, value: object) -> str | None:
     raise FieldFaultError(field, value, f"text of 1 to {MAX_NAME} visible characters")
 
 
+def read_resource(value: object) -> object:
+    """Read what is to be provisioned: a line of text, or an object that its own guardrail reads."""
+    return value if isinstance(value, dict) else read_line("resource", value)
+
+
 class TaskReader:
     """Reads the entries of one file; a version or environment that was read once costs nothing again."""
 
@@ -263,7 +268,7 @@ class TaskReader:
             approvers,
             iterations,
             self._promises[get("completion_promise")],
-            read_line("resource", get("resource")) if provisions else None,
+            read_resource(get("resource")) if provisions else None,
             get("business_case") if provisions else None,
             position,
             entry,
@@ -336,7 +341,7 @@ class TaskReader:
         check(lambda: read_max_iterations(get("max_iterations")))
         check(lambda: read_line("completion_promise", get("completion_promise")))
         if kind is TaskKind.PROVISIONING:
-            check(lambda: read_line("resource", get("resource")))
+            check(lambda: read_resource(get("resource")))
         return found + self._dependency_faults(entry)
 
     def _depends_on(self, entry: Mapping[str, object], first: object) -> tuple[TaskKey, ...]:

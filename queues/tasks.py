@@ -81,8 +81,10 @@ class Task:
     """The names of ``requires_approval`` where it is a list."""
     max_iterations: int | None = None
     completion_promise: str | None = None
-    resource: str | None = None
+    resource: object = None
+    """Of provisioning: text ("S3 bucket for user uploads") or an object with type, name and properties."""
     business_case: object = None
+    """Of provisioning: an object or text with justification, cost, alternatives and risks."""
     position: int = 0
     """Its place in the file, from 0: earlier entries go first among equals."""
     raw: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
