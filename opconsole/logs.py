@@ -143,6 +143,20 @@ async def follow(path: Path, *, from_end: bool = False) -> AsyncIterator[list[Lo
                 await changes.wait()
 
 
+async def grows(path: Path) -> AsyncIterator[None]:
+    """Yield at once and then whenever a file may have been written to, at most twenty times a second.
+
+    The file need not be there yet. Close the iterator (`aclosing`) to let go of the system's watch.
+    """
+    loop = asyncio.get_running_loop()
+    with contextlib.closing(_Changes(path)) as changes:
+        while True:
+            started = loop.time()
+            yield
+            await asyncio.sleep(max(0.0, started + _PERIOD - loop.time()))
+            await changes.wait()
+
+
 class _Changes:
     """Wakes when something was written under a name: by inotify, elsewhere by looking less and less often."""
 

@@ -1,8 +1,9 @@
-"""Which editor opens a file at a line, and how: a program and its arguments, never a shell."""
+"""Which editor or pager opens a file at a line, and how: a program and its arguments, never a shell."""
 
 from __future__ import annotations
 
 import shlex
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -59,3 +60,24 @@ def editor_command(environ: Mapping[str, str], file: Path, line: int) -> list[st
     if program in _GOTO and line > 0:
         return [*argv, "--goto", f"{file}:{line}"]
     return [*argv, str(file)]
+
+
+def pager_command(environ: Mapping[str, str], file: Path, line: int) -> list[str]:
+    """Give the program and arguments that page through a file from a line on, by $PAGER, else less or more.
+
+    Raises NoEditorError.
+    """
+    given = environ.get("PAGER", "").strip()
+    try:
+        argv = shlex.split(given) if given else []
+    except ValueError as error:
+        raise NoEditorError(f"$PAGER cannot be read ({error}): {given}") from error
+    if not argv:
+        found = next(
+            (name for name in ("less", "more") if shutil.which(name, path=environ.get("PATH"))), None
+        )
+        if found is None:
+            raise NoEditorError("no pager is set: set $PAGER, for example PAGER=less, then try again")
+        argv = [found]
+    at = [f"+{line}"] if Path(argv[0]).name in ("less", "more") and line > 1 else []
+    return [*argv, *at, str(file)]

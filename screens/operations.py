@@ -303,7 +303,10 @@ class OperationsScreen(ConsoleScreen):
             self._go_to("queue")
 
     def action_filter(self) -> None:
-        """Ask which tasks to show."""
+        """Ask which tasks to show; in the log, show only the hits, or all lines."""
+        if self._in_log():
+            self.log_pane.filter_hits()
+            return
         self._go_to("queue")
         self.queue_pane.begin_filter()
 
@@ -321,16 +324,21 @@ class OperationsScreen(ConsoleScreen):
         self.log_pane.view.step(-1)
 
     def action_copy(self) -> None:
-        """Copy what is in front: the log's lines in view, or the task's name and run."""
+        """Copy what is in front: the log's selected lines, or those in view; or the task's name and run."""
         task = self.table.selected
-        if self._pane == "detail" and self.query_one(ContentSwitcher).current == "log-pane":
-            text, what = self.log_pane.view.text_in_view(), "the lines in view"
+        if self._in_log():
+            self.run_worker(self._copy_log(), group="copying", exclusive=True, exit_on_error=False)
         elif task is not None:
-            text, what = " ".join(safe(part) for part in (task.key, task.run) if part), "the task's name"
-        else:
-            return
+            self.app.copy_to_clipboard(" ".join(safe(part) for part in (task.key, task.run) if part))
+            self._desk.tell("Copied the task's name.")
+
+    async def _copy_log(self) -> None:
+        text, what = await self.log_pane.copied()
         self.app.copy_to_clipboard(text)
         self._desk.tell(f"Copied {what}.")
+
+    def _in_log(self) -> bool:
+        return self._pane == "detail" and self.query_one(ContentSwitcher).current == "log-pane"
 
     async def settled(self) -> Situation:
         """Say what is selected once its run is loaded."""

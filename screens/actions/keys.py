@@ -43,6 +43,8 @@ _LABELS = {
     "left_square_bracket": "[",
     "right_square_bracket": "]",
     "slash": "/",
+    "plus": "+",
+    "minus": "-",
     "question_mark": "?",
     "escape": "esc",
     "down": "↓",

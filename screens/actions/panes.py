@@ -15,7 +15,12 @@ OPERATIONS_ACTIONS: tuple[Action, ...] = (
         "actions", "Actions", ("a",), Scope.OPERATIONS, "What can be done with this task now.", footer=True
     ),
     Action(
-        "filter", "Filter", ("ampersand",), Scope.OPERATIONS, "Show only the tasks that match.", footer=True
+        "filter",
+        "Filter",
+        ("ampersand",),
+        Scope.OPERATIONS,
+        "Only what matches: tasks, or hits.",
+        footer=True,
     ),
     Action("search", "Search", ("slash",), Scope.OPERATIONS, "Search the whole log.", footer=True),
     Action("next-hit", "Next hit", ("n",), Scope.OPERATIONS, "Go to the next hit in the log."),
@@ -26,14 +31,7 @@ OPERATIONS_ACTIONS: tuple[Action, ...] = (
     Action("previous-pane", "Pane before", ("shift+tab",), Scope.OPERATIONS, "Go to the pane before."),
     Action("zoom", "Zoom", ("z",), Scope.OPERATIONS, "Show this pane alone, or all.", footer=True),
     Action("back", "Back", ("escape",), Scope.OPERATIONS, "Back to the queue; ends a filter or a search."),
-    Action("copy", "Copy", ("y",), Scope.OPERATIONS, "Copy the task's name, or the log's lines in view."),
-)
-LOG_ACTIONS: tuple[Action, ...] = (
-    Action("follow", "Follow", ("f",), Scope.LOG, "Follow the end of the log, or stop.", footer=True),
-    Action("wrap", "Wrap", ("w",), Scope.LOG, "Wrap long lines, or cut them.", footer=True),
-    Action("times", "Times", ("t",), Scope.LOG, "Show when each line was written."),
-    Action("next-error", "Error", ("e",), Scope.LOG, "Go to the next error.", footer=True),
-    Action("previous-error", "Error before", ("E",), Scope.LOG, "Go to the error before."),
+    Action("copy", "Copy", ("y",), Scope.OPERATIONS, "Copy the task's name, or the log's selected lines."),
 )
 VIOLATION_ACTIONS: tuple[Action, ...] = (
     Action("next-finding", "Finding", ("e",), Scope.VIOLATIONS, "Go to the next finding.", valid=has_finding),

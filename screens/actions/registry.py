@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from screens.actions.everywhere import EVERYWHERE_ACTIONS
+from screens.actions.log import LOG_ACTIONS
 from screens.actions.model import Action, Scope, Situation
-from screens.actions.panes import LIST_ACTIONS, LOG_ACTIONS, OPERATIONS_ACTIONS, VIOLATION_ACTIONS
+from screens.actions.panes import LIST_ACTIONS, OPERATIONS_ACTIONS, VIOLATION_ACTIONS
 from screens.actions.tasks import TASK_ACTIONS
 
 REGISTRY: tuple[Action, ...] = (

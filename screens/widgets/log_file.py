@@ -13,6 +13,7 @@ from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from threading import RLock
 
@@ -20,6 +21,8 @@ from opconsole.logs import LogLine, parse_line
 
 SEGMENT = 256 * 1024
 """Bytes of one segment."""
+STAMP = 27
+"""Bytes before the text of a line in our format."""
 KEPT = 16
 """Segments whose text is kept."""
 
@@ -48,6 +51,7 @@ class LogFile:
         self._count = 0
         self._texts: OrderedDict[int, list[bytes]] = OrderedDict()
         self._identity: tuple[int, int] | None = None
+        self._began: datetime | None = None
         self._lock = RLock()
 
     @property
@@ -57,26 +61,21 @@ class LogFile:
 
     def line(self, number: int) -> LogLine:
         """Give a line; an empty one where the file was cut meanwhile."""
-        with self._lock:
-            if not 0 <= number < self._count:
-                return LogLine(None, "?", "")
-            place = bisect_right(self._firsts, number) - 1
-            text = self._text(self._segments[place])
-            offset = number - self._firsts[place]
-            return parse_line(text[offset]) if offset < len(text) else LogLine(None, "?", "")
+        return parse_line(self.raw(number))
 
     def open(self) -> None:
         """Index the tail. A missing file has no lines yet."""
         with self._lock:
             self._segments, self._firsts, self._count, self.indexed = [], [], 0, False
             self._texts.clear()
-            self._identity = None
+            self._identity = self._began = None
             with self._opened() as descriptor:
                 if descriptor is None:
                     self.indexed = True
                     return
                 facts = os.fstat(descriptor)
                 self._identity = (facts.st_dev, facts.st_ino)
+                self._read_beginning(descriptor)
                 end = _last_newline(descriptor, facts.st_size)
                 self._segments = [_before(descriptor, end)] if end else [Segment(0, 0, 0)]
                 self._renumber()
@@ -112,6 +111,41 @@ class LogFile:
             self.open()
             return True
 
+    @property
+    def share(self) -> float:
+        """How much of the file is indexed, from 0 to 1."""
+        with self._lock:
+            if not self._segments or not self._segments[-1].end:
+                return 1.0
+            return 1 - self._segments[0].start / self._segments[-1].end
+
+    @property
+    def began(self) -> datetime | None:
+        """When the first line of the file was written, as far as it says so."""
+        return self._began
+
+    def segments(self) -> list[tuple[int, Segment]]:
+        """Give the segments, each with its first line's number."""
+        with self._lock:
+            return list(zip(self._firsts, self._segments, strict=True))
+
+    def raw(self, number: int) -> bytes:
+        """Give a line as it is in the file; nothing where the file was cut meanwhile."""
+        with self._lock:
+            if not 0 <= number < self._count:
+                return b""
+            place = bisect_right(self._firsts, number) - 1
+            text = self._text(self._segments[place])
+            offset = number - self._firsts[place]
+            return text[offset] if offset < len(text) else b""
+
+    def data(self, segment: Segment) -> bytes:
+        """Give a segment's bytes without the last newline; what was cut off meanwhile is missing."""
+        with self._opened() as descriptor:
+            if descriptor is None:
+                return b""
+            return os.pread(descriptor, segment.end - segment.start, segment.start).removesuffix(b"\n")
+
     def lines_from(self, number: int, *, backwards: bool = False) -> Iterator[tuple[int, bytes]]:
         """Give raw lines with their numbers, from a number on in one direction."""
         with self._lock:
@@ -144,13 +178,18 @@ class LogFile:
         finally:
             os.close(descriptor)
 
+    def _read_beginning(self, descriptor: int) -> None:
+        if self._began is None:
+            self._began = parse_line(os.pread(descriptor, STAMP, 0)).at
+
     def _append(self, descriptor: int, end: int, size: int) -> None:
+        self._read_beginning(descriptor)
         while end < size:
             data = os.pread(descriptor, min(SEGMENT, size - end), end)
             cut = data.rfind(b"\n") + 1
             if not cut and len(data) < SEGMENT:
                 break  # the line is not over yet
-            new = Segment(end, end + (cut or len(data)), len(_split(data[: cut or len(data)])))
+            new = Segment(end, end + (cut or len(data)), _lines(data[: cut or len(data)]))
             last = self._segments[-1] if self._segments else None
             if last is not None and new.end - last.start <= SEGMENT:
                 self._texts.pop(last.start, None)
@@ -194,6 +233,10 @@ def _split(data: bytes) -> list[bytes]:
     return lines
 
 
+def _lines(data: bytes) -> int:
+    return data.count(b"\n") + (not data.endswith(b"\n") if data else 0)
+
+
 def _last_newline(descriptor: int, size: int) -> int:
     """Give the place behind the last newline; what follows is not over yet. Without any: the whole size."""
     at = size
@@ -217,4 +260,4 @@ def _before(descriptor: int, end: int) -> Segment:
         if cut >= 0:  # else one line fills it all: cut it where the segment is cut
             start += cut + 1
             data = data[cut + 1 :]
-    return Segment(start, end, len(_split(data)))
+    return Segment(start, end, _lines(data))

@@ -6,8 +6,7 @@ Following never fights the reader: scrolling up stops it and counts what is new;
 from __future__ import annotations
 
 import asyncio
-from bisect import bisect_left, bisect_right
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -15,69 +14,57 @@ from typing import ClassVar
 from rich.style import Style
 from textual import work
 from textual.binding import BindingType
-from textual.geometry import Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from opconsole.logs import LogLine, follow
 from screens.actions import Scope, bindings
 from screens.look import ROLE_CLASSES, ROLE_CSS, role_style
+from screens.widgets.log_feed import feed
 from screens.widgets.log_file import LogFile
-from screens.widgets.log_line import LONGEST, LineLook, fold
-from screens.widgets.log_search import ERRORS, HITS, find_text
-from screens.widgets.moves import Moves
+from screens.widgets.log_json import find_json, lay_out
+from screens.widgets.log_line import LineLook, Times, fold
+from screens.widgets.log_scroll import Top
+from screens.widgets.log_searching import LogSearching
+
+KEPT = 400
+"""Lines whose rows are kept drawn."""
+COPIED = 1_000_000
+"""Characters that are copied at most."""
 
 
-class LogView(Moves, ScrollView, can_focus=True):
+class LogView(LogSearching):
     """The lines of one log. `show_log` opens another; posts `Changed` when its status line has to change."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"log--hit", "log--place", *ROLE_CLASSES}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"log--hit", "log--place", "log--chosen", *ROLE_CLASSES}
     DEFAULT_CSS = f"""
     LogView {{
         height: 1fr;
         scrollbar-size: 1 1;
         & > .log--hit {{ background: $warning 30%; }}
         & > .log--place {{ background: $warning; color: auto; text-style: bold; }}
+        & > .log--chosen {{ background: $primary 45%; }}
         {ROLE_CSS}
     }}
     """
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.LOG, Scope.MOVE)]
 
-    class Changed(Message):
-        """What the status line tells has changed."""
+    class Wish(Message):
+        """Something that needs to ask for a name or for the terminal: save, edit or page."""
+
+        def __init__(self, what: str) -> None:
+            self.what = what
+            super().__init__()
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 (Textual's word for it)
         super().__init__(id=id)
-        self.following = True
-        self.unseen = 0
-        """Lines that came while the reader was elsewhere."""
-        self.wraps = False
-        self.timed = False
-        self.pattern = ""
-        self.hits: list[int] = []
-        self.searching = False
-        self._place: int | None = None  # the line that a jump went to
-        self._searched_to = 0
-        self._log: LogFile | None = None
+        self.times = Times.OFF
+        self.lays_out = False
+        """Every line of JSON is laid out."""
         self._path: Path | None = None
-        self._widest = 0
-        self._whole = asyncio.Event()  # the index has reached the beginning
+        self._unfolded: set[int] = set()
+        self._drawn: dict[tuple[int, str, bool, int], list[Strip]] = {}
 
-    @property
-    def count(self) -> int:
-        """How many lines are known."""
-        return self._log.count if self._log else 0
-
-    @property
-    def complete(self) -> bool:
-        """Whether all lines are counted."""
-        return self._log is None or self._log.indexed
-
-    @property
-    def place(self) -> int | None:
-        """The line that a jump went to."""
-        return self._place
+    # -- what is known
 
     # -- the log
 
@@ -85,314 +72,217 @@ class LogView(Moves, ScrollView, can_focus=True):
         """Show another log from its end on; None: none."""
         if path == self._path:
             return
-        self._path, self._log = path, None
-        self._whole = asyncio.Event()
-        self._forget()
+        self._path, self.log_file = path, None
         self.workers.cancel_group(self, "log")
-        self._resize()
+        self._forget()
+        self.lay_out_again()
         if path is not None:
-            self._tend(path)
+            self._feed(path)
 
     @work(group="log", exclusive=True, exit_on_error=False)
-    async def _tend(self, path: Path) -> None:
-        log = LogFile(path)
-        await asyncio.to_thread(log.open)
-        if path != self._path:
-            return
-        self._log = log
-        self._grown(0)
-        while not log.indexed:
-            added = await asyncio.to_thread(log.index_more)
-            self._put_before(added)
-        self._whole.set()
-        batches = follow(path, from_end=True)
-        late = asyncio.create_task(self._late(log))
+    async def _feed(self, path: Path) -> None:
         try:
-            async for _ in batches:
-                await self._extend(log)
-        finally:
-            late.cancel()
-            if isinstance(batches, AsyncGenerator):  # lets go of the system's watch
-                await batches.aclose()
+            await feed(path, self)
+        except OSError as error:
+            self.notify(f"The log cannot be read: {error}", severity="warning", markup=False)
 
-    async def _late(self, log: LogFile) -> None:
-        """Take in what came between opening the log and following it, and cuts that leave nothing new."""
-        while True:
-            await self._extend(log)
-            await asyncio.sleep(1)
+    def log_opened(self, log: LogFile) -> None:
+        """Show the tail of a log; also when the file is another one now."""
+        self._forget()
+        self.log_file = log
+        self._changed_lines(0)
 
-    async def _extend(self, log: LogFile) -> None:
-        before = log.count
-        if await asyncio.to_thread(log.extend):
-            self._forget()
-            while not log.indexed:
-                await asyncio.to_thread(log.index_more)
-            before = 0
-        if log is self._log and log.count != before:
-            self._grown(log.count - before)
+    def lines_before(self, log: LogFile, added: int) -> None:
+        """Keep the reader's place while the lines before are counted."""
+        self._drawn.clear()
+        top = self._top()
+        self.lay_out_again()
+        if not self.following:
+            self._go_top(Top(top.position + added, top.skip))
+        self._place = None if self._place is None else self._place + added
+        self._anchor = None if self._anchor is None else self._anchor + added
+        self._unfolded = {number + added for number in self._unfolded}
+        if log.indexed:
+            self._whole.set()
+        self._stay()
+        self.tell()
+
+    def log_grown(self, log: LogFile, new: int) -> None:
+        """Follow, or count what is new."""
+        del log
+        self._more.set()
+        if self._shown is None:
+            self._changed_lines(new)
+        else:
+            self.tell()  # what is new is shown once it is searched
 
     def _forget(self) -> None:
-        self.following, self.unseen = True, 0
-        self.pattern, self.hits, self._place, self._searched_to, self._widest = "", [], None, 0, 0
+        self.following, self.unseen, self._widest = True, 0, 0
+        self.workers.cancel_group(self, "search")
+        self.finder.begin(None)
+        self._place, self._anchor, self._shown, self.only_hits = None, None, None, False
+        self._unfolded, self._whole, self._more = set(), asyncio.Event(), asyncio.Event()
+        self._drawn.clear()
 
-    def _grown(self, new: int) -> None:
-        self._resize()
+    def _changed_lines(self, new: int) -> None:
+        self.lay_out_again()
         if self.following:
             self._to_end()
         else:
             self.unseen += max(0, new)
-        self._tell()
+        self.tell()
 
-    def _put_before(self, added: int) -> None:
-        self._resize()
-        if self.following:
-            self._to_end()
-        else:
-            self.scroll_to(y=self.scroll_y + added, animate=False, force=True)
-        if self._place is not None:
-            self._place += added
-        self._tell()
+    # -- what its scrolling asks
 
-    # -- moving
+    def tall(self) -> bool:
+        """Say whether a line may take several rows."""
+        return self.wraps or self.lays_out or bool(self._unfolded)
 
-    def move_by(self, lines: int) -> None:
-        """Scroll by so many lines."""
-        self._scroll(lines)
+    def rows_at(self, position: int) -> list[Strip]:
+        """Draw the line at a position."""
+        number = self.number_of(position)
+        chosen = (span := self.chosen) is not None and number in span
+        key = (number, self._sign(number), chosen, self.width())
+        rows = self._drawn.get(key)
+        if rows is None:
+            rows = self._drawn[key] = self._draw(number)
+            if len(self._drawn) > KEPT:
+                del self._drawn[next(iter(self._drawn))]
+        return rows
 
-    def page_lines(self) -> int:
-        """Give the lines of a page."""
-        return max(1, self.scrollable_content_region.height)
+    def background_at(self, position: int) -> Style:
+        """Give the style behind the line at a position."""
+        return self._background(self.number_of(position))
 
-    def action_first(self) -> None:
-        """Go to the beginning."""
-        self._scroll(-self.count)
+    def redo(self) -> None:
+        """Forget what is drawn: lines look different now."""
+        self._drawn.clear()
 
-    def action_last(self) -> None:
-        """Go to the end and follow it."""
-        self._follow(on=True)
+    def notify_style_update(self) -> None:
+        """Draw with the new theme."""
+        super().notify_style_update()
+        self.redo()
+
+    # -- ways to show
 
     def action_follow(self) -> None:
         """Follow the end, or stop."""
-        self._follow(on=not self.following)
+        self.follow(on=not self.following)
 
     def action_wrap(self) -> None:
         """Wrap long lines, or cut them."""
+        top = self._top()
         self.wraps = not self.wraps
-        self.scroll_to(x=0, animate=False, force=True)
-        self._resize()
-        if self.following:
-            self._to_end()
-        self._tell()
+        self._redraw(top)
 
     def action_times(self) -> None:
-        """Show when each line was written, or do not."""
-        self.timed = not self.timed
-        self._tell()
+        """Show when each line was written: the time, the time since the beginning, or nothing."""
+        self.times = self.times.next
+        self._redraw(self._top())
 
-    def action_next_error(self) -> None:
-        """Go to the next error."""
-        self._jump(ERRORS.search, 1)
+    def action_lay_out(self) -> None:
+        """Lay out every line of JSON, or none."""
+        top = self._top()
+        self.lays_out, self._unfolded = not self.lays_out, set()
+        self._redraw(top)
 
-    def action_previous_error(self) -> None:
-        """Go to the error before."""
-        self._jump(ERRORS.search, -1)
+    def action_unfold(self) -> None:
+        """Lay out the line of JSON that was gone to, else the first in view; or fold it again."""
+        top, seen = self._top(), [self.number_of(position) for position, _ in self.page()]
+        first = [self._place] if self._place in seen else []
+        for number in dict.fromkeys([*first, *seen]):
+            if number is not None and self._json(number) is not None:
+                self._unfolded ^= {number}
+                self._redraw(top)
+                return
+        self.notify("No line of JSON is in view.", markup=False)
 
-    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        """Stop following when the reader scrolls up; go on at the end."""
-        super().watch_scroll_y(old_value, new_value)
-        if round(new_value) < round(old_value) and new_value < self._end():
-            self._set_following(on=False)
-        elif new_value >= self._end() and not self.wraps:
-            self._set_following(on=True)
-
-    def _scroll(self, lines: int) -> None:
-        top = self._top() if self.following else round(self.scroll_y)
-        self.scroll_to(y=max(0, min(top + lines, self._end())), animate=False, force=True)
-        if lines < 0:
-            self._set_following(on=self._end() <= 0)
-        elif self.wraps and top + lines >= self._end():
-            self._set_following(on=True)
-
-    def _follow(self, *, on: bool) -> None:
-        if on:
-            self._to_end()
-        else:
-            self.scroll_to(y=self._top(), animate=False, force=True)
-        self._set_following(on=on)
-
-    def _set_following(self, *, on: bool) -> None:
-        if on != self.following or (on and self.unseen):
-            self.following = on
-            self.unseen = 0
-            self._tell()
-
-    def _to_end(self) -> None:
-        self.scroll_to(y=self._end(), animate=False, force=True)
-
-    def _end(self) -> int:
-        return self.max_scroll_y  # as Textual clamps by it, a change of size never looks like scrolling up
-
-    def _width(self) -> int:
-        return max(1, self.scrollable_content_region.width)
-
-    def _resize(self) -> None:
-        # Wrapped, the last line may be scrolled to the top: lines are the unit, whatever room each takes.
-        height = self.count + (self.page_lines() - 1 if self.wraps and self.count else 0)
-        # Only what is wider than the view may bring a scroll bar, which takes a line from the view.
-        self.virtual_size = Size(1 if self.wraps else self._widest, height)
-        self.refresh()
-        self.call_after_refresh(self._stay)
-
-    def on_resize(self) -> None:
-        """Keep the end in view when the size changes."""
-        self._resize()
-        self._stay()
-
-    def _stay(self) -> None:
+    def _redraw(self, top: Top) -> None:
+        """Draw again another way, and stay at a line."""
+        self._drawn.clear()
+        self._widest = 0
+        self.lay_out_again()
         if self.following:
             self._to_end()
-
-    # -- searching
-
-    @work(group="search", exclusive=True, exit_on_error=False)
-    async def search(self, text: str) -> None:
-        """Find every line with a text, whatever its case, and go to the last one at or above the view."""
-        self.pattern, self.hits, self._searched_to = text, [], 0
-        if not text:
-            self._place = None
-            self._tell()
-            return
-        await self._find_hits()
-        if self.hits and self.pattern == text:
-            bottom = self._top() + self.page_lines()
-            self._go(self.hits[max(0, bisect_right(self.hits, bottom) - 1)])
-
-    @work(group="search", exclusive=True, exit_on_error=False)
-    async def step(self, direction: int) -> None:
-        """Go to the next hit (1) or the one before (-1), round the ends."""
-        await self._find_hits()
-        if not self.hits:
-            return
-        here = self._top() if self._place is None else self._place
-        at = bisect_right(self.hits, here) if direction > 0 else bisect_left(self.hits, here) - 1
-        self._go(self.hits[at % len(self.hits)])
-
-    async def _find_hits(self) -> None:
-        log, text = self._log, self.pattern
-        if log is None or not text:
-            return
-        self.searching = True
-        self._tell()
-        try:
-            await self._whole.wait()  # numbers are only final once the beginning is known
-            until = log.count
-            found = await asyncio.to_thread(find_text, log, self._searched_to, text)
-            if log is self._log and text == self.pattern:
-                self.hits = [*self.hits, *found][:HITS]
-                self._searched_to = until
-        finally:
-            self.searching = False
-            self._tell()
-
-    @work(group="search", exclusive=True, exit_on_error=False)
-    async def _jump(self, wanted: Callable[[bytes], object], direction: int) -> None:
-        log = self._log
-        if log is None:
-            return
-        here = self._place if self._place is not None else (self._top() if direction < 0 else self._top() - 1)
-        back = direction < 0
-        found = await asyncio.to_thread(
-            log.find, here + direction, lambda line: bool(wanted(line)), backwards=back
-        )
-        if found is not None:
-            self._go(found)
         else:
-            self.notify("There is no further error.", markup=False)
+            self._go_top(Top(top.position))
+        self.tell()
 
-    def _go(self, number: int) -> None:
-        self._place = number
-        if not self._top() <= number < self._top() + self.page_lines() or self.wraps:
-            self.scroll_to(
-                y=max(0, min(number - self.page_lines() // 3, self._end())), animate=False, force=True
-            )
-        self._set_following(on=False)
-        self._tell()
-
-    def _tell(self) -> None:
-        self.refresh()
-        self.post_message(self.Changed())
-
-    # -- drawing
+    # -- what is copied and saved
 
     def text_in_view(self) -> str:
         """Give the lines in view as plain text, safe to paste."""
-        last = min(self.count, self._top() + self.page_lines())
-        return "\n".join(self._line(number).display() for number in range(self._top(), last))
+        seen = dict.fromkeys(self.number_of(position) for position, _ in self.page())
+        return "\n".join(self._text(seen))
 
-    def render_line(self, y: int) -> Strip:
-        """Draw the line at a place of the screen."""
-        width = self._width()
-        if self.wraps:
-            rows = self._wrapped()
-            return rows[y].extend_cell_length(width, self.rich_style) if y < len(rows) else self._blank()
-        number = round(self.scroll_y) + y
-        if number >= self.count:
-            return self._blank()
-        strip = self._strip(number)
-        if strip.cell_length > self._widest:
-            self._widest = min(strip.cell_length, LONGEST)
-            self.call_later(self._resize)
-        left = round(self.scroll_x)
-        return strip.crop_extend(left, left + width, self._background(number))
+    def chosen_numbers(self) -> Sequence[int] | None:
+        """Give the numbers of what is selected, else of what is filtered; None: of the whole log."""
+        if (span := self.chosen) is None:
+            return self._shown
+        if self._shown is None:
+            return span
+        return self._shown[self._shown.before(span[0]) : self._shown.until(span[-1])]  # type: ignore[no-any-return]
 
-    def _blank(self) -> Strip:
-        return Strip.blank(self._width(), self.rich_style)
+    def chosen_text(self) -> str | None:
+        """Give the selected lines as plain text, safe to paste; None without a selection. Reads the disk."""
+        numbers = self.chosen_numbers() if self.chosen is not None else None
+        return None if numbers is None else "\n".join(self._text(numbers))
 
-    def _top(self) -> int:
-        """Give the number of the first line in view."""
-        if self.wraps and self.following:
-            left, number = self.page_lines(), self.count
-            while number > 0 and left > 0:
-                number -= 1
-                left -= self._rows_of(number)
-            return number if left >= 0 else number + 1
-        return round(self.scroll_y)
+    def _text(self, numbers: Iterable[int]) -> Iterable[str]:
+        left = COPIED
+        for number in numbers:
+            line = self.log_file.line(number).display() if self.log_file else ""
+            left -= len(line)
+            if left < 0:
+                return
+            yield line
 
-    def _rows_of(self, number: int) -> int:
-        return max(1, -(-self._strip(number).cell_length // self._width()))
+    def action_save_log(self) -> None:
+        """Write the log, what is filtered, or what is selected, into a file."""
+        self.post_message(self.Wish("save"))
 
-    def _wrapped(self) -> list[Strip]:
-        width, page = self._width(), self.page_lines()
-        rows: list[Strip] = []
-        if self.following:
-            number = self.count
-            while number > 0 and len(rows) < page:
-                number -= 1
-                rows[:0] = fold(self._strip(number), width, self._background(number))
-            return rows[-page:]
-        number = round(self.scroll_y)
-        while number < self.count and len(rows) < page:
-            rows += fold(self._strip(number), width, self._background(number))
-            number += 1
-        return rows
+    def action_edit_log(self) -> None:
+        """Open a copy in the editor."""
+        self.post_message(self.Wish("edit"))
 
-    def _line(self, number: int) -> LogLine:
-        return self._log.line(number) if self._log else LogLine(None, "?", "")
+    def action_page_log(self) -> None:
+        """Open a copy in the pager."""
+        self.post_message(self.Wish("page"))
+
+    # -- drawing
 
     def _sign(self, number: int) -> str:
         if number == self._place:
             return "»"
-        at = bisect_left(self.hits, number)
-        return "•" if at < len(self.hits) and self.hits[at] == number else " "
+        return "•" if number in self.hits else " "
 
     def _background(self, number: int) -> Style:
-        hit = self._sign(number) != " "
+        if (span := self.chosen) is not None and number in span:
+            return self.rich_style + self.get_component_rich_style("log--chosen")
+        hit = number == self._place or (number in self.hits and not self.only_hits)
         return self.rich_style + self.get_component_rich_style("log--hit") if hit else self.rich_style
 
-    def _strip(self, number: int) -> Strip:
+    def _draw(self, number: int) -> list[Strip]:
+        log = self.log_file
+        if log is None:
+            return [Strip.blank(1)]
         place = self.get_component_rich_style("log--place")
         look = LineLook(
-            partial(role_style, self), Style(color=place.color, bgcolor=place.bgcolor), self.app.console
+            partial(role_style, self),
+            Style(color=place.color, bgcolor=place.bgcolor),
+            self.app.console,
+            self.finder.wanted,
+            self.times,
+            log.began,
         )
-        sign, base = self._sign(number), self._background(number)
-        return look.draw(self._line(number), base, sign=sign, pattern=self.pattern, timed=self.timed)
+        sign, base, line = self._sign(number), self._background(number), log.line(number)
+        found = find_json(line.text) if self.lays_out or number in self._unfolded else None
+        rows = (
+            [look.draw(line, base, sign)]
+            if found is None
+            else look.laid_out(line, lay_out(found), base, sign)
+        )
+        return [part for row in rows for part in fold(row, self.width(), base)] if self.wraps else rows
+
+    def _json(self, number: int) -> object:
+        return find_json(self.log_file.line(number).text) if self.log_file else None
