@@ -6,16 +6,10 @@ folder of its `alembic.ini`, which is what relative paths in that file are relat
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
 import os
-import posixpath
 import re
-import sqlite3
 from collections.abc import Mapping
-from contextlib import closing
 from pathlib import Path
-from urllib.parse import parse_qsl, quote, unquote
 
 from opconsole.steps import NO_VARIABLES, StepContext, StepFailed, describe_result
 from opconsole.trees import UnsafeTreeError, inside
@@ -27,6 +21,10 @@ _REVISION = re.compile(r"[0-9A-Za-z_][0-9A-Za-z_@+:.-]{0,127}")
 _CURRENT_LINE = re.compile(r"Rev: ([0-9A-Za-z_][0-9A-Za-z_.-]*)((?: \([a-z ]+\))*)")
 _PLAIN_LINE = re.compile(r"([0-9A-Za-z_][0-9A-Za-z_.-]*)((?: \([a-z ]+\))*)")
 _HEADER = "Current revision(s) for "
+_RUNNING = re.compile(
+    r"\bRunning (?:upgrade [0-9A-Za-z_., -]* ?-> (?P<to>[0-9A-Za-z_.-]+)"
+    r"|downgrade (?P<from>[0-9A-Za-z_.-]+) -> )"
+)
 
 
 class AlembicConfigError(Exception):
@@ -48,6 +46,23 @@ def upgrade_argv(config: Path, revision: str) -> tuple[str, ...]:
 def downgrade_argv(config: Path, revision: str) -> tuple[str, ...]:
     """Migrate back to *revision* (BASE: before all migrations)."""
     return (*_alembic(config), "downgrade", check_revision(revision))
+
+
+def sql_argv(config: Path, start: str, end: str, *, back: bool = False) -> tuple[str, ...]:
+    """Print the SQL of the way from *start* to *end* and run none of it (Alembic's offline mode)."""
+    verb = "downgrade" if back else "upgrade"
+    return (*_alembic(config), verb, f"{check_revision(start)}:{check_revision(end)}", "--sql")
+
+
+def parse_progress(line: str) -> tuple[str, str] | None:
+    """Give what Alembic begins to run, where a line of its log tells: "upgrade" or "downgrade", and what of.
+
+    None for any other line, and so for every line where the project's logging is not set up to show them.
+    """
+    match = _RUNNING.search(line)
+    if match is None:
+        return None
+    return ("upgrade", match["to"]) if match["to"] else ("downgrade", match["from"])
 
 
 def check_revision(revision: str) -> str:
@@ -141,50 +156,6 @@ def find_config(root: Path, migrations_path: str, configured: str | None = None)
     )
 
 
-def database_identity(url: str, base: Path | None = None) -> str:
-    """Name the database that *url* means, without user, password or driver, for comparing and showing.
-
-    A relative SQLite path is taken from *base* (for Alembic: the folder of its alembic.ini). The same
-    database written differently (default port, driver, ``postgres://``) has one identity. Raises
-    ValueError, without the URL in it, for what is none.
-    """
-    match = _URL.fullmatch(url.strip())
-    if match is None:
-        raise ValueError("not a database URL; allowed: scheme://user:password@host:port/name")
-    scheme = _SCHEMES.get(name := match["scheme"].partition("+")[0].lower(), name)
-    query = dict(parse_qsl(match["query"] or ""))
-    if scheme == "sqlite":
-        return f"sqlite:{_sqlite_name(match['rest'], base)}"
-    authority, _, database = match["rest"].rpartition("@")[2].partition("/")
-    host, port = _host_and_port(authority)
-    host = query.get("host", unquote(host)) or "localhost"
-    port = query.get("port", port) or _PORTS.get(scheme, "")
-    database = query.get("dbname", unquote(database))
-    host = host if host.startswith("/") else host.lower()  # a socket's folder, or a name
-    return f"{scheme}://{host}{f':{port}' if port else ''}/{database}"
-
-
-async def schema_fingerprint(url: str, base: Path | None = None) -> str | None:
-    """Give a digest of the database's schema, or None where it cannot be told (anything but SQLite, now).
-
-    A SQLite file that does not exist has the fingerprint of an empty schema, and is not made. Raises
-    StepFailed if the file cannot be read.
-    """
-    identity = database_identity(url, base)
-    if not identity.startswith("sqlite:/"):
-        return None
-    return await asyncio.to_thread(_sqlite_fingerprint, Path(identity.removeprefix("sqlite:")))
-
-
-# As SQLAlchemy reads it: a password ends at the first "@" and may hold "/" and "?". Where more "@" follow,
-# everything before the last one is dropped too: no part of a password may be taken for a host and be shown.
-_URL = re.compile(
-    r"(?P<scheme>[A-Za-z][\w+]*)://(?:[^:/@?]*(?::[^@]*)?@)?(?P<rest>[^?]*)(?:\?(?P<query>.*))?", re.DOTALL
-)
-_SCHEMES = {"postgres": "postgresql"}
-_PORTS = {"postgresql": "5432", "mysql": "3306", "mariadb": "3306", "mssql": "1433", "oracle": "1521"}
-
-
 def _alembic(config: Path) -> tuple[str, ...]:
     return ("python", "-m", "alembic", "-c", _checked_config(config).name)
 
@@ -195,45 +166,6 @@ def _checked_config(config: Path) -> Path:
     return config
 
 
-def _sqlite_name(rest: str, base: Path | None) -> str:
-    path = unquote(rest.removeprefix("/"))
-    if path in ("", ":memory:"):
-        return ":memory:"
-    path = path.removeprefix("file:")
-    if base is None and not posixpath.isabs(path):
-        raise ValueError("a relative SQLite path; write it absolute, or say what it is relative to")
-    return os.path.realpath(posixpath.join(os.fspath(base or "/"), path))
-
-
-def _host_and_port(authority: str) -> tuple[str, str]:
-    if authority.startswith("["):
-        host, _, rest = authority[1:].partition("]")
-        return f"[{host}]", rest.removeprefix(":")
-    host, _, port = authority.partition(":")
-    return host, port
-
-
-def _sqlite_fingerprint(path: Path) -> str:
-    rows: list[tuple[str, str, str, str | None]] = []
-    if path.exists():
-        try:
-            # mode=ro: asking must never make, convert or lock for writing what the project owns.
-            with closing(
-                sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=10)
-            ) as database:
-                rows = database.execute(
-                    "SELECT type, name, tbl_name, sql FROM sqlite_master "
-                    "WHERE name NOT LIKE 'sqlite\\_stat%' ESCAPE '\\' ORDER BY type, name, tbl_name"
-                ).fetchall()
-        except sqlite3.Error as error:
-            busy = isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
-            raise StepFailed(f"the schema of {path} cannot be read: {error}", retryable=busy) from error
-    digest = hashlib.sha256(b"opconsole schema 1\n")
-    for row in rows:
-        digest.update(repr(row).encode() + b"\n")
-    return f"sha256:{digest.hexdigest()}"
-
-
 __all__ = [
     "BASE",
     "AlembicConfigError",
@@ -241,10 +173,10 @@ __all__ = [
     "check_revision",
     "current_argv",
     "current_revision",
-    "database_identity",
     "downgrade_argv",
     "find_config",
     "parse_current",
-    "schema_fingerprint",
+    "parse_progress",
+    "sql_argv",
     "upgrade_argv",
 ]

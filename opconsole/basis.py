@@ -22,7 +22,7 @@ from opconsole.settings.model import Environment, MigrateWhen, Project
 from opconsole.sources import SourceError, SourceKind, SourceVersion, StoredSource, resolve_source
 from opconsole.step_runner import StepRunner
 from opconsole.steps import Step, StepContext, StepFailed
-from opconsole.surroundings import Scope
+from opconsole.surroundings import Scope, Site
 from opconsole.targeting import target_for
 from opconsole.targets.base import TargetState
 from opconsole.trees import UnsafeTreeError
@@ -75,15 +75,21 @@ async def _refuse_other_commit(attempt: Attempt, source: SourceVersion) -> None:
 
 async def read_migrations(attempt: Attempt, context: StepContext, stored: StoredSource) -> MigrationPath:
     """Read which migrations lie between the database and the head of the sources."""
-    run, task = attempt.run, attempt.task
-    folder = migrations_folder(attempt.host, run, task.migrations_path)
-    files = MigrationFiles(attempt.host, run, stored.path, folder)
+    site, task = site_of(attempt), attempt.task
+    files = MigrationFiles(site, stored.path, migrations_folder(site, task.migrations_path))
     start = await files.revision_now(await for_database(context), migration_limit(attempt))
-    return await (files.newest(start) if goes_back(attempt) else files.path(start, None))
+    if not goes_back(attempt):
+        return await files.path(start, task.revision)
+    return await (files.back_to(task.revision, start) if task.revision else files.newest(start))
+
+
+def site_of(attempt: Attempt) -> Site:
+    """Give the environment that the run works on."""
+    return Site.of(attempt.host, attempt.run)
 
 
 def goes_back(attempt: Attempt) -> bool:
-    """Say whether the run takes the newest migration back."""
+    """Say whether the run takes migrations back: the newest, or all behind the named revision."""
     return attempt.run.action == Action.DOWNGRADE
 
 

@@ -14,7 +14,8 @@ from opconsole.attempt import Attempt
 from opconsole.basis import Basis, goes_back, migrate_first, migration_limit
 from opconsole.git import GitError
 from opconsole.health import CommandCheck, HealthCheck, HttpCheck, TcpCheck, wait_healthy
-from opconsole.migrating import RevisionHeard, downgrade_step, upgrade_step
+from opconsole.migrate_step import downgrade_step, upgrade_step
+from opconsole.migrating import RevisionHeard
 from opconsole.programs import ProgramResult
 from opconsole.settings import targets as configured
 from opconsole.sources import SourceError, SourceVersion, create_tag

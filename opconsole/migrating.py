@@ -1,4 +1,4 @@
-"""Migrations of a run: which files lie between the database and the release, and the steps that run them.
+"""Migrations: which files lie between a database and a release.
 
 Alembic is the project's own program, with the project's interpreter and the environment's database. What it
 will run is read from the private copy of the sources beforehand, so that a plan can name every file.
@@ -8,28 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from guardrails.check import check_migrations
 from guardrails.migrations.chain import Chain, ChainError
 from guardrails.migrations.model import MigrationFile
-from opconsole.alembic_program import (
-    BASE,
-    AlembicConfigError,
-    current_revision,
-    database_identity,
-    downgrade_argv,
-    find_config,
-    schema_fingerprint,
-    upgrade_argv,
-)
-from opconsole.host import Host
-from opconsole.journal.records import Run
-from opconsole.programs import Ending
-from opconsole.settings.secrets import SecretError, resolve_all
-from opconsole.steps import Step, StepContext, StepFailed, StepInterrupted, StepKind, describe_result
+from opconsole.alembic_program import BASE, AlembicConfigError, current_revision, find_config
+from opconsole.databases import sqlite_file
+from opconsole.migration_database import name_of_database, surely
+from opconsole.steps import StepContext, StepFailed
+from opconsole.surroundings import Site
 from opconsole.trees import UnsafeTreeError, inside
 
 UNKNOWN = "unknown"
@@ -76,11 +67,23 @@ class MigrationPath:
     steps: tuple[MigrationStep, ...]
     support: tuple[tuple[str, str], ...]
     """Files that are not migrations but run with them (alembic.ini, env.py), and their digests."""
+    site: Site = field(repr=False)
+    """Whose database it is, for asking."""
 
     @property
     def reversible(self) -> bool:
         """True when each migration on the way can be taken back."""
         return all(step.reversible for step in self.steps)
+
+    @property
+    def commits_midway(self) -> bool:
+        """True when something on the way may commit by itself, so that a failure can leave half of it behind.
+
+        Told by words in the files, comments included: rather once too often than once too seldom.
+        """
+        files = [step.path for step in self.steps] + [path for path, _ in self.support]
+        texts = ((self.root / path).read_text("utf-8", "replace") for path in files)
+        return any(_COMMITS.search(text) for text in texts)
 
     def to_json(self) -> dict[str, object]:
         """Give what the plan says of it."""
@@ -94,35 +97,38 @@ class MigrationPath:
         }
 
 
-def migrations_folder(host: Host, run: Run, of_task: str | None) -> str:
+def migrations_folder(site: Site, of_task: str | None) -> str:
     """Give the folder of the migration files: the task's, else the settings'. Raises StepFailed."""
-    configured = host.workspace.settings.projects[run.project].migrations
+    configured = site.settings.migrations
     folder = of_task or (configured.path if configured else None)
     if folder is None:
         raise StepFailed(
-            f"no folder of migrations is known for {run.project}; set migrations_path in the task, "
-            f"or [projects.{run.project}.migrations] path in opconsole.toml"
+            f"no folder of migrations is known for {site.project}; set migrations_path in the task, "
+            f"or [projects.{site.project}.migrations] path in opconsole.toml"
         )
     return folder
 
 
 @dataclass(frozen=True, slots=True)
 class MigrationFiles:
-    """The migration files in one private copy of a project's sources, looked at for a run."""
+    """The migration files in one private copy of a project's sources, looked at for one environment."""
 
-    host: Host
-    run: Run
+    site: Site
     root: Path
     folder: str
     """Relative to the project."""
 
     async def revision_now(self, context: StepContext, limit: float) -> str:
-        """Ask the database at which revision it stands; BASE before all migrations. Raises StepFailed."""
+        """Ask the database at which revision it stands; BASE before all migrations. Raises StepFailed.
+
+        That it can be asked by us, too, is seen first: without that nobody could watch over a migration.
+        """
         config = await asyncio.to_thread(self._config)
-        file = await asyncio.to_thread(_sqlite_file, database_of(self.host, self.run, config))
+        file = sqlite_file(await asyncio.to_thread(name_of_database, self.site, config))
         if file is not None and not await asyncio.to_thread(file.exists):
             return BASE  # asking would create the file, and nothing may change before the gate
-        revisions = await current_revision(context, config, variables=_QUIET, limit=limit)
+        await surely(self.site, config, lambda database: database.check())
+        revisions = await current_revision(context, config, variables=QUIET, limit=limit)
         if len(revisions) > 1:
             raise StepFailed(
                 f"the database stands at several revisions ({', '.join(sorted(revisions))}); "
@@ -131,7 +137,10 @@ class MigrationFiles:
         return next(iter(revisions), BASE)
 
     async def path(self, start: str, end: str | None) -> MigrationPath:
-        """Give the way forward from *start* to *end* (None: the head). Raises StepFailed."""
+        """Give the way forward from *start* to *end* (None: the head). Raises StepFailed.
+
+        A revision may be named by a beginning of four letters or more.
+        """
         return await asyncio.to_thread(self._path, start, end)
 
     async def newest(self, revision: str) -> MigrationPath:
@@ -141,10 +150,25 @@ class MigrationFiles:
         """
         if revision == BASE:
             raise StepFailed("the database stands before all migrations: there is nothing to take back")
-        path = await asyncio.to_thread(lambda: self._path(self._below(revision), revision))
-        if not path.reversible:
-            raise StepFailed(f"migration {revision} cannot be taken back: it has no downgrade")
-        return path
+        return _reversible(await asyncio.to_thread(lambda: self._path(self._below(revision), revision)))
+
+    async def back_to(self, lower: str, revision: str) -> MigrationPath:
+        """Give the way to *revision* from *lower*, which a downgrade to there goes back.
+
+        Raises StepFailed where *lower* does not lie below it, or something between cannot be gone back.
+        """
+        return _reversible(await asyncio.to_thread(self._back, lower, revision))
+
+    def _back(self, lower: str, revision: str) -> MigrationPath:
+        if revision == BASE:
+            raise StepFailed("the database stands before all migrations: there is nothing to take back")
+        try:
+            chain = self._chain()
+            full = BASE if lower == BASE else chain.resolve(lower)
+            chain.between(None if full == BASE else full, revision)
+        except (ChainError, UnsafeTreeError) as error:
+            raise StepFailed(str(error)) from error
+        return self._path(full, revision)
 
     def _below(self, revision: str) -> str:
         try:
@@ -159,71 +183,54 @@ class MigrationFiles:
         config = self._config()
         try:
             chain = self._chain()
-            files = chain.path(None if start == BASE else start, end or "head")
+            upper = _head(chain) if end is None or end == "head" else chain.resolve(end)
+            files = chain.path(None if start == BASE else start, upper)
         except (ChainError, UnsafeTreeError) as error:
             raise StepFailed(str(error)) from error
+        if not files and start not in (BASE, upper):
+            raise StepFailed(
+                f"the database stands at {start}, which is beyond {upper}; "
+                "going back is a task of its own: agent_type migration, action downgrade"
+            )
         return MigrationPath(
             root=self.root,
             folder=self.folder,
             config=config,
-            database=database_of(self.host, self.run, config),
+            database=name_of_database(self.site, config),
             start=start,
-            end=end or _head(chain),
+            end=upper,
             steps=tuple(_step(self.root, file) for file in files),
             support=tuple(_support(self.root, config, self.folder)),
+            site=self.site,
         )
 
     def _chain(self) -> Chain:
-        environment = self.run.environment
-        gate = self.host.workspace.gate(self.run.project, environment).kind
+        gate = self.site.workspace.gate(self.site.project, self.site.environment).kind
         place = inside(self.root, self.folder)
-        return check_migrations(place, environment=environment, gate=gate, root=self.root).chain
+        return check_migrations(place, environment=self.site.environment, gate=gate, root=self.root).chain
 
     def _config(self) -> Path:
-        configured = self.host.workspace.settings.projects[self.run.project].migrations
+        configured = self.site.settings.migrations
         try:
             return find_config(self.root, self.folder, configured.config if configured else None)
         except (AlembicConfigError, UnsafeTreeError) as error:
             raise StepFailed(str(error)) from error
 
 
-def upgrade_step(path: MigrationPath, limit: float, stands_at: RevisionHeard) -> Step:
-    """Give the step that migrates forward; *stands_at* hears where the database stands, or UNKNOWN."""
-    argv = upgrade_argv(path.config, path.end)
-
-    async def act(context: StepContext) -> str:
-        await _move(context, path, _Move(argv, path.start, path.end, limit), stands_at)
-        return f"{path.start} → {path.end}"
-
-    title = f"Migrate {path.start} → {path.end} ({len(path.steps)})"
-    return Step("migrate", StepKind.PROBE, title, argv, limit, act)
-
-
-def downgrade_step(path: MigrationPath, limit: float, stands_at: RevisionHeard) -> Step:
-    """Give the step that takes the path's migrations back, from its end to its start."""
-    argv = downgrade_argv(path.config, path.start)
-
-    async def act(context: StepContext) -> str:
-        await _move(context, path, _Move(argv, path.end, path.start, limit), stands_at)
-        return f"{path.end} → {path.start}"
-
-    title = f"Migrate back {path.end} → {path.start} ({len(path.steps)})"
-    return Step("migrate-back", StepKind.PROBE, title, argv, limit, act)
-
-
-def database_of(host: Host, run: Run, config: Path) -> str:
-    """Name the environment's database, without user and password. Raises StepFailed where there is none.
-
-    Alembic resolves a relative SQLite path in the folder that it runs in, which is that of *config*.
-    """
-    try:
-        return database_identity(_database_url(host, run), config.parent)
-    except ValueError as error:
-        raise StepFailed(f"the database of {run.environment}: {error}") from error
-
-
 # Python's own cache files would change the private copy that the digest is of.
-_QUIET = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
+QUIET = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
+"""Variables that every call of Alembic gets."""
+
+_COMMITS = re.compile(
+    r"autocommit|\bCOMMIT\b|\.commit\(|\bCONCURRENTLY\b|transactional_ddl\s*=\s*False", re.IGNORECASE
+)
+
+
+def _reversible(path: MigrationPath) -> MigrationPath:
+    stuck = [step.revision for step in path.steps if not step.reversible]
+    if stuck:
+        raise StepFailed(f"migration {', '.join(stuck)} cannot be taken back: it has no downgrade")
+    return path
 
 
 def _head(chain: Chain) -> str:
@@ -257,69 +264,3 @@ def _support(root: Path, config: Path, folder: str) -> list[tuple[str, str]]:
 
 def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _database_url(host: Host, run: Run) -> str:
-    database = host.workspace.settings.projects[run.project].environments[run.environment].database
-    if database is None:
-        raise StepFailed(
-            f"no database is configured for {run.environment} of {run.project}; set "
-            f"[projects.{run.project}.environments.{run.environment}.database] url in opconsole.toml"
-        )
-    try:
-        resolved = resolve_all({"url": database.url}, environ=host.environ, workspace=host.workspace.root)
-    except SecretError as error:
-        raise StepFailed(f"the database of {run.environment}: {error}") from error
-    return resolved.variables["url"]
-
-
-@dataclass(frozen=True, slots=True)
-class _Move:
-    argv: Sequence[str]
-    start: str
-    end: str
-    limit: float
-
-
-async def _move(context: StepContext, path: MigrationPath, move: _Move, stands_at: RevisionHeard) -> None:
-    """Run Alembic, and believe the database, not the exit status, about where that led."""
-    before = await context.once("schema", lambda: _fingerprint(path))
-    await stands_at(UNKNOWN)
-    result = await context.program(move.argv, cwd=path.config.parent, variables=_QUIET)
-    after = await _stands_at(context, path, move.limit)
-    unchanged = after == move.start and before is not None and await _fingerprint(path) == before
-    if result.ending is Ending.INTERRUPTED and after != move.end:
-        if not unchanged:
-            raise StepInterrupted(f"the migration ended without a record; the database says {after}")
-        context.note(f"the database stands cleanly at {after}; migrating again")
-        result = await context.program(move.argv, cwd=path.config.parent, variables=_QUIET)
-        after = await _stands_at(context, path, move.limit)
-        unchanged = after == move.start and await _fingerprint(path) == before
-    if after == move.start != move.end and before is not None and not unchanged:
-        # Half-done DDL: where DDL is not transactional, the version table alone would call this clean.
-        raise StepFailed(
-            f"the migration failed ({describe_result(result)}) and left the schema half changed at {after}; "
-            "compare the schema with the migration's log, and mend it by hand"
-        )
-    await stands_at(after)
-    if not result.ok and not (result.ending is Ending.INTERRUPTED and after == move.end):
-        raise StepFailed(f"the migration failed ({describe_result(result)}); the database stands at {after}")
-    if after != move.end:
-        raise StepFailed(f"the database stands at {after} after the migration, not at {move.end}")
-
-
-def _sqlite_file(database: str) -> Path | None:
-    return Path(database.removeprefix("sqlite:")) if database.startswith("sqlite:/") else None
-
-
-async def _fingerprint(path: MigrationPath) -> str | None:
-    file = _sqlite_file(path.database)
-    return None if file is None else await schema_fingerprint(f"sqlite:///{file}")
-
-
-async def _stands_at(context: StepContext, path: MigrationPath, limit: float) -> str:
-    try:
-        revisions = await current_revision(context, path.config, variables=_QUIET, limit=limit)
-    except StepFailed as failure:
-        raise StepFailed(f"after the migration, {failure.reason}") from failure
-    return "+".join(sorted(revisions)) or BASE

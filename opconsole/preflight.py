@@ -23,6 +23,7 @@ from opconsole.basis import (
     migration_limit,
     read_migrations,
     resolve,
+    site_of,
     wants_migrations,
 )
 from opconsole.effects import working_copy
@@ -168,7 +169,7 @@ class Preflight:
         attempt = self._attempt
         stored = self._stored()
         configured = attempt.project.migrations
-        folder = migrations_folder(attempt.host, attempt.run, attempt.task.migrations_path)
+        folder = migrations_folder(site_of(attempt), attempt.task.migrations_path)
         since = None
         if attempt.task.action is not MigrationAction.VALIDATE:
             path = await read_migrations(attempt, context, stored)

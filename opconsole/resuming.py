@@ -23,6 +23,7 @@ from opconsole.rollback import WayBack, rollback_steps, way_back_from, way_to
 from opconsole.sources import SourceKind, SourceVersion, StoredSource
 from opconsole.step_runner import Planned
 from opconsole.steps import StepFailed, StepInterrupted
+from opconsole.surroundings import Site
 from opconsole.targets.base import TargetState
 from queues.scheduler import Outcome
 from queues.states import RunState
@@ -161,7 +162,8 @@ class Resumed(Pipeline):
         planned = (self._attempt.run.plan or {}).get("migrations")
         if not isinstance(planned, dict):
             return None
-        files = MigrationFiles(self._attempt.host, self._attempt.run, stored.path, str(planned["path"]))
+        site = Site.of(self._attempt.host, self._attempt.run)
+        files = MigrationFiles(site, stored.path, str(planned["path"]))
         return await files.path(str(planned["from"]), str(planned["to"]))
 
     async def _way_as_begun(self, rows: Sequence[StepRow]) -> WayBack:

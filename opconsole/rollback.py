@@ -17,10 +17,11 @@ from opconsole.basis import checks_of, for_database, migration_limit, programs_o
 from opconsole.effects import ScopedSteps, health_steps
 from opconsole.host import Host
 from opconsole.journal.records import ReleaseRow, Run
-from opconsole.migrating import UNKNOWN, MigrationFiles, MigrationPath, RevisionHeard, downgrade_step
+from opconsole.migrate_step import downgrade_step
+from opconsole.migrating import UNKNOWN, MigrationFiles, MigrationPath, RevisionHeard
 from opconsole.plans import Plan, seal
 from opconsole.steps import StepContext, StepFailed
-from opconsole.surroundings import Scope
+from opconsole.surroundings import Scope, Site
 from opconsole.targeting import target_for
 from opconsole.targets.base import Release
 from queues.tasks import TaskKind
@@ -146,7 +147,7 @@ async def check_as_recorded(attempt: Attempt, way: WayBack, context: StepContext
                 "somebody switched by hand: switch back, or deploy again"
             )
     if way.migrations is not None:
-        files = MigrationFiles(host, run, way.migrations.root, way.migrations.folder)
+        files = MigrationFiles(Site.of(host, run), way.migrations.root, way.migrations.folder)
         stands_at = await files.revision_now(await for_database(context), migration_limit(attempt))
         if stands_at != way.migrations.end:
             raise StepFailed(
@@ -201,7 +202,7 @@ async def _way(host: Host, run: Run, to: ReleaseRow | None, now: _Serving, end: 
         return WayBack(to, problem=f"no {missing} is on record{f' for release {to.name}' if to else ''}")
     try:
         stored = await host.sources.verify(now.source_digest)
-        path = await MigrationFiles(host, run, stored.path, now.migrations).path(end, now.revision)
+        path = await MigrationFiles(Site.of(host, run), stored.path, now.migrations).path(end, now.revision)
     except (StoreError, StepFailed) as error:
         return WayBack(to, problem=str(error))
     stuck = [step.revision for step in path.steps if not step.reversible]

@@ -161,6 +161,12 @@ class _NoPrograms:
     def note(self, text: str) -> None:
         """Say nothing."""
 
+    async def progress(self, done: int, total: int, text: str) -> None:
+        """Say nothing."""
+
+    async def follow(self, heard: Callable[[str], Awaitable[None]]) -> None:
+        """Hear nothing: no program writes."""
+
 
 SWITCHES = frozenset({"switch", "deploy"})
 """Names of the steps after which another release may serve."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -13,8 +14,10 @@ from pathlib import Path
 
 from guardrails.environments import GateKind
 from opconsole.host import Host
+from opconsole.journal import ops
+from opconsole.journal.errors import JournalError
 from opconsole.journal.records import Phase, Run
-from opconsole.logs import LogLine, tail
+from opconsole.logs import ERRORS, OUTPUT, LogLine, follow, tail
 from opconsole.programs import Ending, Program, ProgramResult, TraceState, attend, run_program, trace
 from opconsole.settings.secrets import SecretError
 from opconsole.steps import CAPTURE_LIMIT, NO_VARIABLES, Step, StepFailed, StepInterrupted, StepKind
@@ -72,6 +75,38 @@ class StepRunner:
         """Write a line of our own into the run's log."""
         self.last_note = text
         self._note(text)
+
+    async def progress(self, done: int, total: int, text: str) -> None:
+        """Say how far the step has come, in the journal, where consoles see it while the step goes on."""
+        now, run, step = self._host.clock.now(), self._run_of, self._planned.step
+        told = f"{done}/{total} {text}"
+        detail = {"environment": run.environment, "text": told, "done": done, "total": total}
+        try:
+            await self._host.journal.commit(
+                ops.tell_step(run.id, self._planned.position, told),
+                ops.event(
+                    now,
+                    "progress",
+                    run.project,
+                    task=run.task,
+                    run=run.id,
+                    step=step.name,
+                    state="running",
+                    detail=detail,
+                ),
+            )
+        except JournalError as error:
+            self.note(f"{told} (not on record: {error})")  # the step itself goes on
+
+    async def follow(self, heard: Callable[[str], Awaitable[None]]) -> None:
+        """Let *heard* hear what the step's programs write, until it is cancelled."""
+        log = self._host.log(self._run_of.id)
+        # A step that had begun before is heard from the start: what was written meanwhile counts.
+        async with contextlib.aclosing(follow(log, from_end=not self._again)) as batches:  # type: ignore[type-var]
+            async for lines in batches:
+                for line in lines:
+                    if line.stream in (OUTPUT, ERRORS):
+                        await heard(line.text)
 
     async def program(
         self,

@@ -92,6 +92,14 @@ class StepContext(Protocol):
         """Write a line of our own into the run's log."""
         ...
 
+    async def progress(self, done: int, total: int, text: str) -> None:
+        """Say how far the step has come: the *done*th of *total* parts begins, and what it is."""
+        ...
+
+    async def follow(self, heard: Callable[[str], Awaitable[None]]) -> None:
+        """Let *heard* hear what the step's programs write, line by line, until it is cancelled."""
+        ...
+
 
 Act = Callable[[StepContext], Awaitable[str | None]]
 """Does a step and gives a sentence about what it did; raises StepFailed when it could not."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
 from opconsole.host import Host
 from opconsole.journal.records import Run
 from opconsole.programs import DEFAULT_PATH, clean_variables
+from opconsole.settings.model import Project
 from opconsole.settings.secrets import Value, resolve_all
+from opconsole.workspace import Workspace
 
 
 class Scope(StrEnum):
@@ -25,54 +27,85 @@ class Scope(StrEnum):
 class Surroundings:
     """Variables for programs, and the secret values among them that must not reach a log."""
 
-    variables: Mapping[str, str]
-    secrets: tuple[str, ...]
+    variables: Mapping[str, str] = field(repr=False)
+    secrets: tuple[str, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One environment of one project, as the settings have it: where programs run and a database is."""
+
+    workspace: Workspace
+    environ: Mapping[str, str] = field(repr=False)
+    """The process's own variables, where ``env:NAME`` references are looked up."""
+    project: str
+    environment: str
+    run: str = ""
+    """The run on whose behalf something is done there; empty: nobody's, somebody only looks."""
+    version: str | None = None
+
+    @classmethod
+    def of(cls, host: Host, run: Run) -> Site:
+        """Give the site that a run works on."""
+        return cls(host.workspace, host.environ, run.project, run.environment, run.id, run.version)
+
+    @property
+    def settings(self) -> Project:
+        """The settings of the project."""
+        return self.workspace.project(self.project)
+
+    def surroundings(self, scope: Scope) -> Surroundings:
+        """Make the environment for programs. It reads files and keyrings, so call it in a thread.
+
+        Raises SecretError when a reference cannot be resolved.
+        """
+        resolved = resolve_all(self._values(scope), environ=self.environ, workspace=self.workspace.root)
+        variables = clean_variables(
+            path=self.search_path(scope),
+            home=Path(self.environ["HOME"]) if self.environ.get("HOME") else None,
+            extra={**resolved.variables, **self._own(scope)},
+        )
+        return Surroundings(variables, tuple(secret.reveal() for secret in resolved.secrets))
+
+    def search_path(self, scope: Scope) -> str:
+        """Give the PATH of programs: the virtual environment first, then the system's folders."""
+        project = self.settings
+        if scope is Scope.TARGET:
+            venv = getattr(project.environments[self.environment].target, "venv", None)
+            base = self.workspace.root
+        else:
+            venv, base = project.venv, self.workspace.project_path(self.project)
+        return f"{base / venv / 'bin'}:{DEFAULT_PATH}" if venv else DEFAULT_PATH
+
+    def _values(self, scope: Scope) -> dict[str, Value]:
+        project = self.settings
+        values: dict[str, Value] = dict(project.variables)
+        if scope is Scope.PROJECT:
+            return values
+        environment = project.environments[self.environment]
+        values.update(environment.variables)
+        if environment.database is not None:
+            values[environment.database.variable] = environment.database.url
+        if scope is Scope.TARGET:
+            values.update(getattr(environment.target, "variables", {}))
+        return values
+
+    def _own(self, scope: Scope) -> dict[str, str]:
+        variables = {"OPCONSOLE_PROJECT": self.project}
+        if self.run:
+            variables["OPCONSOLE_RUN"] = self.run
+        if self.version is not None:
+            variables["OPCONSOLE_VERSION"] = self.version
+        if scope is not Scope.PROJECT:
+            variables["OPCONSOLE_ENVIRONMENT"] = self.environment
+        return variables
 
 
 def resolve_surroundings(host: Host, run: Run, scope: Scope) -> Surroundings:
-    """Make the environment for a run's programs. It reads files and keyrings, so call it in a thread.
-
-    Raises SecretError when a reference cannot be resolved.
-    """
-    values = _values(host, run, scope)
-    resolved = resolve_all(values, environ=host.environ, workspace=host.workspace.root)
-    variables = clean_variables(
-        path=search_path(host, run, scope),
-        home=Path(host.environ["HOME"]) if host.environ.get("HOME") else None,
-        extra={**resolved.variables, **_own(run, scope)},
-    )
-    return Surroundings(variables, tuple(secret.reveal() for secret in resolved.secrets))
+    """Make the environment for a run's programs, in a thread, as `Site.surroundings` has it."""
+    return Site.of(host, run).surroundings(scope)
 
 
 def search_path(host: Host, run: Run, scope: Scope) -> str:
-    """Give the PATH of a run's programs: the virtual environment first, then the system's folders."""
-    project = host.workspace.settings.projects[run.project]
-    if scope is Scope.TARGET:
-        venv = getattr(project.environments[run.environment].target, "venv", None)
-        base = host.workspace.root
-    else:
-        venv, base = project.venv, host.workspace.project_path(run.project)
-    return f"{base / venv / 'bin'}:{DEFAULT_PATH}" if venv else DEFAULT_PATH
-
-
-def _values(host: Host, run: Run, scope: Scope) -> dict[str, Value]:
-    project = host.workspace.settings.projects[run.project]
-    values: dict[str, Value] = dict(project.variables)
-    if scope is Scope.PROJECT:
-        return values
-    environment = project.environments[run.environment]
-    values.update(environment.variables)
-    if environment.database is not None:
-        values[environment.database.variable] = environment.database.url
-    if scope is Scope.TARGET:
-        values.update(getattr(environment.target, "variables", {}))
-    return values
-
-
-def _own(run: Run, scope: Scope) -> dict[str, str]:
-    variables = {"OPCONSOLE_PROJECT": run.project, "OPCONSOLE_RUN": run.id}
-    if run.version is not None:
-        variables["OPCONSOLE_VERSION"] = run.version
-    if scope is not Scope.PROJECT:
-        variables["OPCONSOLE_ENVIRONMENT"] = run.environment
-    return variables
+    """Give the PATH of a run's programs."""
+    return Site.of(host, run).search_path(scope)

@@ -179,6 +179,17 @@ def read_action(value: object) -> MigrationAction:
     raise FieldFaultError("action", value, ", ".join(_ACTIONS))
 
 
+def read_revision(value: object) -> str | None:
+    """Read the revision that a migration leads to: an id or its beginning, never an option of Alembic."""
+    if value is None:
+        return None
+    if isinstance(value, str) and _REVISION.fullmatch(value):
+        return value
+    raise FieldFaultError(
+        "revision", value, "a revision of the project, head or base: letters, digits and . _ -, at most 64"
+    )
+
+
 def read_description(value: object) -> str:
     """Read the description: free text, of any letters that can be written again."""
     if value is None:
@@ -260,6 +271,7 @@ class TaskReader:
             environment,
             version,
             read_action(get("action")) if kind is _MIGRATION else _RUN,
+            read_revision(get("revision")) if kind is _MIGRATION else None,
             True if migrates is True else read_flag(migrates),
             self._paths[get("migrations_path")],
             depends_on or (),
@@ -333,6 +345,7 @@ class TaskReader:
         found += self._lacking(entry, kind)
         if kind is TaskKind.MIGRATION:
             check(lambda: read_action(get("action")))
+            check(lambda: read_revision(get("revision")))
         check(lambda: read_description(get("description")))
         check(lambda: read_flag(get("run_migrations")))
         check(lambda: read_path(get("migrations_path")))
@@ -419,6 +432,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _PLAIN_ID = re.compile(r"[0-9A-Za-z_.#/-]{1,128}").fullmatch
 _PROJECT = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")
 _VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+_-]{0,63}")
+_REVISION = re.compile(r"[0-9A-Za-z_][0-9A-Za-z_.-]{0,63}")
 _KINDS = {kind.value: kind for kind in TaskKind if kind.ours}
 # An enum's members are slow to reach by their class, and a file asks for them a hundred thousand times.
 _OTHER, _MIGRATION, _PROVISIONING = TaskKind.OTHER, TaskKind.MIGRATION, TaskKind.PROVISIONING

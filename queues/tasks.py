@@ -70,6 +70,8 @@ class Task:
     version: str | None = None
     """Without a leading ``v``; None where the kind allows it."""
     action: MigrationAction = MigrationAction.RUN
+    revision: str | None = None
+    """Of a migration: the revision to migrate to, forward or back; None: the head, or one back."""
     run_migrations: bool = False
     migrations_path: str | None = None
     """Relative to the project; beats the settings."""

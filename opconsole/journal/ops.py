@@ -158,6 +158,22 @@ def end_step(
     )
 
 
+_TELL_STEP = (
+    update(steps)
+    .where(
+        (steps.c.run == bindparam("of_run"))
+        & (steps.c.position == bindparam("of_position"))
+        & (steps.c.state == StepState.RUNNING.value)
+    )
+    .values(detail=bindparam("new_detail"))
+)
+
+
+def tell_step(run: str, position: int, detail: str) -> Op:
+    """Record how far a step that runs has come; nothing where it has ended meanwhile."""
+    return Op(_TELL_STEP, {"of_run": run, "of_position": position, "new_detail": detail})
+
+
 _SKIP_PENDING = (
     update(steps)
     .where((steps.c.run == bindparam("of_run")) & (steps.c.state == StepState.PENDING.value))

@@ -164,6 +164,12 @@ class Migrations(Section):
     """The database they are written for: the guardrails read their SQL in its grammar."""
     downgrade: Downgrade = Downgrade.REQUIRED
     """Whether production refuses a migration that cannot be taken back."""
+    lock_timeout: Wait = 30
+    """Seconds that a statement of a migration waits for a lock before it fails; 0: what the server says."""
+    statement_timeout: Wait | None = None
+    """Seconds that one statement may take; 0: what the server says. Default: the migration limit."""
+    client_check: Wait = 2
+    """Seconds between the server's looks whether a migration's program is still there; 0: none."""
 
 
 class Scan(Section):

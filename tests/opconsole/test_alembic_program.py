@@ -2,10 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sqlite3
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,11 +16,11 @@ from opconsole.alembic_program import (
     check_revision,
     current_argv,
     current_revision,
-    database_identity,
     downgrade_argv,
     find_config,
     parse_current,
-    schema_fingerprint,
+    parse_progress,
+    sql_argv,
     upgrade_argv,
 )
 from opconsole.programs import Ending, ProgramResult
@@ -179,43 +177,6 @@ async def test_a_database_ahead_of_the_projects_files_is_a_failure(
         await current_revision(context, config)
 
 
-async def test_the_schemas_fingerprint_comes_back_with_the_downgrade(
-    config: Path, context: Subprocesses, url: str, tmp_path: Path
-) -> None:
-    missing = await schema_fingerprint(url)
-    assert not (tmp_path / "app.db").exists()
-    assert (await context.program(upgrade_argv(config, "aaaa"), cwd=config.parent)).ok
-    before = await schema_fingerprint(url)
-    assert (await context.program(upgrade_argv(config, "bbbb"), cwd=config.parent)).ok
-    after = await schema_fingerprint(url)
-    assert (await context.program(downgrade_argv(config, "aaaa"), cwd=config.parent)).ok
-    assert len({missing, before, after}) == 3
-    assert await schema_fingerprint(url) == before
-
-
-async def test_rows_and_statistics_change_no_fingerprint(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/a%20b.db"
-    with closing(sqlite3.connect(tmp_path / "a b.db")) as database:
-        database.execute("CREATE TABLE t (id INTEGER PRIMARY KEY)")
-        before = await schema_fingerprint(url)
-        database.execute("INSERT INTO t VALUES (1)")
-        database.commit()
-        database.execute("ANALYZE")
-        database.commit()
-    assert await schema_fingerprint(url) == before
-
-
-async def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
-    (tmp_path / "app.db").write_text("no database, but long enough to be read as a header" * 20)
-    with pytest.raises(StepFailed, match=r"app\.db cannot be read"):
-        await schema_fingerprint(f"sqlite:///{tmp_path}/app.db")
-
-
-@pytest.mark.parametrize("url", ["postgresql://u:p@db/app", "sqlite:///:memory:"])
-async def test_other_databases_have_no_fingerprint_yet(url: str) -> None:
-    assert await schema_fingerprint(url) is None
-
-
 # -- arguments and output --------------------------------------------------------------------------------
 
 
@@ -224,6 +185,24 @@ def test_the_argument_lists_are_plain(config: Path) -> None:
     assert current_argv(config) == (*start, "current", "--verbose")
     assert upgrade_argv(config, "head") == (*start, "upgrade", "head")
     assert downgrade_argv(config, BASE) == (*start, "downgrade", "base")
+    assert sql_argv(config, BASE, "bbbb") == (*start, "upgrade", "base:bbbb", "--sql")
+    assert sql_argv(config, "bbbb", "aaaa", back=True) == (*start, "downgrade", "bbbb:aaaa", "--sql")
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("INFO  [alembic.runtime.migration] Running upgrade  -> aaaa, Make a.", ("upgrade", "aaaa")),
+        ("INFO  [alembic.runtime.migration] Running upgrade aaaa -> bbbb", ("upgrade", "bbbb")),
+        ("Running upgrade aaaa, bbbb -> cccc, Merge, and more", ("upgrade", "cccc")),
+        ("Running downgrade bbbb -> aaaa, Make b.", ("downgrade", "bbbb")),
+        ("Running downgrade aaaa -> , Make a.", ("downgrade", "aaaa")),
+        ("Running upgrade tests", None),
+        ("upgrade aaaa -> bbbb", None),
+    ],
+)
+def test_progress_is_read_from_alembics_log(line: str, told: tuple[str, str] | None) -> None:
+    assert parse_progress(line) == told
 
 
 @pytest.mark.parametrize("revision", ["-1", "--sql", "", "a b", "a;b", "a\n", "+1"])
@@ -292,39 +271,3 @@ def test_links_out_of_the_project_are_refused(project: Path) -> None:
 def test_a_migrations_folder_that_is_not_there_is_named(project: Path) -> None:
     with pytest.raises(AlembicConfigError, match="there is no folder backend/none"):
         find_config(project, "backend/none")
-
-
-# -- identity --------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("url", "identity"),
-    [
-        ("postgresql+psycopg://user:secret@DB.example.org/app", "postgresql://db.example.org:5432/app"),
-        ("postgres://db.example.org:5432/app?sslmode=require", "postgresql://db.example.org:5432/app"),
-        ("postgresql:///app", "postgresql://localhost:5432/app"),
-        ("postgresql:///app?host=/run/Pg&password=secret", "postgresql:///run/Pg:5432/app"),
-        ("postgresql://user:secret@[::1]:5433/app", "postgresql://[::1]:5433/app"),
-        ("postgresql://user:sec/re?t@db/app", "postgresql://db:5432/app"),
-        ("postgresql://user:sec@ret@db/app", "postgresql://db:5432/app"),
-        ("postgresql://user:secr%40et@db/a%20b", "postgresql://db:5432/a b"),
-        ("mysql://user:secret@db/app", "mysql://db:3306/app"),
-        ("sqlite:////srv/app.db", "sqlite:/srv/app.db"),
-        ("sqlite+pysqlite:////srv/x/../app.db?timeout=5", "sqlite:/srv/app.db"),
-        ("sqlite:///data/app.db", "sqlite:/srv/data/app.db"),
-        ("sqlite://", "sqlite::memory:"),
-    ],
-)
-def test_a_database_is_named_without_its_secrets(url: str, identity: str) -> None:
-    assert database_identity(url, Path("/srv")) == identity
-
-
-def test_what_is_no_url_is_refused_without_being_shown() -> None:
-    with pytest.raises(ValueError, match="not a database URL") as caught:
-        database_identity("user:secret@db/app")
-    assert "secret" not in str(caught.value)
-
-
-def test_a_relative_file_needs_a_base() -> None:
-    with pytest.raises(ValueError, match="relative"):
-        database_identity("sqlite:///app.db")

@@ -172,6 +172,10 @@ class Project:
         self.build = '["sh", "build.sh"]'
         self.smoke = ""
         self.migrations = False
+        self.dialect = "sqlite"
+        self.databases: dict[str, str] = {}
+        """URLs, or references to them, in place of SQLite files, by environment."""
+        self.migration_lines = ""
         self.environ: dict[str, str] = {"HOME": str(root)}
 
     def make(self) -> None:
@@ -209,7 +213,7 @@ class Project:
             lines.append(f"smoke = {self.smoke}")
         if self.migrations:
             lines += [f'venv = "{sys.prefix}"', "[projects.app.migrations]", 'path = "alembic/versions"']
-            lines += ['dialect = "sqlite"']
+            lines += [f'dialect = "{self.dialect}"', self.migration_lines]
         for name in ENVIRONMENTS:
             head = f"projects.app.environments.{name}"
             lines += [f"[{head}]", self.extra.get(name, "")]
@@ -220,7 +224,8 @@ class Project:
                 lines += [f"[[{head}.health]]", 'type = "command"', f"argv = {argv}"]
                 lines += ["interval = 0.02", "passes = 1", "within = 1.0", "timeout = 5"]
             if self.migrations:
-                lines += [f"[{head}.database]", f'url = "sqlite:///{self.database(name)}"']
+                url = self.databases.get(name, f"sqlite:///{self.database(name)}")
+                lines += [f"[{head}.database]", f'url = "{url}"']
             lines += [f"[{head}.variables]", f'TARGET = "{self.target(name)}"']
         path = self.root / "opconsole.toml"
         path.write_text("\n".join([*lines, self.more]) + "\n", "utf-8")
