@@ -33,7 +33,8 @@ from opconsole.journal.records import ArtifactRow, Phase
 from opconsole.journal.writer import AuditOp
 from opconsole.migrating import migrations_folder
 from opconsole.program_check import check_programs
-from opconsole.settings.model import Dialect, Downgrade
+from opconsole.sandbox import Sandbox, make_sandbox
+from opconsole.settings.model import Dialect, Downgrade, Sandboxed
 from opconsole.sources import SourceError, StoredSource
 from opconsole.step_runner import Planned
 from opconsole.steps import Step, StepContext, StepFailed, StepKind, describe_result
@@ -298,11 +299,33 @@ class Preflight:
     ) -> Path:
         """Run programs in a fresh copy of the export; what they write there harms nobody."""
         copy = await working_copy(self._attempt, name)
+        sandbox = await self._sandbox(context, copy) if commands else None
         for argv in commands:
-            result = await context.program(argv, cwd=copy)
+            result = await context.program(sandbox.argv(argv) if sandbox else argv, cwd=copy)
             if not result.ok:
                 raise StepFailed(f"{name} failed: {' '.join(argv)}: {describe_result(result)}")
         return copy
+
+    async def _sandbox(self, context: StepContext, copy: Path) -> Sandbox | None:
+        """Give the sandbox that the project's programs are to run in. Raises StepFailed where one must be."""
+        attempt, wanted = self._attempt, self._attempt.project.sandbox
+        if wanted is Sandboxed.OFF:
+            return None
+        host, project = attempt.host, attempt.project
+        home = host.environ.get("HOME")
+        made = await asyncio.to_thread(
+            make_sandbox,
+            copy,
+            home=Path(home) if home else None,
+            state=host.place.root.parent,
+            venv=host.workspace.project_path(attempt.run.project) / project.venv if project.venv else None,
+        )
+        if isinstance(made, Sandbox):
+            return made
+        if wanted is Sandboxed.REQUIRED:
+            raise StepFailed(f"a sandbox is required, and there is none: {made}")
+        context.note(f"without a sandbox: {made}")
+        return None
 
     async def _seal(self, context: StepContext) -> str:
         await asyncio.to_thread(check_programs, self._attempt)

@@ -50,6 +50,14 @@ class Source(StrEnum):
     FOLDER = "folder"  # the tree's digest stands for the commit
 
 
+class Sandboxed(StrEnum):
+    """Whether a project's tests and builds run in bubblewrap."""
+
+    OFF = "off"  # also: false
+    WHERE_POSSIBLE = "where-possible"  # also: true; elsewhere they run without, and the log says so
+    REQUIRED = "required"  # where it cannot be had, the run fails
+
+
 class MigrateWhen(StrEnum):
     """When migrations run in a deployment."""
 
@@ -256,6 +264,8 @@ class Project(Section):
     """Programs that make the artifact, run in the clean export after the tests."""
     artifact: Inside | None = None
     """File or folder that the build makes, relative to the project. Default: the clean export itself."""
+    sandbox: Sandboxed = Sandboxed.OFF
+    """Whether tests and builds run in bubblewrap: no network, a read-only system, their own home and /tmp."""
     smoke: Commands = ()
     """Programs run against the environment once it is healthy."""
     migrate: MigrateWhen = MigrateWhen.AFTER_DEPLOY
@@ -268,6 +278,13 @@ class Project(Section):
     """What the guardrails read."""
     environments: Mapping[EnvironmentName, Environment] = Field(default_factory=dict)
     """By name; ``dev``, ``stage`` and ``prod`` are read as the names they stand for."""
+
+    @field_validator("sandbox", mode="before")
+    @classmethod
+    def _yes_and_no_have_a_meaning(cls, value: object) -> object:
+        yes, no = Sandboxed.WHERE_POSSIBLE, Sandboxed.OFF
+        meant = {True: yes, False: no, "true": yes, "false": no}
+        return meant.get(value, value) if isinstance(value, bool | str) else value
 
     @field_validator("environments", mode="before")
     @classmethod

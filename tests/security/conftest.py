@@ -56,7 +56,7 @@ clock, project, deploy, cascade, in_git = (
     _pipeline.cascade,
     _pipeline.in_git,
 )
-migrations = _pipeline.migrations
+migrations, alive = _pipeline.migrations, _pipeline.alive
 desk = load("opconsole/cli").desk
 
 _COLOUR = re.compile(rb"\x1b\[[0-9;:]*m")

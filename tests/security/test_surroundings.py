@@ -1,0 +1,238 @@
+"""What a step's programs know of us: what we gave them, and in a sandbox not even the network."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from opconsole import sandbox
+from opconsole.sandbox import Sandbox, make_sandbox
+
+needs_bubblewrap = pytest.mark.skipif(
+    bool(sandbox.problem()), reason=f"no sandbox on this machine: {sandbox.problem()}"
+)
+
+STRAY = {
+    "LD_PRELOAD": "/nowhere/evil.so",
+    "LD_LIBRARY_PATH": "/nowhere",
+    "DYLD_INSERT_LIBRARIES": "/nowhere/evil.dylib",
+    "PYTHONPATH": "/nowhere",
+    "PYTHONHOME": "/nowhere",
+    "PYTHONSTARTUP": "/nowhere/evil.py",
+    "PERL5OPT": "-Mevil",
+    "NODE_OPTIONS": "--require=/nowhere/evil.js",
+    "BASH_ENV": "/nowhere/evil.sh",
+    "ENV": "/nowhere/evil.sh",
+    "GIT_DIR": "/nowhere/.git",
+    "GIT_SSH_COMMAND": "evil",
+    "GIT_CONFIG_COUNT": "1",
+    "AWS_ACCESS_KEY_ID": "AKIAEVIL",
+    "AWS_SECRET_ACCESS_KEY": "stray",
+    "AWS_PROFILE": "production",
+    "GOOGLE_APPLICATION_CREDENTIALS": "/nowhere/key.json",
+    "SSH_AUTH_SOCK": "/nowhere/agent",
+    "HTTP_PROXY": "http://evil.invalid",
+    "PROD_DATABASE": "postgresql://app:prodpw@prod/app",
+    "OPCONSOLE_STATE_DIR": "kept for opconsole itself",
+}
+
+
+def variables(log: str) -> dict[str, str]:
+    lines = (line[27:] for line in log.splitlines() if line[25:26] == "o")
+    return dict(line.partition("=")[::2] for line in lines if "=" in line)
+
+
+async def test_28_no_loader_interpreter_git_or_cloud_variable_reaches_a_step(
+    project: Any, deploy: Callable[..., dict[str, object]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in STRAY.items():
+        if name != "OPCONSOLE_STATE_DIR":
+            monkeypatch.setenv(name, value)
+    project.environ |= {name: value for name, value in STRAY.items() if name != "OPCONSOLE_STATE_DIR"}
+    project.write("test.sh", "env\nprintf 'umask=%s\\n' \"$(umask)\"\nprintf 'cwd=%s\\n' \"$PWD\"\n")
+    project.queue(deploy("DEV", "development"))
+    mask = os.umask(0o000)
+    try:
+        async with project.hosted() as driver:
+            await driver.go()
+            given, runs = variables(driver.log("DEV")), driver.place.runs
+            assert driver.state("DEV") == "succeeded", driver.log("DEV")
+    finally:
+        os.umask(mask)
+    assert not set(given) & set(STRAY)
+    assert not [name for name, value in given.items() if value in STRAY.values()]
+    assert set(given) <= {
+        *("PATH", "HOME", "TERM", "LANG", "LANGUAGE", "TZ", "USER", "LOGNAME", "TMPDIR"),
+        *("PWD", "OLDPWD", "SHLVL", "_"),
+        *("OPCONSOLE_PROJECT", "OPCONSOLE_RUN", "OPCONSOLE_VERSION", "umask", "cwd"),
+        *(name for name in given if name.startswith("LC_")),
+    }  # fmt: skip
+    assert int(given["umask"], 8) == 0o022, "whatever ours is"
+    assert Path(given["cwd"]).is_relative_to(runs), "in the run's own copy"
+
+
+async def test_28_the_keys_of_another_environment_do_not_reach_a_step(
+    project: Any, cascade: Callable[..., list[dict[str, object]]]
+) -> None:
+    project.environ |= {
+        "KEY_DEVELOPMENT": "dev-key-1",
+        "KEY_STAGING": "stage-key-2",
+        "KEY_PRODUCTION": "prod-key-3",
+    }
+    tell = "env | sed -n 's/^KEY=\\(.\\).*/key \\1/p; s/^OTHER.*/other/p'\n"
+    (project.bin / "restart.sh").write_text(tell)
+    project.write("test.sh", tell)
+    project.settings()
+    text = (project.root / "opconsole.toml").read_text()
+    for name in ("development", "staging", "production"):
+        head = f"[projects.app.environments.{name}.variables]\n"
+        text = text.replace(head, f'{head}KEY = "env:KEY_{name.upper()}"\n')
+    (project.root / "opconsole.toml").write_text(text)
+    project.queue(*cascade())
+    async with project.hosted() as driver:
+        await driver.go()
+        await driver.approve("STAGING")
+        await driver.approve("PROD")
+        said = {
+            task: [line[27:] for line in driver.log(task).splitlines() if " o key " in line]
+            for task in ("DEV", "STAGING", "PROD")
+        }
+    assert said == {"DEV": ["key d"], "STAGING": ["key s"], "PROD": ["key p"]}, "tests know none at all"
+
+
+def test_28_the_sandbox_s_argument_list_says_what_is_there_in_the_order_that_counts() -> None:
+    made = Sandbox(
+        "/usr/bin/bwrap",
+        Path("/s/run/work"),
+        hidden=(Path("/home/x"), Path("/s")),
+        readable=(Path("/home/x/v"),),
+    )
+    words = " ".join(made.argv(["make", "test", "--", "$(id)"]))
+    assert words.startswith("/usr/bin/bwrap --unshare-all --die-with-parent --new-session --ro-bind / / ")
+    order = [
+        "--tmpfs /tmp",
+        "--tmpfs /home/x",
+        "--tmpfs /s",
+        "--ro-bind-try /home/x/v",
+        "--bind /s/run/work /s/run/work",
+    ]
+    places = [words.index(part) for part in order]
+    assert places == sorted(places), "what comes later lies over what came before"
+    assert made.argv(["make", "test", "--", "$(id)"])[-5:] == ("--", "make", "test", "--", "$(id)")
+    assert "--share-net" not in words
+
+
+@pytest.fixture
+def server() -> Any:
+    """A service on this machine that whoever has a network can reach."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    here = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=here.serve_forever)
+    thread.start()
+    yield here.server_address[1]
+    here.shutdown()
+    thread.join()
+    here.server_close()
+
+
+REACH = """\
+import os, pathlib, socket
+def tried(name, act):
+    try:
+        act()
+        print(name, "yes")
+    except OSError as error:
+        print(name, "no")
+tried("network", lambda: socket.create_connection(("127.0.0.1", {port}), 5).close())
+tried("system", lambda: pathlib.Path("/usr/opconsole-was-here").write_text("x"))
+tried("workspace", lambda: pathlib.Path("{root}/was-here").write_text("x"))
+tried("home", lambda: pathlib.Path("{home}/.ssh/key").read_text())
+found = [*pathlib.Path("{state}/journals").glob("*/journal.sqlite3"), "/none"]
+tried("state", lambda: os.stat(found[0]))
+tried("processes", lambda: os.kill({pid}, 0))
+tried("tmp", lambda: pathlib.Path("/tmp/of-its-own").write_text("x"))
+tried("work", lambda: pathlib.Path("made-here").write_text("x"))
+"""
+
+
+@needs_bubblewrap
+async def test_28_in_the_sandbox_there_is_no_network_and_only_the_working_copy_can_be_written(
+    project: Any, deploy: Callable[..., dict[str, object]], server: int, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    (home / ".ssh").mkdir(parents=True)
+    (home / ".ssh" / "key").write_text("private")
+    project.environ["HOME"] = str(home)
+    project.project_lines = f'sandbox = "required"\nvenv = "{sys.prefix}"'
+    reach = REACH.format(port=server, root=project.root, home=home, state=tmp_path / "state", pid=os.getpid())
+    project.write("reach.py", reach)
+    project.write("test.sh", "python reach.py && test -e made-here\n")
+    project.queue(deploy("DEV", "development"))
+    project.settings()
+    async with project.hosted() as driver:
+        await driver.go()
+        log = driver.log("DEV")
+        assert driver.state("DEV") == "succeeded", log
+    said = dict(
+        line[27:].split()
+        for line in log.splitlines()
+        if line[25:26] == "o" and line.endswith((" yes", " no"))
+    )
+    assert {name for name, answer in said.items() if answer == "yes"} == {"tmp", "work"}
+    assert set(said) == {"network", "system", "workspace", "home", "state", "processes", "tmp", "work"}
+    assert not Path("/tmp/of-its-own").exists()
+    assert project.current("development"), "what was built in it is deployed"
+
+
+@needs_bubblewrap
+async def test_28_cancelling_ends_what_runs_in_a_sandbox(
+    project: Any, deploy: Callable[..., dict[str, object]], alive: Callable[[str], Any]
+) -> None:
+    project.project_lines = "sandbox = true"
+    project.policy = "[policy]\ntest_limit = 1.0\n"
+    project.write("test.sh", "sleep 86399 & sleep 86399\n")
+    project.queue(deploy("DEV", "development"))
+    project.settings()
+    async with project.hosted() as driver:
+        await driver.go()
+        assert driver.state("DEV") == "failed"
+        assert "limit" in driver.run("DEV").reason
+    assert not alive("86399")
+
+
+@pytest.mark.parametrize(("wanted", "state"), [('"required"', "failed"), ("true", "succeeded")])
+async def test_28_without_bubblewrap_a_required_sandbox_fails_and_a_wished_one_is_told(
+    project: Any,
+    deploy: Callable[..., dict[str, object]],
+    monkeypatch: pytest.MonkeyPatch,
+    wanted: str,
+    state: str,
+) -> None:
+    monkeypatch.setattr(sandbox, "_program", lambda: None)
+    sandbox.problem.cache_clear()
+    try:
+        project.project_lines = f"sandbox = {wanted}"
+        project.queue(deploy("DEV", "development"))
+        project.settings()
+        async with project.hosted() as driver:
+            await driver.go()
+            assert driver.state("DEV") == state
+            assert "bubblewrap is not installed" in driver.log("DEV")
+        assert isinstance(make_sandbox(project.root, home=None, state=project.root, venv=None), str)
+    finally:
+        sandbox.problem.cache_clear()
