@@ -29,6 +29,7 @@ class Then(StrEnum):
     START = "start"
     PAUSE = "pause"
     RELOAD = "reload"
+    PRUNE = "prune"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import re
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -61,6 +63,7 @@ class ContentStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._pruning = threading.Lock()
 
     def add(self, name: str, fill: Callable[[Path], str]) -> tuple[str, Path]:
         """Let *fill* write to the path it is given and return its digest; then make that visible at once.
@@ -94,7 +97,7 @@ class ContentStore:
 
     def verify(self, digest: str) -> Path:
         """Read what is stored under *digest* again, give its path; raise StoreDamagedError if it changed."""
-        path = self.path(digest)
+        path = self._used(digest)
         try:
             found = tree_digest(path)
         except (UnsafeTreeError, OSError) as error:
@@ -103,22 +106,38 @@ class ContentStore:
             raise self._damaged(digest, path, f"its content is {found}")
         return path
 
-    def prune(self, protect: Collection[str]) -> list[str]:
-        """Remove all but *protect*, and what a crash left half-written; give the digests removed."""
+    def _used(self, digest: str) -> Path:
+        """Note that somebody is about to use what is stored, so that it is not pruned in the next moment."""
+        with self._pruning:
+            path = self.path(digest)
+            os.utime(path.parent)
+            return path
+
+    def prune(self, protect: Collection[str], *, unused_for: float = 0.0) -> list[str]:
+        """Remove all but *protect*, and what a crash left half-written; give the digests removed.
+
+        What was added or verified within the last *unused_for* seconds stays, too. Raises OSError where the
+        folder cannot be written.
+        """
         removed: list[str] = []
         if not self.root.is_dir():
             return removed
         for entry in sorted(self.root.iterdir()):
             digest = DIGEST_PREFIX + entry.name
             if _DIGEST.fullmatch(digest):
-                if digest not in protect:
-                    # Renamed first, so that a crash while removing leaves no damaged tree under its digest.
-                    gone = entry.rename(self.root / f"{_GONE}{entry.name}")
-                    remove_tree(gone)
+                if digest not in protect and (gone := self._put_aside(entry, unused_for)) is not None:
                     removed.append(digest)
+                    remove_tree(gone)
             elif entry.name.startswith(_GONE) or _left_over(entry, _NEW):
                 remove_tree(entry)
         return removed
+
+    def _put_aside(self, entry: Path, unused_for: float) -> Path | None:
+        """Rename what is to be removed, so that a crash leaves no damaged tree under its digest."""
+        with self._pruning:
+            if time.time() - entry.stat().st_mtime < unused_for:
+                return None
+            return entry.rename(self.root / f"{_GONE}{entry.name}")
 
     def _place(self, digest: str) -> Path:
         if not _DIGEST.fullmatch(digest):
@@ -150,9 +169,12 @@ class ArtifactStore:
         """Give a stored artifact after reading all of it again; raise NotStoredError, StoreDamagedError."""
         return Artifact(digest, await asyncio.to_thread(self._store.verify, digest))
 
-    async def prune(self, protect: Collection[str]) -> list[str]:
-        """Remove every artifact whose digest is not in *protect*; give the digests removed."""
-        return await asyncio.to_thread(self._store.prune, frozenset(protect))
+    async def prune(self, protect: Collection[str], *, unused_for: float = 0.0) -> list[str]:
+        """Remove every artifact whose digest is not in *protect*; give the digests removed.
+
+        What was stored or verified within the last *unused_for* seconds stays, too.
+        """
+        return await asyncio.to_thread(self._store.prune, frozenset(protect), unused_for=unused_for)
 
     def _put(self, path: Path, exclude: Exclusions) -> Artifact:
         if path.is_symlink() or not (path.is_dir() or path.is_file()):

@@ -16,11 +16,14 @@ from pathlib import Path
 
 from watchfiles import awatch
 
+from opconsole.answers import Then
 from opconsole.artifacts import ContentStore, NotStoredError
 from opconsole.clock import Clock, SystemClock
 from opconsole.console import Answer
+from opconsole.deliveries import FILES
 from opconsole.exempting import Checkout, ExemptionError, Proposal, write
 from opconsole.host import open_host
+from opconsole.housekeeping import Housekeeper
 from opconsole.ids import new_request_id
 from opconsole.journal import ops
 from opconsole.journal.errors import JournalMissingError, JournalOutdatedError
@@ -263,5 +266,7 @@ class Client:
                 await interrupt_left_behind(host, str(request.payload.get("run", "")))
             await host.journal.commit(ops.insert_request(request))
             reply = await Answerer(host).answer(request)
-            await Outbox(host).deliver()
+            if any(one.then is Then.PRUNE for one in reply.follow_ups):  # it touches nothing that runs
+                return Answer(granted=True, text=str(await Housekeeper(host).clear(request.created_by)))
+            await Outbox(host, FILES).deliver()
             return Answer(granted=reply.granted, text=reply.text)

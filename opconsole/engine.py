@@ -18,8 +18,10 @@ from guardrails.environments import GateKind
 from opconsole.answers import FollowUp, Then
 from opconsole.attempt import Attempt
 from opconsole.checkpointing import CheckpointService
+from opconsole.deliveries import FILES
 from opconsole.ending import let_go
 from opconsole.host import Host
+from opconsole.housekeeping import Housekeeper
 from opconsole.journal import ops
 from opconsole.journal.errors import JournalBusyError, JournalFullError
 from opconsole.journal.hosting import HostLock
@@ -59,11 +61,12 @@ class Engine:
         self.host = host
         self.queue_files: dict[str, QueueFile] = {}
         self.answerer = Answerer(host)
-        self._outbox = Outbox(host)
+        self._outbox = Outbox(host, FILES)
         self._checkpoints = CheckpointService(host)
+        self._housekeeper = Housekeeper(host)
         self._latest: dict[tuple[str, str], Run] = {}
         self._idle: set[str] = set()
-        self._background: set[asyncio.Task[None]] = set()
+        self._background: set[asyncio.Task[object]] = set()
         self._scheduling: asyncio.Future[None] | None = None
         self._adopted: dict[TaskKey, asyncio.Task[None]] = {}
         self._stopped = asyncio.Event()
@@ -170,7 +173,13 @@ class Engine:
         """Answer requests, deliver the outbox and watch the queue files for as long as this lasts."""
         services = [
             asyncio.ensure_future(self._enduring(service))
-            for service in (self._answer_requests, self._deliver, self._watch_files, *self._periodic())
+            for service in (
+                self._answer_requests,
+                self._outbox.serve,
+                self._watch_files,
+                self._housekeeper.serve,
+                *self._periodic(),
+            )
         ]
         owner = asyncio.current_task()
 
@@ -225,6 +234,8 @@ class Engine:
             self.scheduler.pause(follow_up.subject)
         elif follow_up.then is Then.RELOAD:
             await self.reload()
+        elif follow_up.then is Then.PRUNE:
+            self._in_background(self._housekeeper.clear(follow_up.subject))
         elif follow_up.then is Then.RESUME:
             self._resume(key)
         elif follow_up.then is Then.CANCEL:
@@ -270,22 +281,6 @@ class Engine:
             )
             self._in_background(self.host.journal.commit(told))
 
-    async def _deliver(self) -> None:
-        async with contextlib.aclosing(changes(self.host.place)) as news:  # type: ignore[type-var]
-            again: float | None = None
-            waiting = aiter(news)
-            upcoming = asyncio.ensure_future(anext(waiting))
-            try:
-                while True:
-                    await asyncio.wait({upcoming}, timeout=again)
-                    if upcoming.done():
-                        upcoming.result()
-                        upcoming = asyncio.ensure_future(anext(waiting))
-                    again = await self._outbox.deliver()
-            finally:
-                upcoming.cancel()
-                await asyncio.gather(upcoming, return_exceptions=True)
-
     async def _watch_files(self) -> None:
         folder = self.host.workspace.root / self.host.workspace.settings.workspace.queues
         place = folder if await asyncio.to_thread(folder.is_dir) else self.host.workspace.root
@@ -308,8 +303,8 @@ class Engine:
         for follow_up in await self.answerer.expire():
             await self.follow(follow_up)
 
-    def _in_background(self, work: Coroutine[object, object, None]) -> None:
-        task = asyncio.ensure_future(work)
+    def _in_background(self, work: Coroutine[object, object, object]) -> None:
+        task: asyncio.Task[object] = asyncio.ensure_future(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 

@@ -56,6 +56,7 @@ class Answerer:
             RequestKind.START: self._start,
             RequestKind.PAUSE: self._pause,
             RequestKind.RELOAD: self._reload,
+            RequestKind.PRUNE: self._prune,
         }
 
     async def answer(self, request: RequestRow) -> Reply:
@@ -290,6 +291,12 @@ class Answerer:
         project = text_of(request, "project")
         asked = ops.audit(self._host.clock.now(), request.created_by, "queue-reloaded", project[:64])
         return Grant("the queue files are read again", (asked,), (FollowUp(Then.RELOAD, project),))
+
+    async def _prune(self, request: RequestRow) -> Grant:
+        follow_up = FollowUp(Then.PRUNE, request.created_by)
+        return Grant(
+            "what nothing needs any more is removed; `opconsole audit show` says what", (), (follow_up,)
+        )
 
     async def _waiting(self, request: RequestRow) -> tuple[Approval, Run]:
         run = await run_of(self._host, request)

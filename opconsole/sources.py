@@ -189,9 +189,12 @@ class SourceStore:
         """Make a writable copy at *destination*, which must not exist, verified while it is copied."""
         return await asyncio.to_thread(self._working_copy, digest, destination)
 
-    async def prune(self, protect: Collection[str]) -> list[str]:
-        """Remove every export whose digest is not in *protect*; give the digests removed."""
-        return await asyncio.to_thread(self._store.prune, frozenset(protect))
+    async def prune(self, protect: Collection[str], *, unused_for: float = 0.0) -> list[str]:
+        """Remove every export whose digest is not in *protect*; give the digests removed.
+
+        What was stored or verified within the last *unused_for* seconds stays, too.
+        """
+        return await asyncio.to_thread(self._store.prune, frozenset(protect), unused_for=unused_for)
 
     async def _export_git(self, git: Git, commit: str) -> StoredSource:
         tree = await _tree_of(git, commit)

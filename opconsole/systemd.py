@@ -148,7 +148,7 @@ Type=notify
 NotifyAccess=main
 {runs_as}WorkingDirectory={folder}
 ExecStart={command}
-{environment}# Secrets that the settings name as env:NAME, as lines NAME=value; chmod 600. "-": it need not exist.
+{environment}# Secrets that the settings name as env:NAME: lines NAME=value, chmod 600. "-": may be missing.
 EnvironmentFile=-{secrets}
 
 # TERM goes to the worker alone. What a deployment runs goes on, and the next worker adopts it: a deployment

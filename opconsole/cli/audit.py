@@ -1,4 +1,4 @@
-"""The commands ``audit show``, ``audit export`` and ``journal backup``: the record of it all."""
+"""The commands ``audit show`` and ``audit export``: the chain of decisions and effects."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import csv
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
 from opconsole.cli.output import CommandContext, ExitStatus, UsageError, json_text, plain, table
-from opconsole.journal.backup import backup
 from opconsole.journal.records import AuditRow
 from opconsole.reading import open_reading
 
@@ -52,24 +50,6 @@ def export_audit(context: CommandContext, form: str, file: Path | None) -> int:
         _write_csv(rows, out) if form == "csv" else _write_lines(rows, out)
     if file is not None:
         context.say(f"wrote {len(rows)} entries to {plain(str(file.absolute()))}")
-    return ExitStatus.DONE
-
-
-def backup_journal(context: CommandContext, file: Path | None) -> int:
-    """Write a checked copy of the journal."""
-    with closing(open_reading(context.workspace())) as reading:
-        place = reading.place if reading.reader else None
-    if place is None:
-        raise UsageError("there is no journal yet: nothing has run in this workspace")
-    destination = (
-        file if file is not None else Path(f"opconsole-journal-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.sqlite3")
-    )
-    if not destination.absolute().parent.is_dir():
-        raise UsageError(f"{plain(str(destination))}: there is no such folder")
-    backup(place, destination)
-    context.say(f"wrote {plain(str(destination.absolute()))}")
-    if context.json:
-        context.document({"journal": place.id, "file": str(destination.absolute())})
     return ExitStatus.DONE
 
 

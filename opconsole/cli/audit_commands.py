@@ -1,4 +1,4 @@
-"""The commands below ``audit`` and ``journal``, as thin functions that import what they do when they run."""
+"""The commands below ``audit``, as thin functions that import what they do when they run."""
 # ruff: noqa: PLC0415 - each command imports what it needs, so that --version and check load none of it
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import typer
 from opconsole.cli.output import CommandContext
 
 audit = typer.Typer(no_args_is_help=True, help="The chain of decisions and effects.")
-journal = typer.Typer(no_args_is_help=True, help="The record of all runs.")
 
 
 @audit.command("show")
@@ -84,17 +83,6 @@ def audit_export(
     from opconsole.cli.audit import export_audit
 
     return export_audit(_context(ctx), form, file)
-
-
-@journal.command("backup")
-def journal_backup(
-    ctx: typer.Context,
-    file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="Default: a new file here.")] = None,
-) -> int:
-    """Write a checked copy of the journal; nobody need stop."""
-    from opconsole.cli.audit import backup_journal
-
-    return backup_journal(_context(ctx), file)
 
 
 def _context(ctx: typer.Context) -> CommandContext:

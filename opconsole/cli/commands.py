@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from opconsole.cli.audit_commands import audit, journal
+from opconsole.cli.audit_commands import audit
+from opconsole.cli.journal_commands import journal
 from opconsole.cli.output import CommandContext, ExitStatus, UsageError
 
 

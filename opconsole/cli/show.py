@@ -26,6 +26,9 @@ def show_status(context: CommandContext, *, probe: bool) -> int:
         views = reading.environments()
         snapshot = None if context.json else reading.snapshot()
         unverified = [_unverified_run(workspace, reading, view) for view in views]
+        stuck = reading.reader.stuck_outbox() if reading.reader else []
+    for command in [context.command("journal outbox")] if stuck else []:
+        context.warn(f"{counted(len(stuck), 'message')} could not be delivered; `{command}` says why")
     probed = [Probed(Health.UNKNOWN, "not asked")] * len(views)
     if probe:
         probed = asyncio.run(probe_all(workspace, views, context.environ))

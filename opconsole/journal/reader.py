@@ -50,6 +50,11 @@ class JournalReader:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
+    @property
+    def engine(self) -> Engine:
+        """What the questions are asked through, for those that stand elsewhere."""
+        return self._engine
+
     # -- runs
 
     def run(self, run_id: str) -> Run | None:
@@ -215,9 +220,20 @@ class JournalReader:
         """Give the number of the newest event, 0 when there is none."""
         return self._one(select(func.max(events.c.seq))) or 0
 
-    def open_outbox(self, limit: int = 1000) -> list[OutboxRow]:
-        """Give what has not left the outbox yet, oldest first."""
-        rows = self._all(select(outbox).where(outbox.c.done_at.is_(None)).order_by(outbox.c.seq).limit(limit))
+    def open_outbox(
+        self, limit: int = 1000, *, after: int = 0, kinds: Sequence[str] | None = None
+    ) -> list[OutboxRow]:
+        """Give what has not left the outbox yet, oldest first: behind number *after*, of these *kinds*."""
+        question = select(outbox).where(outbox.c.done_at.is_(None) & (outbox.c.seq > after))
+        if kinds is not None:
+            question = question.where(outbox.c.kind.in_(kinds))
+        rows = self._all(question.order_by(outbox.c.seq).limit(limit))
+        return [OutboxRow(**_fields(row, outbox)) for row in rows]
+
+    def stuck_outbox(self, limit: int = 100) -> list[OutboxRow]:
+        """Give what could not leave the outbox when it was last tried, oldest first."""
+        stuck = outbox.c.done_at.is_(None) & outbox.c.error.is_not(None)
+        rows = self._all(select(outbox).where(stuck).order_by(outbox.c.seq).limit(limit))
         return [OutboxRow(**_fields(row, outbox)) for row in rows]
 
     def audit(self) -> list[AuditRow]:

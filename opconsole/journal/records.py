@@ -62,6 +62,7 @@ class RequestKind(StrEnum):
     START = "start"
     PAUSE = "pause"
     RELOAD = "reload"
+    PRUNE = "prune"
 
 
 @dataclass(frozen=True, slots=True)

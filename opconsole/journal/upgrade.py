@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from opconsole import __version__
+from opconsole.journal.backup import backup_before_upgrade
 from opconsole.journal.database import (
     FileIdentity,
     begin,
@@ -89,8 +90,13 @@ def _found(place: JournalPlace) -> str | None:
 
 
 def _upgrade(place: JournalPlace) -> None:
-    if place.database.exists():
-        _refuse_newer(place, _found(place))
+    found = _found(place) if place.database.exists() else None
+    _refuse_newer(place, found)
+    if found is not None:
+        try:
+            backup_before_upgrade(place, found)
+        except JournalError as error:
+            raise JournalError(f"the journal keeps its schema {found}: {error}") from error
     engine = writing_engine(place.database, create=True)
     try:
         with connect_patiently(engine) as connection, begin(connection):

@@ -161,6 +161,17 @@ class ConsoleSection(Section):
     """Other keys for actions, by the action's name: one key or a list. The help (?) shows names and keys."""
 
 
+class Journal(Section):
+    """``[journal]``: how long old runs keep their logs and copies. Their rows and the audit stay for ever."""
+
+    keep_days: Positive = 90
+    """Days for which everything stays: logs, steps' records, exports, artifacts, events, requests."""
+    keep_runs: Count = 20
+    """Newest runs of a project in each environment that stay whole, however old."""
+    keep_releases: Positive = 10
+    """Newest releases of each environment whose artifact and export stay, so that one can go back to them."""
+
+
 class Migrations(Section):
     """``[projects.P.migrations]``: the project's Alembic migrations."""
 
@@ -316,6 +327,8 @@ class Settings(BaseSettings):
     """Where the audit chain's checkpoints are kept."""
     console: ConsoleSection = ConsoleSection()
     """How the console behaves for whoever opens it here."""
+    journal: Journal = Journal()
+    """How long old runs keep their logs and copies."""
     projects: Mapping[ProjectName, Project] = Field(default_factory=dict)
     """What is deployed, by name."""
 

@@ -29,6 +29,7 @@ SECTIONS: tuple[type[Section], ...] = (
     model.Approvals,
     model.Audit,
     model.ConsoleSection,
+    model.Journal,
     model.Project,
     model.Migrations,
     model.Scan,

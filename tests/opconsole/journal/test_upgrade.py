@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
 from importlib.resources import files
 from pathlib import Path
@@ -14,7 +15,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.exc import OperationalError
 
-from opconsole.journal.database import FileIdentity, begin, writing_engine
+from opconsole.journal import upgrade
+from opconsole.journal.backup import backup_before_upgrade
+from opconsole.journal.database import FileIdentity, begin, reading_engine, writing_engine
 from opconsole.journal.errors import (
     JournalError,
     JournalMissingError,
@@ -146,6 +149,75 @@ def test_an_older_journal_is_left_to_the_host(place: JournalPlace, lock: HostLoc
     engine.dispose()
     with pytest.raises(JournalOutdatedError, match=f"0000_before.*{HEAD}"):
         open_database(place, host=False)
+
+
+LATER = """
+from alembic import op
+import sqlalchemy as sa
+
+revision, down_revision = "0999_later", "{head}"
+
+
+def upgrade():
+    op.create_table("later", sa.Column("id", sa.Integer, primary_key=True))
+"""
+
+
+@pytest.fixture
+def old_journal(
+    place: JournalPlace, lock: HostLock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> JournalPlace:
+    """A journal of the first revision with a queue in it, before an opconsole that has one revision more."""
+    engine = writing_engine(place.database, create=True)
+    with engine.connect() as connection, begin(connection):
+        migrate(connection, "0001_initial")
+        connection.execute(text("INSERT INTO queues VALUES ('p', 1, NULL, '2026-03-01T12:00:00', 'ana')"))
+    engine.dispose()
+    scripts = tmp_path / "alembic"
+    shutil.copytree(SCRIPTS, scripts)
+    (scripts / "versions" / "0999_later.py").write_text(LATER.format(head=HEAD))
+    monkeypatch.setattr(upgrade, "SCRIPTS", scripts)
+    monkeypatch.setattr(upgrade, "HEAD", "0999_later")
+    return place
+
+
+def test_a_journal_of_the_first_revision_is_upgraded_with_all_it_holds_and_copied_before(
+    old_journal: JournalPlace,
+) -> None:
+    engine = open_database(old_journal, host=True)
+    with engine.connect() as connection:
+        assert inspect(connection).has_table("later")
+    assert list(JournalReader(engine).queues()) == ["p"]
+    engine.dispose()
+    (copy,) = (old_journal.root / "backups").iterdir()
+    assert copy.name.endswith("-schema-0001_initial.sqlite3")
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    kept = reading_engine(copy)
+    with kept.connect() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == "0001_initial"
+        assert connection.execute(text("SELECT project FROM queues")).scalar() == "p"
+    kept.dispose()
+
+
+def test_a_journal_that_cannot_be_copied_is_not_upgraded(old_journal: JournalPlace) -> None:
+    (old_journal.root / "backups").write_text("in the way")
+    with pytest.raises(JournalError, match=r"keeps its schema 0001_initial: .*backups cannot be made"):
+        open_database(old_journal, host=True)
+    with pytest.raises(JournalOutdatedError, match=r"0001_initial.*0999_later"):
+        open_database(old_journal, host=False)
+
+
+def test_an_upgrade_needs_the_hosts_lock(old_journal: JournalPlace, lock: HostLock) -> None:
+    lock.release()
+    with pytest.raises(JournalError, match="not held by this process"):
+        open_database(old_journal, host=True)
+
+
+def test_of_the_copies_before_upgrades_the_newest_few_stay(old_journal: JournalPlace) -> None:
+    for revision in ("0001_a", "0002_b", "0003_c", "0004_d"):
+        backup_before_upgrade(old_journal, revision)
+    kept = sorted(path.name.partition("-schema-")[2] for path in (old_journal.root / "backups").iterdir())
+    assert kept == ["0002_b.sqlite3", "0003_c.sqlite3", "0004_d.sqlite3"]
 
 
 def test_an_upgrade_that_fails_leaves_the_journal_as_it_was(place: JournalPlace, lock: HostLock) -> None:

@@ -23,6 +23,7 @@ from opconsole.journal import ops
 from opconsole.journal.hosting import HostLock
 from opconsole.journal.location import JournalPlace, locate
 from opconsole.journal.records import Approval, EventRow, RequestKind, RequestRow, Run, StepRow
+from opconsole.journal.upkeep import contradictions
 from opconsole.workspace import Workspace
 
 DEADLINE = 120.0  # a busy machine is slow; nothing waits longer than it must
@@ -269,6 +270,7 @@ class Project:
                 engine = Engine(host, lock)
                 await engine.prepare()
                 yield Driver(engine, place, self.clock, user)
+                assert contradictions(host.reader.engine) == []
 
 
 def deployment(id: str, environment: str, version: str = "1.0.0", **more: object) -> dict[str, object]:  # noqa: A002
