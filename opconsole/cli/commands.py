@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from opconsole.cli.audit_commands import audit
 from opconsole.cli.journal_commands import journal
 from opconsole.cli.output import CommandContext, ExitStatus, UsageError
+from opconsole.cli.sentence_commands import sentences
 
 
 class PipeClosedError(Exception):
@@ -39,6 +40,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 queue = typer.Typer(no_args_is_help=True, help="Start, pause, look into and extend queues.")
+app.add_typer(sentences)
 app.add_typer(queue, name="queue")
 app.add_typer(audit, name="audit")
 app.add_typer(journal, name="journal")

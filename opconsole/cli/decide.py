@@ -16,8 +16,8 @@ from opconsole.cli.asking import ask_about, ask_on_terminal, interactive, plan_l
 from opconsole.cli.output import CommandContext, ExitStatus, UsageError, plain
 from opconsole.client import Client
 from opconsole.journal.records import Approval, ApprovalState, RequestKind, Run
+from opconsole.queue_adding import add_entries
 from opconsole.reading import Reading, UnclearIdError, open_reading
-from queues.echo import append_tasks, create_queue
 from queues.states import RunState
 
 
@@ -116,14 +116,10 @@ def rollback(context: CommandContext, project: str, environment: str, to: str | 
     }
     if wanted is not None:
         entry["version"] = wanted
-    path = workspace.queue_path(project)
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        create_queue(path, project)
-    append_tasks(path, [entry])
+    add_entries(workspace, project, [entry])
     if context.json:
         context.document({"task": task, "project": project, "environment": name, "version": to})
-    context.say(f"added {task} to {path.name}; {starts}")
+    context.say(f"added {task} to {workspace.queue_path(project).name}; {starts}")
     return ExitStatus.DONE
 
 

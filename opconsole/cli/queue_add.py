@@ -10,9 +10,10 @@ from pathlib import Path
 from opconsole.cli.advice import starts_with
 from opconsole.cli.output import CommandContext, ExitStatus, UsageError, plain
 from opconsole.cli.queue_commands import error_json, fault_line
+from opconsole.queue_adding import add_entries
 from opconsole.reading import open_reading
 from opconsole.workspace import Workspace
-from queues.echo import DuplicateTaskError, append_tasks, create_queue
+from queues.echo import DuplicateTaskError
 from queues.graph import Graph, path_text, short_name
 from queues.json_text import BOM, Finder, JsonTextError, Lines, read_array, read_object
 from queues.queue_file import QueueFile, QueueFileError, parse_queue, project_of, read_bytes, read_queue
@@ -43,7 +44,7 @@ def add_tasks(context: CommandContext, file: Path, project: str | None) -> int:
             ),
         )
     if not errors:
-        errors = _append(path, name, tasks)
+        errors = _append(workspace, name, tasks)
     return _tell(context, workspace, file, project=name, errors=errors, tasks=tasks)
 
 
@@ -163,17 +164,14 @@ def _cycles(
     return errors
 
 
-def _append(path: Path, project: str, tasks: tuple[Task, ...]) -> tuple[QueueFileError, ...]:
+def _append(workspace: Workspace, project: str, tasks: tuple[Task, ...]) -> tuple[QueueFileError, ...]:
     """Add the entries under the file's lock; what another one added meanwhile may still refuse them."""
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        create_queue(path, project)
     try:
-        append_tasks(path, [task.raw for task in tasks])
+        add_entries(workspace, project, [task.raw for task in tasks])
     except DuplicateTaskError as error:
         return (
             _error(
-                path,
+                workspace.queue_path(project),
                 1,
                 error.task_id,
                 field="id",

@@ -227,8 +227,8 @@ def _from_and_to(order: Order) -> tuple[str | None, str | None]:
 def _version_notes(projects: Sequence[KnownProject], version: str) -> tuple[str, ...]:
     """Say where no tag names the version: only development may build it without one."""
     return tuple(
-        f"No tag of {one.name} names {version}{did_you_mean(version, one.versions)}: only development builds "
-        "it without one, and tags it then."
+        f"No tag of {one.name} names {version}, and only development builds a version without one"
+        f"{did_you_mean(version, one.versions) or '.'}"
         for one in projects
         if one.versions is not None and version not in one.versions
     )

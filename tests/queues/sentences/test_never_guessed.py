@@ -29,7 +29,8 @@ ORDERS = (
 )
 SPOKEN = """
     deploy roll back run validate migrate promote the version environment with migrations to for
-    in from and then karematch credentialmate 1.2.3 2.0.0 v9 dev staging prod all environments first auto path db/versions
+    in from and then karematch credentialmate 1.2.3 2.0.0 v9 dev staging prod all environments first auto
+    path db/versions
     , . : ; ( ) - 1. if succeeds I approve wait approval health checks previous latest path: tag: nonsense
 """
 WORDS = [*SPOKEN.split(), "\n"]
