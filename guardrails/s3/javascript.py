@@ -12,7 +12,7 @@ from guardrails.operations import Comment, Operation, Place, Reading, Thing, Ver
 from guardrails.s3.awscli import PROGRAM_WORDS, deletes, is_program, mentions
 from guardrails.s3.javascript_names import COMMANDS, METHODS, Names, bare
 from guardrails.s3.shell import in_command_line
-from guardrails.s3.trees import Grammar, Source, inside
+from guardrails.s3.trees import Grammar, Source, TreeError, inside
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -63,12 +63,24 @@ def read_javascript(text: str, grammars: tuple[Grammar, ...] = ()) -> Reading:
 
 
 def _parsed(text: str, grammars: tuple[Grammar, ...]) -> Source:
-    best = Source(text, grammars[0])
-    for grammar in grammars[1:]:
+    """Parse with one grammar after the other until one finds no fault.
+
+    A grammar may give up where another does not: that of TSX goes round for ever on some broken sources.
+    """
+    best: Source | None = None
+    gave_up: TreeError | None = None
+    for grammar in grammars:
+        try:
+            source = Source(text, grammar)
+        except TreeError as error:
+            gave_up = error
+            continue
+        if best is None or source.errors() < best.errors():
+            best = source
         if not best.errors():
             break
-        other = Source(text, grammar)
-        best = other if other.errors() < best.errors() else best
+    if best is None:
+        raise gave_up or TreeError("there is no grammar to parse it with")
     return best
 
 

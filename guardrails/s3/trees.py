@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from tree_sitter import Language, Node
 
 LONGEST_SECONDS = 30.0
-"""After so long a parser gives up; no source that people wrote takes a tenth of it."""
+"""After so long a parser gives up on the largest of sources."""
+AT_LEAST_SECONDS = 5.0
+SECONDS_A_MEGABYTE = 5.0
+"""What a smaller source gets; no source that people wrote takes a tenth of it."""
 
 
 class Grammar(StrEnum):
@@ -41,11 +44,13 @@ class TreeError(ValueError):
 class Source:
     """A text with its syntax tree."""
 
-    def __init__(self, text: str, grammar: Grammar, longest: float = LONGEST_SECONDS) -> None:
-        """Parse *text*; raises TreeError after *longest* seconds."""
+    def __init__(self, text: str, grammar: Grammar, longest: float | None = None) -> None:
+        """Parse *text*; raises TreeError after *longest* seconds. Default: by its length."""
         from tree_sitter import Parser  # noqa: PLC0415 (loaded with the first grammar)
 
         self.data = text.encode("utf-8", "replace")
+        if longest is None:
+            longest = min(LONGEST_SECONDS, AT_LEAST_SECONDS + SECONDS_A_MEGABYTE * len(self.data) / 1_000_000)
         parser = Parser(_language(grammar))
         until = time.monotonic() + longest
         data = _plain(self.data) if grammar is Grammar.BASH else self.data

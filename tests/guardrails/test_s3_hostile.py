@@ -130,6 +130,18 @@ def test_an_error_that_could_hide_a_call_is_reported_with_its_line() -> None:
     assert ("unparsable", "block", 2) in {(f.rule, f.verdict.value, f.line) for f in found}
 
 
+def test_where_one_grammar_goes_round_for_ever_another_one_answers() -> None:
+    # The grammar of TSX never comes back from this broken source, those of JavaScript and TypeScript do.
+    broken = "s3.deleteBucket({})''}n:K{[a:1}}]"
+    with pytest.raises(TreeError, match="could not be parsed within"):
+        Source(broken, Grammar.TSX, longest=0.5)
+    assert "delete-bucket" in rules(broken, "a.js")
+
+
+def test_a_source_that_no_grammar_finishes_is_reported() -> None:
+    assert "unparsable" in rules("s3.deleteBucket({})''}n:K{[a:1}}]", "a.tsx")
+
+
 def test_a_parser_that_takes_too_long_gives_up_and_says_so() -> None:
     with pytest.raises(TreeError, match="could not be parsed within"):
         Source("var a = 1;\n" * 200_000, Grammar.JAVASCRIPT, longest=0.0)
