@@ -77,6 +77,8 @@ class GateFacts:
     """A finding that would block is exempted by a mark in the source."""
     irreversible: bool = False
     """Something on the way cannot be taken back, or data would be lost."""
+    senior: bool = False
+    """It costs so much, or nobody knows how much, that a second, senior approver is wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +124,12 @@ def _reasons(gate: Gate, action: Action, facts: GateFacts) -> list[str]:
         reasons.append("the task requires approval")
     if facts.exempted_critical and gate.kind is GateKind.PRODUCTION:
         reasons.append("a blocking finding is exempted")
+    if facts.senior:
+        reasons.append("its cost wants a second, senior approver")
     return reasons
 
 
 def _tier(gate: Gate, facts: GateFacts) -> Tier:
-    if facts.irreversible or (facts.exempted_critical and gate.kind is GateKind.PRODUCTION):
+    if facts.irreversible or facts.senior or (facts.exempted_critical and gate.kind is GateKind.PRODUCTION):
         return Tier.SECOND_PERSON
     return Tier.CONFIRM if gate.kind is GateKind.DEVELOPMENT else Tier.REASONED

@@ -48,7 +48,7 @@ class Attempt:
     @property
     def environment(self) -> Environment:
         """The settings of the run's environment."""
-        return self.project.environments[self.run.environment]
+        return self.host.workspace.environment(self.run.project, self.run.environment)
 
     @property
     def gate(self) -> Gate:

@@ -31,13 +31,13 @@ from opconsole.outbox import Outbox
 from opconsole.outcomes import ended
 from opconsole.recovery import LEFT_BEHIND, interrupt
 from opconsole.requests import Answerer
-from opconsole.resuming import advance
-from opconsole.runs import first_run
+from opconsole.runs import environment_of, first_run
 from opconsole.standing import standing
+from opconsole.stories import advance
 from queues.queue_file import QueueFile, read_queue
 from queues.scheduler import Outcome, Scheduler, SchedulerError, TaskState
 from queues.states import RunState
-from queues.tasks import Task, TaskKey, TaskKind
+from queues.tasks import Task, TaskKey
 
 FULL_WAIT = 2.0
 """Seconds before something is tried again that a full or busy journal refused."""
@@ -345,9 +345,7 @@ class Engine:
 
     def lane(self, task: Task) -> Hashable | None:
         """Give the environment that only one run of a project may change at a time."""
-        if task.kind is TaskKind.OTHER or task.environment is None:
-            return None
-        return (task.project, task.environment)
+        return (task.project, environment_of(task)) if task.kind.ours else None
 
     async def dispatch(self, task: Task) -> Outcome:
         """Run the task's attempt, or go on with the open one, as far as nobody has to decide."""

@@ -13,8 +13,11 @@ from opconsole.journal.records import Approval, ApprovalState, Purpose
 from opconsole.plans import Plan
 
 
-async def decision_for(attempt: Attempt, *, irreversible: bool) -> GateDecision:
-    """Say whether the run needs an approval, by the journal's facts and what the guardrails found."""
+async def decision_for(attempt: Attempt, *, irreversible: bool, senior: bool = False) -> GateDecision:
+    """Say whether the run needs an approval, by the journal's facts and what the guardrails found.
+
+    *senior* says that its cost wants a second, senior approver.
+    """
     run = attempt.run
     before = await attempt.host.read(
         attempt.host.reader.succeeded_before, run.project, run.environment, run.kind
@@ -24,6 +27,7 @@ async def decision_for(attempt: Attempt, *, irreversible: bool) -> GateDecision:
         requires_approval=attempt.task.requires_approval or attempt.environment.requires_approval,
         exempted_critical=_exempted_critical(run.report),
         irreversible=irreversible,
+        senior=senior,
     )
     return decide(attempt.gate, Action(run.action), facts)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from guardrails.environments import GateKind
 from guardrails.gates import OnFailure, on_failure
@@ -50,12 +50,17 @@ COMPARE = "compare"
 COMPARE_LIMIT = 300.0
 """Seconds for deriving a plan again."""
 
-TOUCHING = frozenset({"switch", "deploy", "restart", "migrate", "stop", "migrate-back", "rollback"})
+TOUCHING = frozenset(
+    {"switch", "deploy", "restart", "migrate", "stop", "migrate-back", "rollback", "execute"}
+)
 """Steps from whose beginning on an environment is no longer what it was."""
 
 
 class Pipeline:
     """The story of one run; one method a chapter."""
+
+    _compares_in: ClassVar[Scope] = Scope.TARGET
+    """What the comparison's programs may know."""
 
     def __init__(self, attempt: Attempt) -> None:
         self._attempt = attempt
@@ -145,12 +150,14 @@ class Pipeline:
         steps = await rollback_steps(attempt, way, self._revision_is)
         await self._gate(await rollback_plan(attempt.host, attempt.run, way), steps, irreversible=False)
 
-    async def _gate(self, plan: Plan, steps: ScopedSteps, *, irreversible: bool) -> None:
+    async def _gate(
+        self, plan: Plan, steps: ScopedSteps, *, irreversible: bool, senior: bool = False
+    ) -> None:
         """Ask a person where the gate wants one; else go on."""
         attempt = self._attempt
-        await attempt.plan_steps(Phase.EFFECT, [(Scope.TARGET, self._compare_step()), *steps])
+        await attempt.plan_steps(Phase.EFFECT, [(self._compares_in, self._compare_step()), *steps])
         await attempt.save(plan=dict(plan.document), plan_digest=plan.digest)
-        decision = await decision_for(attempt, irreversible=irreversible)
+        decision = await decision_for(attempt, irreversible=irreversible, senior=senior)
         if not decision.approval:
             await self._carry_out()
             return
@@ -186,6 +193,11 @@ class Pipeline:
             text = f"{attempt.run.environment} is held by run {holder.run if holder else 'unknown'}"
             await self._end.enter(RunState.FAILED, f"{text}; decide that one first")
             return
+        await self._change()
+
+    async def _change(self) -> None:
+        """Let the effects happen in the environment that the run now holds."""
+        attempt = self._attempt
         if attempt.task.kind is TaskKind.ROLLBACK:
             await self._carry_out_rollback()
             return
@@ -209,7 +221,7 @@ class Pipeline:
     async def _compared(self) -> bool:
         """Derive the plan again under the lock; False when the run does not go on."""
         attempt = self._attempt
-        [compare] = await attempt.take_up(Phase.EFFECT, [(Scope.TARGET, self._compare_step())])
+        [compare] = await attempt.take_up(Phase.EFFECT, [(self._compares_in, self._compare_step())])
         try:
             await attempt.perform(compare)
         except StepFailed as failure:
@@ -360,18 +372,23 @@ class Pipeline:
 
     async def _compare(self, context: StepContext) -> None:
         attempt = self._attempt
+        plan = await self._derived(context)
+        if plan.digest != attempt.run.plan_digest:
+            self._changes = differences(attempt.run.plan or {}, plan.document)
+            raise StepFailed(f"the plan changed: {'; '.join(self._changes)}")
+
+    async def _derived(self, context: StepContext) -> Plan:
+        """Derive the plan again from its sources and from the target."""
+        attempt = self._attempt
         if attempt.task.kind is TaskKind.ROLLBACK:
             way = await way_to(attempt.host, attempt.run, attempt.task.version)
             plan = await rollback_plan(attempt.host, attempt.run, way)
             if plan.digest == attempt.run.plan_digest:
                 await check_as_recorded(attempt, way, context)
-        else:
-            basis = await derive(attempt, context)
-            steps = await self._effects(basis)
-            plan = await seal_plan(attempt, basis, [step for _, step in steps])
-        if plan.digest != attempt.run.plan_digest:
-            self._changes = differences(attempt.run.plan or {}, plan.document)
-            raise StepFailed(f"the plan changed: {'; '.join(self._changes)}")
+            return plan
+        basis = await derive(attempt, context)
+        steps = await self._effects(basis)
+        return await seal_plan(attempt, basis, [step for _, step in steps])
 
     async def _latest_approval(self) -> Approval | None:
         found = await self._attempt.host.read(self._attempt.host.reader.approvals_of, self._attempt.run.id)

@@ -64,6 +64,8 @@ async def way_back_from(host: Host, run: Run, folder: str | None) -> WayBack:
         )
     if run.action == Action.DOWNGRADE:
         return WayBack(None, problem="a downgrade is taken back by a migration task that goes forward")
+    if run.kind == TaskKind.PROVISIONING:
+        return WayBack(None, problem="opconsole deletes no AWS resource; mend it in AWS")
     before = await host.read(host.reader.current_release, run.project, run.environment)
     now = _Serving(run.source_digest, folder, run.revision_after)
     if run.kind == TaskKind.MIGRATION:
@@ -101,6 +103,8 @@ async def revert_plan(host: Host, run: Run) -> RevertPlan:
     migrations = (run.plan or {}).get("migrations")
     folder = migrations.get("path") if isinstance(migrations, dict) else None
     way = await way_back_from(host, run, folder if isinstance(folder, str) else None)
+    if run.kind == TaskKind.PROVISIONING:  # it has no target that a plan could name
+        return RevertPlan(seal({"task": str(run.key), "run": run.id}), way)
     return RevertPlan(await rollback_plan(host, run, way), way)
 
 

@@ -16,6 +16,7 @@ from opconsole.journal.writer import AuditOp, Op
 from opconsole.programs import ProgramResult, TraceState, trace
 from opconsole.steps import NO_VARIABLES, StepFailed
 from opconsole.targeting import target_of
+from opconsole.workspace import AWS
 from queues.states import RunState
 from queues.tasks import MigrationAction, Task, TaskKind
 
@@ -46,9 +47,14 @@ def asked_of(task: Task) -> dict[str, Any]:
     return {
         "kind": task.kind.value,
         "action": action_of(task).value,
-        "environment": task.environment or "",
+        "environment": environment_of(task),
         "version": task.version,
     }
+
+
+def environment_of(task: Task) -> str:
+    """Give the environment that a run of the task changes; of a resource that names none, all of AWS."""
+    return task.environment or (AWS if task.kind is TaskKind.PROVISIONING else "")
 
 
 def new_run(host: Host, before: Run, *, attempt: int, by: str) -> Run:

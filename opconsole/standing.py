@@ -10,8 +10,6 @@ from queues.scheduler import Standing, TaskState
 from queues.states import RunState
 from queues.tasks import FileStatus, Task, TaskKind
 
-NOT_OFFERED = "provisioning is listed, not run, by this version"
-
 
 def standing(task: Task, latest: Mapping[tuple[str, str], Run]) -> Standing:
     """Say how a task stands: by its latest run, else by what its file may be believed.
@@ -45,8 +43,6 @@ def _by_its_file(task: Task) -> Standing:
 
 
 def _claimed(task: Task) -> Standing:
-    if task.kind is TaskKind.PROVISIONING:
-        return Standing(TaskState.FAILED, NOT_OFFERED, "not run")
     if task.status is FileStatus.PENDING:
         return Standing(TaskState.PENDING)
     if task.status.done:

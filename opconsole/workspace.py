@@ -12,6 +12,11 @@ from guardrails.environments import GateKind, resolve_environment
 from guardrails.gates import GATES, Asks, Gate
 from opconsole.settings import SETTINGS_FILE, Environment, Project, Settings, load_settings
 
+AWS = "aws"
+"""Stands for the environment of a resource that belongs to none; it has production's gate."""
+
+_NOWHERE = Environment.model_construct(gate=GateKind.PRODUCTION, target=None)  # nothing is ever placed there
+
 
 class UnknownProjectError(ValueError):
     """A project that the settings do not have."""
@@ -75,10 +80,12 @@ class Workspace:
         return {name: one.gate for name, one in self.project(project).environments.items()}
 
     def environment(self, project: str, name: str) -> Environment:
-        """Give an environment's settings; *name* may be an alias.
+        """Give an environment's settings; *name* may be an alias, or AWS.
 
         Raises UnknownProjectError or UnknownEnvironmentError.
         """
+        if name == AWS and AWS not in self.environments(project):
+            return _NOWHERE
         return self.project(project).environments[resolve_environment(name, self.environments(project))]
 
     def gate(self, project: str, environment: str) -> Gate:

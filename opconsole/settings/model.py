@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from guardrails.environments import ALIASES, STANDARD, GateKind
 from guardrails.gates import GATES
+from opconsole.settings.aws import AwsSection
 from opconsole.settings.errors import Wrong, custom_error, raise_all
 from opconsole.settings.targets import Health, Section, Target
 from opconsole.settings.types import (
@@ -287,6 +288,8 @@ class Project(Section):
     """Absent: the project has no migrations."""
     scan: Scan = Scan()
     """What the guardrails read."""
+    aws: AwsSection | None = None
+    """Where this project's resources are provisioned, over the workspace's ``[aws]``."""
     environments: Mapping[EnvironmentName, Environment] = Field(default_factory=dict)
     """By name; ``dev``, ``stage`` and ``prod`` are read as the names they stand for."""
 
@@ -329,6 +332,8 @@ class Settings(BaseSettings):
     """How the console behaves for whoever opens it here."""
     journal: Journal = Journal()
     """How long old runs keep their logs and copies."""
+    aws: AwsSection = AwsSection()
+    """Where and as whom AWS resources are provisioned."""
     projects: Mapping[ProjectName, Project] = Field(default_factory=dict)
     """What is deployed, by name."""
 

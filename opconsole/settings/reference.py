@@ -19,7 +19,7 @@ from pathlib import Path
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from opconsole.settings import model, targets
+from opconsole.settings import aws, model, targets
 from opconsole.settings.schema import describe, types_at
 from opconsole.settings.targets import Section
 
@@ -41,6 +41,7 @@ SECTIONS: tuple[type[Section], ...] = (
     targets.TcpCheck,
     targets.CommandCheck,
     model.Limits,
+    aws.AwsSection,
 )
 """The tables of the settings, in the order of the page."""
 
@@ -91,7 +92,7 @@ def _words() -> dict[tuple[str, str], str]:
     """Give what stands below each field in the model's source, by class and field."""
     return {
         (one.name, field.target.id): " ".join(inspect.cleandoc(after.value.value).replace("``", "`").split())
-        for module in (model, targets)
+        for module in (model, targets, aws)
         for one in ast.parse(inspect.getsource(module)).body
         if isinstance(one, ast.ClassDef)
         for field, after in _pairs(one.body)
