@@ -11,6 +11,7 @@ from guardrails.sanitise import sanitise
 from opconsole.cli.output import CommandContext
 from opconsole.journal.records import Approval, Purpose, RequestKind, Run
 from opconsole.prompts import DeploymentPrompt, Preflight, RollbackPrompt, deployment_prompt, rollback_prompt
+from opconsole.provisioning.telling import is_provisioning, prompt, sentences
 from queues.tasks import TaskKind
 
 AskLine = Callable[[str], Awaitable[str]]
@@ -18,7 +19,11 @@ AskLine = Callable[[str], Awaitable[str]]
 
 
 def approval_prompt(run: Run, approval: Approval) -> str:
-    """Give the guide's prompt for what waits."""
+    """Give the guide's prompt for what waits; of provisioning, for which it has none, one like them."""
+    if is_provisioning(approval.plan):
+        return "\n".join(
+            sanitise(line, single_line=True) for line in prompt(approval.plan, run.preflight).splitlines()
+        )
     migrations = approval.plan.get("migrations")
     if approval.purpose is Purpose.REVERT or run.kind == TaskKind.ROLLBACK.value:
         version = approval.plan.get("version")
@@ -47,10 +52,11 @@ def approval_prompt(run: Run, approval: Approval) -> str:
 def plan_lines(run: Run, approval: Approval) -> list[str]:
     """Give what a person should know beyond the guide's prompt: steps, migrations, findings, digest."""
     plan = approval.plan
-    version = plan.get("version")
+    version = None if is_provisioning(plan) else plan.get("version")
     lines = [f"Task: {run.task} ({run.id}), asked for by {approval.requested_by}"]
     if isinstance(version, Mapping):
         lines.append(f"Version: {version.get('from') or 'nothing'} → {version.get('to')}")
+    lines += [f"{label}: {text}" if label else f"  {text}" for label, text in sentences(plan)]
     steps = plan.get("steps")
     if isinstance(steps, list):
         lines.append("Steps: " + ", ".join(str(step.get("name")) for step in steps))

@@ -13,6 +13,7 @@ from opconsole.cli.audit_commands import audit
 from opconsole.cli.journal_commands import journal
 from opconsole.cli.output import CommandContext, ExitStatus, UsageError
 from opconsole.cli.sentence_commands import sentences
+from opconsole.cli.provision_commands import provision
 
 
 class PipeClosedError(Exception):
@@ -44,6 +45,7 @@ app.add_typer(sentences)
 app.add_typer(queue, name="queue")
 app.add_typer(audit, name="audit")
 app.add_typer(journal, name="journal")
+app.add_typer(provision, name="provision")
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="A run's id, or [project:]TASK.")]
 ProjectArgument = Annotated[str, typer.Argument(metavar="PROJECT")]

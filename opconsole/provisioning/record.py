@@ -45,6 +45,7 @@ class Record:
     project: str
     task: str
     run: str
+    """Empty: nothing was run yet."""
     resource: Resource
     case: BusinessCase
     cost: CostEstimate
@@ -93,7 +94,8 @@ def markdown(record: Record) -> str:
         lines.append("")
     if record.verified:
         lines += ["## Read back", "", *(f"- {_plain(one)}" for one in record.verified), ""]
-    lines += [f"Provisioned by task {record.project}:{record.task}, run {record.run}.", ""]
+    done = f"Provisioned by task {record.project}:{record.task}, run {record.run}."
+    lines += [done if record.run else f"Asked for by task {record.project}:{record.task}.", ""]
     return "\n".join(lines)
 
 

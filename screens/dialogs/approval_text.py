@@ -12,6 +12,7 @@ from guardrails.environments import GateKind
 from guardrails.gates import Action, Tier
 from opconsole.journal.records import Approval, Phase, Purpose, StepState
 from opconsole.prompts import DeploymentPrompt, Preflight, RollbackPrompt, deployment_prompt, rollback_prompt
+from opconsole.provisioning.telling import prompt, sentences
 from opconsole.views import RunView
 from screens.findings import findings_of
 from screens.look import Role
@@ -43,6 +44,7 @@ def approval_text(
     return lines(
         [
             *_what(run, facts, width),
+            *_provisioning(approval, width),
             *_steps(run, approval, facts, width),
             *_migrations(facts, approval, width, sources),
             *_findings(run, facts),
@@ -58,6 +60,8 @@ def _what(run: RunView, facts: PlanFacts, width: int) -> Iterator[Content]:
     before = facts.version_from or record.previous_version or "nothing"
     yield _row("Project", facts.project or record.project)
     yield _row("Task", f"{record.task}, attempt {record.attempt}")
+    if record.action == Action.PROVISION:
+        return
     yield content(
         _label("Version"),
         (safe(before), Role.MUTED),
@@ -68,6 +72,14 @@ def _what(run: RunView, facts: PlanFacts, width: int) -> Iterator[Content]:
         yield _row("Commit", facts.commit[:19])
     if facts.target:
         yield _row("Target", facts.target, width)
+
+
+def _provisioning(approval: Approval, width: int) -> Iterator[Content]:
+    said = sentences(approval.plan)
+    if said:
+        yield from _title("What is to be provisioned")
+    for label, text in said:
+        yield _row(label, text, width)
 
 
 def _steps(run: RunView, approval: Approval, facts: PlanFacts, width: int) -> Iterator[Content]:
@@ -181,6 +193,8 @@ def _prompt(run: RunView, approval: Approval, facts: PlanFacts) -> Iterator[Cont
                 preflight=tuple(Preflight(passed, line) for passed, line in record.preflight),
             )
         )
+    elif record.action == Action.PROVISION:
+        text = prompt(approval.plan, record.preflight)
     else:
         return
     yield from _title("As the guide asks it")
