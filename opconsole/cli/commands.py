@@ -12,8 +12,8 @@ from typer.core import TyperGroup
 from opconsole.cli.audit_commands import audit
 from opconsole.cli.journal_commands import journal
 from opconsole.cli.output import CommandContext, ExitStatus, UsageError
-from opconsole.cli.sentence_commands import sentences
 from opconsole.cli.provision_commands import provision
+from opconsole.cli.sentence_commands import sentences
 
 
 class PipeClosedError(Exception):
