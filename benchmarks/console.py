@@ -257,6 +257,10 @@ class Shown:
     async def run(self, _run: str) -> None:
         """Give no run."""
 
+    async def programs(self, _run: str, _position: int, _name: str) -> tuple[()]:
+        """Give no programs."""
+        return ()
+
     async def environments(self) -> tuple[EnvironmentView, ...]:
         """Give no environments."""
         return ()

@@ -39,6 +39,7 @@ from opconsole.reading import Reading
 from opconsole.recovery import interrupt_left_behind
 from opconsole.requests import Answerer
 from opconsole.settings.model import Dialect, Downgrade
+from opconsole.step_facts import ProgramFacts
 from opconsole.trees import UnsafeTreeError, inside
 from opconsole.views import EnvironmentView, RunView, Snapshot
 from opconsole.workspace import Workspace
@@ -134,6 +135,10 @@ class Client:
     async def run(self, run_id: str) -> RunView | None:
         """Give one run."""
         return await asyncio.to_thread(self.reading.run, run_id)
+
+    async def programs(self, run_id: str, position: int, name: str) -> tuple[ProgramFacts, ...]:
+        """Give the programs that a step of a run has started, in order."""
+        return await asyncio.to_thread(self.reading.programs, run_id, position, name)
 
     async def environments(self) -> tuple[EnvironmentView, ...]:
         """Give what every environment runs."""

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from opconsole.exempting import Checkout, Proposal
 from opconsole.journal.records import RequestKind
+from opconsole.step_facts import ProgramFacts
 from opconsole.views import EnvironmentView, RunView, Snapshot
 
 
@@ -36,6 +37,10 @@ class Console(Protocol):
 
     async def run(self, run_id: str) -> RunView | None:
         """Give one run."""
+        ...
+
+    async def programs(self, run_id: str, position: int, name: str) -> tuple[ProgramFacts, ...]:
+        """Give the programs that a step of a run has started, in order."""
         ...
 
     async def environments(self) -> tuple[EnvironmentView, ...]:

@@ -14,8 +14,9 @@ import struct
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import BinaryIO
 
 from guardrails.sanitise import sanitise
 
@@ -69,6 +70,42 @@ def append_note(path: Path, text: str) -> None:
 def tail(path: Path, lines: int) -> list[LogLine]:
     """Give the last whole lines, reading backwards: the size of the log does not matter. [] without a log."""
     return [parse_line(line) for line in _last_lines(path, lines)[0]]
+
+
+def part(path: Path, since: datetime, until: datetime | None, lines: int) -> list[LogLine]:
+    """Give the last whole lines written between two moments; the size of the log does not matter."""
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+        end = os.fstat(file.fileno()).st_size
+        first = _first_after(file, end, since - timedelta(milliseconds=1))  # stamps are cut to milliseconds
+        last = end if until is None else _first_after(file, end, until)
+        start = max(first, last - (lines + 1) * _LONGEST)
+        file.seek(start)
+        found = file.read(last - start).split(b"\n")
+        whole = found[:-1] if start == first else found[1:-1]
+        return [parse_line(line) for line in whole[-lines:]]
+    return []
+
+
+def _first_after(file: BinaryIO, size: int, moment: datetime) -> int:
+    """Give the place of the first line that was written after a moment: lines stand in the order of time."""
+    low, high = 0, size  # the line sought begins in [low, high]
+    while low < high:
+        middle = (low + high) // 2
+        file.seek(max(0, middle - 1))
+        begin = 0 if middle == 0 else middle - 1 + len(file.readline(_LONGEST))
+        at, place, line = None, begin, b""
+        while begin < high and at is None:  # what has no stamp goes with the next line that has one
+            place = begin
+            line = file.readline(_LONGEST)
+            at, begin = parse_line(line).at, begin + len(line)
+            if not line:
+                break
+        if at is None or at > moment:
+            high = middle
+        else:
+            low = place + len(line)
+    file.seek(low)
+    return low
 
 
 class LogCursor:

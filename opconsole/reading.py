@@ -20,6 +20,7 @@ from opconsole.journal.location import JournalPlace, locate
 from opconsole.journal.reader import JournalReader
 from opconsole.journal.records import Approval, Phase, QueueRow, ReleaseRow, Run
 from opconsole.journal.upgrade import open_database
+from opconsole.step_facts import ProgramFacts, programs_of
 from opconsole.task_views import Present, TaskViews, graph_of, seen
 from opconsole.views import EnvironmentView, QueueView, RunView, Snapshot, TaskView
 from opconsole.workspace import Workspace
@@ -130,13 +131,19 @@ class Reading:
         run = self.reader.run(run_id) if self.reader else None
         if run is None or self.reader is None or self.place is None:
             return None
+        usual = self._usual_steps(run)
         return RunView(
             run=self._seen(run),
             steps=tuple(self.reader.steps(run.id)),
             approvals=tuple(self.reader.approvals_of(run.id)),
             log=self.place.runs / run.id / "log",
-            usual_seconds=self._usual_seconds(run),
+            usual_seconds=sum(usual.values()) if usual else None,
+            usual_steps=usual,
         )
+
+    def programs(self, run_id: str, position: int, name: str) -> tuple[ProgramFacts, ...]:
+        """Give the programs that a step of a run has started."""
+        return () if self.place is None else programs_of(self.place.runs / run_id, position, name)
 
     def environments(self) -> tuple[EnvironmentView, ...]:
         """Give what every environment runs, by the journal's word, in the order of the settings."""
@@ -329,19 +336,16 @@ class Reading:
             return None
         return last if last.finished_at > release.placed_at else None
 
-    def _usual_seconds(self, run: Run) -> float | None:
-        """Add up the steps: between them a run may have waited for a person for days."""
-        if self.reader is None:
-            return None
-        last = self.reader.last_success(run.project, run.environment, run.kind)
-        if last is None or last.overridden:
-            return None
-        spent = [
-            (step.finished_at - step.started_at).total_seconds()
+    def _usual_steps(self, run: Run) -> dict[str, float]:
+        """Give the seconds of the last successful run's steps: between them it may have waited for days."""
+        last = self.reader.last_success(run.project, run.environment, run.kind) if self.reader else None
+        if last is None or last.overridden or self.reader is None:
+            return {}
+        return {
+            step.name: (step.finished_at - step.started_at).total_seconds()
             for step in self.reader.steps(last.id)
             if step.started_at and step.finished_at and step.phase is not Phase.ROLLBACK
-        ]
-        return sum(spent) if spent else None
+        }
 
 
 def open_reading(workspace: Workspace) -> Reading:

@@ -20,6 +20,7 @@ from opconsole.journal.records import Phase, Run
 from opconsole.logs import ERRORS, OUTPUT, LogLine, follow, tail
 from opconsole.programs import Ending, Program, ProgramResult, TraceState, attend, run_program, trace
 from opconsole.settings.secrets import SecretError
+from opconsole.step_facts import note_program
 from opconsole.steps import CAPTURE_LIMIT, NO_VARIABLES, Step, StepFailed, StepInterrupted, StepKind
 from opconsole.surroundings import Scope, Surroundings, resolve_surroundings
 
@@ -175,6 +176,7 @@ class StepRunner:
             if await asyncio.to_thread(folder.exists):  # its first try ended without a record
                 folder = folder.with_name(f"{folder.name}-again{self._run_of.epoch}")
             await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+            await asyncio.to_thread(note_program, folder, program)
             result = await run_program(program, folder=folder, log=log or folder / "output")
         log = log or folder / "output"
         self.status = result.status

@@ -5,7 +5,8 @@ Everything here is read; nothing is changed. The journal is the truth, the queue
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -59,6 +60,8 @@ class RunView:
     log: Path
     usual_seconds: float | None
     """How long the last successful run of this kind took there; None: there was none."""
+    usual_steps: Mapping[str, float] = field(default_factory=dict)
+    """How many seconds each step of that run took, by its name."""
 
     @property
     def waiting(self) -> Approval | None:

@@ -77,7 +77,7 @@ class OperationsScreen(ConsoleScreen):
             with Vertical(id="right"):
                 with Vertical(id="pipeline"):
                     yield Heading(pipeline="Pipeline")
-                    yield PipelineView(self._desk.clock, id="pipeline-view")
+                    yield PipelineView(self._desk, id="pipeline-view")
                 with Vertical(id="detail"):
                     yield Heading(log="Log", violations="Violations")
                     with ContentSwitcher(initial="log-pane"):
@@ -179,7 +179,8 @@ class OperationsScreen(ConsoleScreen):
     def _show_run(self) -> None:
         situation = self.situation()
         task, run = situation.task, situation.run
-        self.query_one(PipelineView).show_run(task, run)
+        tasks = self._snapshot.tasks if self._snapshot else ()
+        self.query_one(PipelineView).show_run(task, run, tasks)
         if run is not None or task is None or task.run is None:
             report = run.run.report if run else None
             self.log_pane.show_log(run.log if run else None)
@@ -282,9 +283,15 @@ class OperationsScreen(ConsoleScreen):
         self._focus_pane()
 
     def action_log(self) -> None:
-        """Go to the log."""
+        """Go to the log; from a chosen step, to what it wrote."""
+        if self._pane == "pipeline":
+            self.query_one(PipelineView).log_wanted()
         self._choose("log")
         self._go_to("detail")
+
+    @on(PipelineView.LogWanted)
+    def _log_of_step(self, event: PipelineView.LogWanted) -> None:
+        self.log_pane.view.go_to_moment(event.at)
 
     def action_violations(self) -> None:
         """Go to what the guardrails found."""
@@ -347,4 +354,4 @@ class OperationsScreen(ConsoleScreen):
 
     def parts(self) -> Iterable[object]:
         """Give the panes that carry out actions."""
-        return self.log_pane.view, self.query_one(ViolationsView), self.table
+        return self.log_pane.view, self.query_one(PipelineView), self.query_one(ViolationsView), self.table

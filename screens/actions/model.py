@@ -17,6 +17,7 @@ class Scope(StrEnum):
     EVERYWHERE = "everywhere"
     OPERATIONS = "operations"
     TABLE = "any table"
+    PIPELINE = "pipeline"
     LOG = "log"
     VIOLATIONS = "violations"
     MOVE = "any list"

@@ -38,7 +38,7 @@ PLACES: tuple[Place, ...] = (
         "OperationsScreen",
         "What runs, what waits, and the log of the selected run.",
         Scope.OPERATIONS,
-        (Scope.TABLE, Scope.LOG, Scope.VIOLATIONS),
+        (Scope.TABLE, Scope.PIPELINE, Scope.LOG, Scope.VIOLATIONS),
     ),
 )
 """In the order of their keys."""

@@ -11,11 +11,13 @@ from screens.actions.everywhere import EVERYWHERE_ACTIONS
 from screens.actions.log import LOG_ACTIONS
 from screens.actions.model import Action, Scope, Situation
 from screens.actions.panes import LIST_ACTIONS, OPERATIONS_ACTIONS, VIOLATION_ACTIONS
+from screens.actions.pipeline import PIPELINE_ACTIONS
 from screens.actions.tasks import TASK_ACTIONS
 
 REGISTRY: tuple[Action, ...] = (
     *OPERATIONS_ACTIONS,
     *TASK_ACTIONS,
+    *PIPELINE_ACTIONS,
     *LOG_ACTIONS,
     *VIOLATION_ACTIONS,
     *LIST_ACTIONS,

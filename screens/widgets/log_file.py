@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from threading import RLock
 
@@ -163,6 +163,19 @@ class LogFile:
     def find(self, number: int, wanted: Callable[[bytes], bool], *, backwards: bool = False) -> int | None:
         """Give the number of the next line that is wanted, from a number on in one direction."""
         return next((at for at, text in self.lines_from(number, backwards=backwards) if wanted(text)), None)
+
+    def first_at(self, moment: datetime) -> int:
+        """Give the number of the first line of a moment or later; lines stand in the order of time."""
+        moment -= timedelta(microseconds=moment.microsecond % 1000)  # as stamps are cut
+
+        def late(number: int) -> bool:
+            at = self.line(number).at
+            while at is None and number + 1 < self.count:  # what has no stamp goes with the next that has one
+                number += 1
+                at = self.line(number).at
+            return at is None or at >= moment
+
+        return bisect_left(range(self.count), True, key=late)
 
     # -- helpers
 

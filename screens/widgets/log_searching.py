@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 
 from textual import work
 
@@ -167,6 +168,15 @@ class LogSearching(LogSelecting):
         else:
             self._go_top(Top(self.position_of(number)))
         self.tell()
+
+    @work(group="jump", exclusive=True, exit_on_error=False)
+    async def go_to_moment(self, moment: datetime) -> None:
+        """Go to the first line that was written at a moment or later."""
+        await self._whole.wait()
+        if self.log_file is not None and self.count:
+            number = await asyncio.to_thread(self.log_file.first_at, moment)
+            self.show_only_hits(on=False)
+            self.go(min(number, self.count - 1))
 
     def action_next_error(self) -> None:
         """Go to the next error."""

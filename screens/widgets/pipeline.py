@@ -1,208 +1,212 @@
-"""The pipeline of one run: what it is, how far it has come, and every step with its state and time."""
+"""The pipeline of one run: its steps can be walked and opened; below them its cascade, plan and record."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Sequence
 from datetime import datetime
+from typing import ClassVar
 
-from rich.cells import cell_len
+from textual import events
+from textual.binding import BindingType
 from textual.content import Content
+from textual.message import Message
 
-from opconsole.clock import Clock
-from opconsole.journal.records import Phase, StepRow, StepState
+from opconsole.journal.records import StepRow, StepState
+from opconsole.logs import part
 from opconsole.views import RunView, TaskView
-from queues.states import RunState
-from queues.tasks import TaskKind
-from screens.look import STEP_MARKS, Role, run_mark, task_mark
+from screens.actions import Scope, bindings
+from screens.cascade import Cascades
+from screens.desk import Desk, describe
+from screens.look import Role
+from screens.pipeline_text import Opened, Shown, draw_pipeline
 from screens.widgets.scroll_pane import ScrollPane
 from screens.widgets.ticking import Ticking
-from screens.words import Piece, bar, clip, content, duration, elapsed, folded, lines, mark, moment, safe
+from screens.words import content, lines
 
-PHASES = {Phase.PREFLIGHT: "Before anything changes", Phase.EFFECT: "Effects", Phase.ROLLBACK: "The way back"}
-TITLE = 36
-"""Cells of a step's title at most."""
+LOG_LINES = 10
+"""Lines of a step's log that are shown beneath it."""
 
 
 class PipelineView(ScrollPane):
-    """Shows the selected task's latest run."""
+    """Shows the selected task's latest run. One step is chosen: the pane's keys are about it."""
 
-    def __init__(self, clock: Clock, *, id: str | None = None) -> None:  # noqa: A002 (Textual's word for it)
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.PIPELINE)]
+
+    class LogWanted(Message):
+        """The log is wanted from a moment on."""
+
+        def __init__(self, at: datetime) -> None:
+            self.at = at
+            super().__init__()
+
+    def __init__(self, desk: Desk, *, id: str | None = None) -> None:  # noqa: A002 (Textual's word for it)
         super().__init__(id=id)
-        self._clock = clock
+        self._desk = desk
         self._shown_task: TaskView | None = None
         self._shown_run: RunView | None = None
-        self._ticking = Ticking(self, self.redraw)
+        self._tasks: Sequence[TaskView] = ()
+        self._cascades = Cascades()
+        self._chosen: int | None = None  # by the person; else the step that matters now
+        self._opened: dict[int, Opened] = {}
+        self._plan = False
+        self._places: list[tuple[int, int]] = []  # each step's position, and its first row
+        self._ticking = Ticking(self, self._tick)
 
-    def show_run(self, task: TaskView | None, run: RunView | None) -> None:
-        """Show another task, and its run as far as it is loaded."""
+    def show_run(self, task: TaskView | None, run: RunView | None, tasks: Sequence[TaskView] = ()) -> None:
+        """Show another task, and its run as far as it is loaded; *tasks* are all there are."""
         other = (task.key if task else None) != (self._shown_task.key if self._shown_task else None)
-        self._shown_task, self._shown_run = task, run
+        before = self._shown_run.run.id if self._shown_run else None
+        self._shown_task, self._shown_run, self._tasks = task, run, tasks
+        if other or (run is not None and before is not None and run.run.id != before):
+            self._chosen, self._opened, self._plan = None, {}, False
         self._ticking.run(on=run is not None and not run.run.state.final)
         self.redraw()
         if other:
             self.scroll_home(animate=False)
+        self._read_again()
 
     def draw(self, width: int) -> Content:
         """Give the text for a width in cells."""
-        if self._shown_task is None:
+        task = self._shown_task
+        if task is None:
             return content(("Select a task to see its pipeline.", Role.MUTED))
-        return lines(draw_pipeline(self._shown_task, self._shown_run, self._clock.now(), width))
+        chosen = self.chosen
+        shown = Shown(
+            task,
+            self._shown_run,
+            self._cascades.of(task.key, self._tasks),
+            chosen.position if chosen else None,
+            self._opened,
+            self._plan,
+        )
+        rows: list[Content] = []
+        self._places = []
+        for row in draw_pipeline(shown, self._desk.clock.now(), width):
+            if isinstance(row, int):
+                self._places.append((row, len(rows)))
+            else:
+                rows.append(row)
+        return lines(rows)
+
+    # -- the chosen step
+
+    @property
+    def steps(self) -> tuple[StepRow, ...]:
+        """The steps of the run."""
+        return self._shown_run.steps if self._shown_run else ()
+
+    @property
+    def chosen(self) -> StepRow | None:
+        """The step that the keys are about: the person's, else the one that runs, or that failed."""
+        by_position = {step.position: step for step in self.steps}
+        if self._chosen in by_position:
+            return by_position[self._chosen]
+        telling = [step for step in self.steps if step.state in _TELLING]
+        if telling:
+            return telling[0]
+        ran = [step for step in self.steps if step.started_at is not None]
+        return ran[-1] if ran else next(iter(self.steps), None)
+
+    def move_by(self, lines: int) -> None:
+        """Choose another step; beyond the first and the last one, scroll."""
+        at = self._at()
+        if at is None or not 0 <= at + lines < len(self.steps) or abs(lines) > 1:
+            super().move_by(lines)
+            return
+        self._choose(self.steps[at + lines].position)
+
+    def on_click(self, event: events.Click) -> None:
+        """Choose the step that was clicked; open it when it is clicked again."""
+        row = event.y + round(self.scroll_y)
+        found = [position for position, first in self._places if first <= row]
+        after = [first for _, first in self._places if first > row]
+        if found and (after or row <= self._places[-1][1]):
+            again = self.chosen is not None and self.chosen.position == found[-1]
+            self._choose(found[-1])
+            if again:
+                self.action_open_step()
+
+    def action_open_step(self) -> None:
+        """Open the step: its programs, their ends, and the end of its log; or fold it again."""
+        step = self.chosen
+        if step is None:
+            return
+        if step.position in self._opened:
+            del self._opened[step.position]
+        else:
+            self._opened[step.position] = Opened()
+            self._read(step)
+        self.redraw()
+
+    def action_plan(self) -> None:
+        """Show all of the plan, or its digest alone."""
+        self._plan = not self._plan
+        self.redraw()
+
+    def log_wanted(self) -> bool:
+        """Ask for the log of the chosen step; False where the person chose none, or it has not begun."""
+        step = self.chosen
+        if self._chosen is None or step is None or step.started_at is None:
+            return False
+        self.post_message(self.LogWanted(step.started_at))
+        return True
+
+    def _at(self) -> int | None:
+        step = self.chosen
+        return None if step is None else self.steps.index(step)
+
+    def _choose(self, position: int) -> None:
+        self._chosen = position
+        self.redraw()
+        self.call_after_refresh(self._reveal, position)
+
+    def _reveal(self, position: int) -> None:
+        row = next((first for place, first in self._places if place == position), None)
+        top, room = round(self.scroll_y), self.page_lines()
+        if row is None:
+            return
+        if row < top + 1:
+            self.scroll_to(y=max(0, row - 2), animate=False)
+        elif row >= top + room - 1:
+            self.scroll_to(y=row - room + 2, animate=False)
+
+    # -- what open steps tell
+
+    def _tick(self) -> None:
+        self.redraw()
+        self._read_again()
+
+    def _read_again(self) -> None:
+        """Read again what may have changed: of the steps that are not over, and those that just ended."""
+        for step in self.steps:
+            if step.position in self._opened and (step.finished_at is None or self._is_old(step)):
+                self._read(step)
+
+    def _is_old(self, step: StepRow) -> bool:
+        return any(program.result is None for program in self._opened[step.position].programs)
+
+    def _read(self, step: StepRow) -> None:
+        if self.is_mounted and self._shown_run is not None:
+            work = self._load(self._shown_run, step)
+            self.run_worker(work, group=f"step-{step.position}", exclusive=True, exit_on_error=False)
+
+    async def _load(self, run: RunView, step: StepRow) -> None:
+        try:
+            programs = await self._desk.console.programs(run.run.id, step.position, step.name)
+            log = []
+            if step.started_at is not None:
+                log = await asyncio.to_thread(part, run.log, step.started_at, step.finished_at, LOG_LINES)
+            opened = Opened(programs, tuple(log))
+        except Exception as error:  # noqa: BLE001 (the step is shown without; the person reads why)
+            opened = Opened(fault=f"it could not be read: {describe(error)}")
+        if (
+            self._shown_run is not None
+            and self._shown_run.run.id == run.run.id
+            and step.position in self._opened
+        ):
+            self._opened[step.position] = opened
+            self.redraw()
 
 
-def draw_pipeline(task: TaskView, run: RunView | None, now: datetime, width: int) -> Iterator[Content]:
-    """Draw a task and its run, line by line."""
-    yield content((task.task, Role.STRONG), (f"  {task.project}", Role.MUTED))
-    if task.description:
-        yield content((safe(task.description, limit=400), Role.MUTED))
-    if run is None and task.run is not None:
-        yield content("")
-        yield content(mark(task_mark(task)), ("  reading the run …", Role.MUTED))
-        return
-    if run is None:
-        yield from _without_run(task)
-        return
-    yield content("")
-    yield from _head(task, run, now, width)
-    yield from _steps(run, now, width)
-    if run.run.preflight and run.run.state not in (RunState.PREFLIGHT, RunState.PENDING):
-        yield content("")
-        yield content(("Pre-flight validation", Role.MUTED))
-        for passed, text in run.run.preflight:
-            yield content("  ", ("✓ " if passed else "✗ ", Role.GOOD if passed else Role.BAD), text)
-    yield from _record(run, now)
-
-
-def _without_run(task: TaskView) -> Iterator[Content]:
-    yield content("")
-    yield content(mark(task_mark(task)), ("  has not run", Role.MUTED))
-    if task.reason:
-        yield content(task.reason)
-    if task.waits_for:
-        yield content(("waits for ", Role.MUTED), task.waits_for)
-    where = [text for text in (task.kind, task.environment, task.version) if text]
-    yield content(("  ".join(where), Role.MUTED))
-    if task.kind == TaskKind.OTHER:
-        yield content(("Another program's task: it is listed, never run and never changed.", Role.MUTED))
-    elif task.depends_on:
-        yield content(("after  ", Role.MUTED), ", ".join(task.depends_on))
-
-
-def _head(task: TaskView, run: RunView, now: datetime, width: int) -> Iterator[Content]:
-    record = run.run
-    facts: list[Piece] = [mark(run_mark(record.state, unverified=task.unverified))]
-    if record.overridden:
-        facts.append(("  overridden", Role.WARN))
-    facts.append((f"  {record.action} ", Role.MUTED))
-    facts.append((record.environment, Role.STRONG))
-    before = record.previous_version
-    facts.append(
-        f"  {before} → {record.version}" if before and record.version else f"  {record.version or ''}"
-    )
-    if record.attempt > 1:
-        facts.append((f"  attempt {record.attempt}", Role.MUTED))
-    yield content(*facts)
-    if record.reason:
-        role = Role.ASKS if record.state is RunState.WAITING or record.state.undecided else Role.PLAIN
-        yield from folded(record.reason, width, indent=0, role=role)
-    if advice := _advice(task, run):
-        yield content((advice, Role.BUSY))
-    yield from _progress(run, now, width)
-
-
-def _advice(task: TaskView, run: RunView) -> str:
-    state = run.run.state
-    if state is RunState.WAITING:
-        return "a: look at the plan, then approve or reject."
-    if state.undecided:
-        return "a: revert, override or abort."
-    if task.unverified:
-        return "Look at production, then record it: a, then the verification."
-    if state is RunState.BLOCKED and run.run.report is not None:
-        return "v: what the guardrails found, and how to fix it."
-    if state in (RunState.FAILED, RunState.CANCELLED, RunState.REJECTED, RunState.ROLLED_BACK):
-        return "l: the log. a: run again."
-    return ""
-
-
-def _progress(run: RunView, now: datetime, width: int) -> Iterator[Content]:
-    took = elapsed(run.run.started_at, run.run.finished_at, now)
-    if took is None:
-        return
-    usual, state = run.usual_seconds, run.run.state
-    if state not in (RunState.RUNNING, RunState.PREFLIGHT) or usual is None:
-        more = f"  usually {duration(usual)}" if usual is not None else ""
-        worked = _worked(run, now)
-        told = duration(took) if took - worked < 2 else f"{duration(took)} in all, {duration(worked)} at work"
-        yield content((f"{told}{more}", Role.MUTED))
-        return
-    worked = _worked(run, now)
-    told = f"  {duration(worked)} of about {duration(usual)}"
-    full, empty = bar(worked / usual if usual > 0 else 1.0, max(8, width - cell_len(told)))
-    yield content((full, Role.BUSY), (empty, Role.MUTED), (told, Role.MUTED))
-
-
-def _worked(run: RunView, now: datetime) -> float:
-    """Give the seconds of its steps: waiting for a person is no part of how long a run takes."""
-    return sum(elapsed(step.started_at, step.finished_at, now) or 0.0 for step in run.steps)
-
-
-def _steps(run: RunView, now: datetime, width: int) -> Iterator[Content]:
-    titles = [min(TITLE, cell_len(safe(step.title))) for step in run.steps]
-    room = min(max(titles, default=0), max(10, width - 14))
-    phase: Phase | None = None
-    for step in run.steps:
-        if step.phase is not phase:
-            phase = step.phase
-            yield content("")
-            yield content((PHASES[phase], Role.MUTED))
-        yield from _step(step, now, room, width)
-    if not run.steps:
-        yield content("")
-        yield content(("Its steps are not planned yet.", Role.MUTED))
-
-
-def _step(step: StepRow, now: datetime, room: int, width: int) -> Iterator[Content]:
-    look = STEP_MARKS[step.state]
-    took = elapsed(step.started_at, step.finished_at, now)
-    title = clip(step.title, room)
-    title += " " * (room - cell_len(title))
-    time = (duration(took) if took is not None else "").rjust(8)
-    strong = Role.MUTED if step.state in (StepState.PENDING, StepState.SKIPPED) else Role.PLAIN
-    pieces: list[Piece] = ["  ", (look.glyph, look.role), " ", (title, strong), (time, Role.MUTED)]
-    if step.state is StepState.FAILED:
-        yield content(*pieces, ("  failed", Role.BAD))
-        yield from folded(step.detail, width, indent=4, role=Role.BAD)
-        return
-    told = look.word if step.state not in (StepState.SUCCEEDED, StepState.PENDING) else safe(step.detail)
-    left = width - room - 16
-    if told and left >= 8:
-        pieces.append((f"  {clip(told, left)}", look.role if told == look.word else Role.MUTED))
-    yield content(*pieces)
-
-
-def _record(run: RunView, now: datetime) -> Iterator[Content]:
-    record = run.run
-    yield content("")
-    yield content(("Record", Role.MUTED))
-    rows: list[tuple[str, str]] = [
-        ("run", record.id),
-        ("asked", f"{record.requested_by}, {moment(record.created_at, now)}"),
-    ]
-    if record.started_at and record.finished_at:
-        rows.append(("ran", f"{moment(record.started_at, now)} – {moment(record.finished_at, now)}"))
-    if record.commit_id:
-        rows.append(("commit", record.commit_id[:19]))
-    if record.release:
-        rows.append(("release", record.release))
-    if record.revision_before or record.revision_after:
-        rows.append(("database", f"{record.revision_before or '–'} → {record.revision_after or '–'}"))
-    if record.plan_digest:
-        rows.append(("plan", record.plan_digest.removeprefix("sha256:")[:12]))
-    for approval in run.approvals:
-        if approval.decided_by and approval.decided_at:
-            said = f"{approval.state.value} by {approval.decided_by}, {moment(approval.decided_at, now)}"
-            rows.append(("decision", f"{said}: {approval.reason}" if approval.reason else said))
-    if record.verified_by and record.verified_at:
-        rows.append(("verified", f"by {record.verified_by}: {record.verified_reason or ''}"))
-    for name, value in rows:
-        yield content("  ", (name.ljust(10), Role.MUTED), value)
+_TELLING = frozenset({StepState.RUNNING, StepState.FAILED, StepState.INTERRUPTED, StepState.CANCELLED})

@@ -26,6 +26,7 @@ from opconsole.journal.records import (
     StepRow,
     StepState,
 )
+from opconsole.step_facts import ProgramFacts
 from opconsole.views import EnvironmentView, QueueView, RunView, Snapshot, TaskView
 from queues.states import RunState
 from screens.desk import Waits
@@ -78,6 +79,7 @@ class FakeConsole:
     workspace: str = "demo"
     sources: dict[str, str] = field(default_factory=dict)
     folder: Path | None = None
+    started: dict[tuple[str, str], tuple[ProgramFacts, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._changed = asyncio.Event()
@@ -101,6 +103,11 @@ class FakeConsole:
         if self.fault:
             raise self.fault
         return self.runs.get(run_id)
+
+    async def programs(self, run_id: str, position: int, name: str) -> tuple[ProgramFacts, ...]:
+        if self.fault:
+            raise self.fault
+        return self.started.get((run_id, name), ())
 
     async def environments(self) -> tuple[EnvironmentView, ...]:
         return ()
@@ -218,7 +225,9 @@ class Samples:
             ),
         }
         view = {
-            name: changes.pop(name) for name in ("steps", "approvals", "usual_seconds") if name in changes
+            name: changes.pop(name)
+            for name in ("steps", "approvals", "usual_seconds", "usual_steps")
+            if name in changes
         }
         run = Run(**{**given, **changes})
         task = replace(
@@ -237,6 +246,7 @@ class Samples:
             approvals=view.get("approvals", ()),
             log=log,
             usual_seconds=view.get("usual_seconds", 100.0),
+            usual_steps=view.get("usual_steps", {}),
         )
 
     def steps(self, run: str, *, at: int = 5) -> tuple[StepRow, ...]:
