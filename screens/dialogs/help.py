@@ -21,6 +21,7 @@ from screens.words import content, lines
 TITLES = {
     Scope.OPERATIONS: "On this screen",
     Scope.TABLE: "In any table",
+    Scope.PIPELINE: "In the pipeline",
     Scope.LOG: "In the log",
     Scope.VIOLATIONS: "In the violations",
     Scope.MOVE: "In any list",
