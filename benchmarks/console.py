@@ -261,6 +261,10 @@ class Shown:
         """Give no programs."""
         return ()
 
+    async def approvals(self) -> tuple[()]:
+        """Give no approvals."""
+        return ()
+
     async def environments(self) -> tuple[EnvironmentView, ...]:
         """Give no environments."""
         return ()

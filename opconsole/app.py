@@ -20,7 +20,6 @@ from screens.actions import Action, Keymap, Scope, bindings, read_keymap
 from screens.actions.places import place
 from screens.base import ConsoleScreen
 from screens.desk import COUNTDOWN, GUARD, Desk, Waits, describe
-from screens.dialogs.approval import ApprovalDialog
 from screens.dialogs.base import Dialog
 from screens.latest import Latest
 from screens.look import THEMES
@@ -35,6 +34,7 @@ class OpconsoleApp(App[None]):
     """The console in the terminal. It changes nothing itself: it asks, and shows what is."""
 
     TITLE = "opconsole"
+    DEFAULT_MODE = "operations"  # a mode a screen: each keeps its own dialogs and its state
     ENABLE_COMMAND_PALETTE = False  # the command line is our own
     CSS = """
     * {
@@ -63,17 +63,13 @@ class OpconsoleApp(App[None]):
         self.set_keymap(self.desk.keys.textual())
         self._notes = tuple(notes)
         self.operations = OperationsScreen(self.desk)
-        self._screens: dict[str, ConsoleScreen] = {"operations": self.operations}
+        self._screens: dict[str, ConsoleScreen] = {}
+        self._add(self.operations)
         self._trail = Trail()
         self._clock = self.desk.clock
         self._snapshot: Snapshot | None = None
         self._told = ""
         self._reloading = Latest(self._reload)
-
-    def get_default_screen(self) -> Screen[None]:
-        """Begin with the operations."""
-        self.install_screen(self.operations, "operations")  # it stays when another one is shown
-        return self.operations
 
     def on_mount(self) -> None:
         """Read the workspace, and again whenever it may have changed."""
@@ -103,8 +99,8 @@ class OpconsoleApp(App[None]):
 
     def _show(self, view: View) -> None:
         screen = self._screens.get(view.screen) or self._made(view.screen)
-        if self.screen is not screen and self.screen is self.here:
-            self.switch_screen(screen)
+        if screen is not self.here:
+            self.switch_mode(view.screen)
         if self._snapshot is not None:
             screen.show_snapshot(self._snapshot)
         if view.where:
@@ -113,9 +109,12 @@ class OpconsoleApp(App[None]):
     def _made(self, name: str) -> ConsoleScreen:
         entry = place(name)
         made: ConsoleScreen = getattr(import_module(entry.module), entry.screen)(self.desk)
-        self.install_screen(made, name)
-        self._screens[name] = made
-        return made
+        return self._add(made)
+
+    def _add(self, screen: ConsoleScreen) -> ConsoleScreen:
+        self._screens[screen.PLACE] = screen
+        self.add_mode(screen.PLACE, lambda: screen)
+        return screen
 
     def action_go(self, name: str) -> None:
         """Go to a screen by its key."""
@@ -162,7 +161,7 @@ class OpconsoleApp(App[None]):
         try:
             snapshot = await self.desk.console.snapshot()
             for screen in list(self.screen_stack):
-                if isinstance(screen, ApprovalDialog):
+                if isinstance(screen, Dialog):
                     await screen.changed()
             self._snapshot = snapshot
             self.title = f"opconsole: {sanitise(snapshot.workspace, single_line=True, limit=60)}"

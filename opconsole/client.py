@@ -30,7 +30,7 @@ from opconsole.journal.errors import JournalMissingError, JournalOutdatedError
 from opconsole.journal.hosting import HostLock, host_alive
 from opconsole.journal.location import JournalPlace, locate
 from opconsole.journal.reader import JournalReader
-from opconsole.journal.records import RequestKind, RequestRow
+from opconsole.journal.records import Approval, RequestKind, RequestRow, Run
 from opconsole.journal.upgrade import open_database
 from opconsole.journal.wake import changes
 from opconsole.journal.writer import write_once
@@ -139,6 +139,10 @@ class Client:
     async def programs(self, run_id: str, position: int, name: str) -> tuple[ProgramFacts, ...]:
         """Give the programs that a step of a run has started, in order."""
         return await asyncio.to_thread(self.reading.programs, run_id, position, name)
+
+    async def approvals(self) -> tuple[tuple[Approval, Run], ...]:
+        """Give what waits for approval, with the run of each, the oldest first."""
+        return await asyncio.to_thread(self.reading.waiting_approvals)
 
     async def environments(self) -> tuple[EnvironmentView, ...]:
         """Give what every environment runs."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from opconsole.exempting import Checkout, Proposal
-from opconsole.journal.records import RequestKind
+from opconsole.journal.records import Approval, RequestKind, Run
 from opconsole.step_facts import ProgramFacts
 from opconsole.views import EnvironmentView, RunView, Snapshot
 
@@ -41,6 +41,10 @@ class Console(Protocol):
 
     async def programs(self, run_id: str, position: int, name: str) -> tuple[ProgramFacts, ...]:
         """Give the programs that a step of a run has started, in order."""
+        ...
+
+    async def approvals(self) -> tuple[tuple[Approval, Run], ...]:
+        """Give what waits for approval, with the run of each, the oldest first."""
         ...
 
     async def environments(self) -> tuple[EnvironmentView, ...]:

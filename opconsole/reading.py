@@ -131,7 +131,8 @@ class Reading:
         run = self.reader.run(run_id) if self.reader else None
         if run is None or self.reader is None or self.place is None:
             return None
-        usual = self._usual_steps(run)
+        last = self.reader.last_success(run.project, run.environment, run.kind)
+        usual = self._usual_steps(last)
         return RunView(
             run=self._seen(run),
             steps=tuple(self.reader.steps(run.id)),
@@ -139,6 +140,7 @@ class Reading:
             log=self.place.runs / run.id / "log",
             usual_seconds=sum(usual.values()) if usual else None,
             usual_steps=usual,
+            last_plan=last.plan if last is not None and last.id != run.id else None,
         )
 
     def programs(self, run_id: str, position: int, name: str) -> tuple[ProgramFacts, ...]:
@@ -336,9 +338,8 @@ class Reading:
             return None
         return last if last.finished_at > release.placed_at else None
 
-    def _usual_steps(self, run: Run) -> dict[str, float]:
+    def _usual_steps(self, last: Run | None) -> dict[str, float]:
         """Give the seconds of the last successful run's steps: between them it may have waited for days."""
-        last = self.reader.last_success(run.project, run.environment, run.kind) if self.reader else None
         if last is None or last.overridden or self.reader is None:
             return {}
         return {

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from opconsole.journal.records import Approval, Run, StepRow
+from opconsole.journal.records import Approval, JsonMap, Run, StepRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,8 @@ class RunView:
     """How long the last successful run of this kind took there; None: there was none."""
     usual_steps: Mapping[str, float] = field(default_factory=dict)
     """How many seconds each step of that run took, by its name."""
+    last_plan: JsonMap | None = None
+    """The plan of the last successful run of this kind there."""
 
     @property
     def waiting(self) -> Approval | None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar
 
+from textual.binding import BindingType
 from textual.screen import Screen
 
 from opconsole.views import Snapshot
-from screens.actions import Action, Scope, Situation, actions, task_actions
+from screens.actions import Action, Scope, Situation, actions, bindings, task_actions
 from screens.actions.places import place
 from screens.deciding import Deciding
 from screens.desk import Desk
@@ -22,6 +23,7 @@ class ConsoleScreen(Screen[None]):
 
     PLACE: ClassVar[str]
     """Its name in `screens.actions.places`."""
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.SCREEN)]
 
     def __init__(self, desk: Desk) -> None:
         super().__init__()
@@ -114,6 +116,18 @@ class ConsoleScreen(Screen[None]):
     def palette(self) -> list[Action]:
         """Give the actions that are valid here and now, to be chosen by name."""
         here = place(self.PLACE)
-        scopes = (here.scope, *here.parts, Scope.TASK, Scope.EVERYWHERE)
+        scopes = (Scope.SCREEN, here.scope, *here.parts, Scope.TASK, Scope.EVERYWHERE)
         situation = self.situation()
-        return [action for action in actions(*scopes) if action.valid(situation)]
+        found = (action for action in actions(*scopes) if action.valid(situation))
+        return [action for action in found if action.scope is not Scope.SCREEN or self._has(action.handler)]
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave out of the footer what this screen does not have."""
+        del parameters
+        return action not in _COMMON or self._has(action)
+
+    def _has(self, handler: str) -> bool:
+        return hasattr(self, f"action_{handler}")
+
+
+_COMMON = frozenset(action.handler for action in actions(Scope.SCREEN))

@@ -31,6 +31,7 @@ class Deciding:
         self._desk = desk
         self._stories: Mapping[str, Callable[[Situation], Awaitable[None]]] = {
             "approve": self._approve,
+            "approve-marked": self._approve_marked,
             "reject": self._reject,
             "revert": self._revert,
             "decide": self._decide,
@@ -76,6 +77,11 @@ class Deciding:
         elif isinstance(outcome, PlanChanged):
             text = lines([*(content("– ", line) for line in outcome.what)])
             await self._show(NoticeDialog(desk.waits, "Not any more what was shown: look at it again", text))
+
+    async def _approve_marked(self, situation: Situation) -> None:
+        from screens.approving_many import approve_many  # noqa: PLC0415 (loaded when it is first wanted)
+
+        await approve_many(self._desk, situation.marked)
 
     async def _reject(self, situation: Situation) -> None:
         run = situation.run

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from textual.app import App
+from textual.screen import Screen
 
 from guardrails.sanitise import sanitise
 from opconsole.clock import Clock, SystemClock
@@ -15,6 +16,7 @@ from opconsole.console import Console
 from opconsole.journal.records import RequestKind
 from screens.actions import Keymap
 
+Outcome = TypeVar("Outcome")
 SHOWN = 400
 """Characters of a message from elsewhere that a notification shows at most."""
 
@@ -62,6 +64,10 @@ class Desk:
         self.console.read_only = not self.console.read_only
         text = "Read-only: nothing can be changed." if self.read_only else "Changes are possible again."
         self.tell(f"{text} {self.keys.label('read-only')} switches.")
+
+    async def show(self, dialog: Screen[Outcome]) -> Outcome | None:
+        """Show a dialog and wait for what it gives; None: nothing was decided. In a worker only."""
+        return await self.app.push_screen_wait(dialog)
 
     def tell(self, text: str, *, wrong: bool = False, title: str = "") -> None:
         """Show a message for a while."""

@@ -265,8 +265,9 @@ class OperationsScreen(ConsoleScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Leave out of the footer what does nothing now: with one pane in view there is nothing to zoom."""
-        del parameters
-        return action != "zoom" or self._zoomed or self.app.size.width >= WIDE
+        if action != "zoom":
+            return super().check_action(action, parameters)
+        return self._zoomed or self.app.size.width >= WIDE
 
     def action_next_pane(self) -> None:
         """Go to the next pane."""

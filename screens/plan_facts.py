@@ -97,6 +97,31 @@ def plan_facts(plan: JsonMap) -> PlanFacts:
     )
 
 
+def changed_steps(before: PlanFacts, now: PlanFacts) -> list[tuple[str, str]]:
+    """Say how the steps differ from those of an earlier plan: a sign and a sentence for each that does.
+
+    A program's arguments that only name another version, release or revision are no difference.
+    """
+    old = {step.name: _without_names(step.program, before) for step in before.steps}
+    new = {step.name: _without_names(step.program, now) for step in now.steps}
+    said = [("+", f"{name} is new: {new[name]}".removesuffix(": ")) for name in new if name not in old]
+    said += [("–", f"{name} is not there any more") for name in old if name not in new]
+    said += [
+        ("~", f"{name}: {new[name]} (was: {old[name] or 'no program'})")
+        for name in new
+        if name in old and new[name] != old[name]
+    ]
+    if not said and list(old) != list(new):
+        said.append(("~", f"another order: {', '.join(new)} (was: {', '.join(old)})"))
+    return said
+
+
+def _without_names(program: str, facts: PlanFacts) -> str:
+    for name, stands_for in ((facts.version_to, "VERSION"), (facts.revision_to, "REVISION")):
+        program = program.replace(name, stands_for) if len(name) > 1 else program
+    return program
+
+
 def _text(of: JsonMap, name: str) -> str:
     value = of.get(name)
     return "" if value is None or isinstance(value, (Mapping, list)) else str(value)

@@ -9,7 +9,7 @@ from screens.actions.places import PLACES
 from screens.actions.registry import actions
 
 CONTEXTS: tuple[tuple[Scope, ...], ...] = tuple(
-    (Scope.EVERYWHERE, Scope.MOVE, place.scope, part)
+    (Scope.EVERYWHERE, Scope.MOVE, Scope.SCREEN, place.scope, part)
     for place in PLACES
     for part in place.parts or (Scope.TABLE,)
 )

@@ -15,7 +15,9 @@ class Scope(StrEnum):
     """Where an action's keys work."""
 
     EVERYWHERE = "everywhere"
+    SCREEN = "any screen"
     OPERATIONS = "operations"
+    APPROVALS = "approvals"
     TABLE = "any table"
     PIPELINE = "pipeline"
     LOG = "log"
@@ -34,6 +36,8 @@ class Situation:
     queue: QueueView | None = None
     finding: ShownFinding | None = None
     """The selected finding of the run's report."""
+    marked: tuple[str, ...] = ()
+    """The runs of the approvals that were marked, in the order of the screen."""
 
     @property
     def state(self) -> RunState | None:

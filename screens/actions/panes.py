@@ -11,27 +11,11 @@ def has_finding(situation: Situation) -> bool:
 
 
 OPERATIONS_ACTIONS: tuple[Action, ...] = (
-    Action(
-        "actions", "Actions", ("a",), Scope.OPERATIONS, "What can be done with this task now.", footer=True
-    ),
-    Action(
-        "filter",
-        "Filter",
-        ("ampersand",),
-        Scope.OPERATIONS,
-        "Only what matches: tasks, or hits.",
-        footer=True,
-    ),
     Action("search", "Search", ("slash",), Scope.OPERATIONS, "Search the whole log.", footer=True),
     Action("next-hit", "Next hit", ("n",), Scope.OPERATIONS, "Go to the next hit in the log."),
     Action("previous-hit", "Previous hit", ("N",), Scope.OPERATIONS, "Go to the hit before it."),
-    Action("log", "Log", ("l",), Scope.OPERATIONS, "Go to the run's log."),
     Action("violations", "Violations", ("v",), Scope.OPERATIONS, "Go to what the guardrails found."),
-    Action("next-pane", "Pane", ("tab",), Scope.OPERATIONS, "Go to the next pane.", footer=True),
-    Action("previous-pane", "Pane before", ("shift+tab",), Scope.OPERATIONS, "Go to the pane before."),
     Action("zoom", "Zoom", ("z",), Scope.OPERATIONS, "Show this pane alone, or all.", footer=True),
-    Action("back", "Back", ("escape",), Scope.OPERATIONS, "Back to the queue; ends a filter or a search."),
-    Action("copy", "Copy", ("y",), Scope.OPERATIONS, "Copy the task's name, or the log's selected lines."),
 )
 VIOLATION_ACTIONS: tuple[Action, ...] = (
     Action("next-finding", "Finding", ("e",), Scope.VIOLATIONS, "Go to the next finding.", valid=has_finding),

@@ -40,6 +40,15 @@ PLACES: tuple[Place, ...] = (
         Scope.OPERATIONS,
         (Scope.TABLE, Scope.PIPELINE, Scope.LOG, Scope.VIOLATIONS),
     ),
+    Place(
+        "approvals",
+        "Approvals",
+        "2",
+        "screens.approvals",
+        "ApprovalsScreen",
+        "What waits for a person: approvals, stuck runs, verifications.",
+        Scope.APPROVALS,
+    ),
 )
 """In the order of their keys."""
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from screens.actions.approvals import APPROVAL_ACTIONS
+from screens.actions.common import COMMON_ACTIONS
 from screens.actions.everywhere import EVERYWHERE_ACTIONS
 from screens.actions.log import LOG_ACTIONS
 from screens.actions.model import Action, Scope, Situation
@@ -15,11 +17,13 @@ from screens.actions.pipeline import PIPELINE_ACTIONS
 from screens.actions.tasks import TASK_ACTIONS
 
 REGISTRY: tuple[Action, ...] = (
+    *COMMON_ACTIONS,
     *OPERATIONS_ACTIONS,
     *TASK_ACTIONS,
     *PIPELINE_ACTIONS,
     *LOG_ACTIONS,
     *VIOLATION_ACTIONS,
+    *APPROVAL_ACTIONS,
     *LIST_ACTIONS,
     *EVERYWHERE_ACTIONS,
 )

@@ -19,6 +19,10 @@ def _can_approve(situation: Situation) -> bool:
     return situation.run is not None and situation.run.waiting is not None
 
 
+def _any_marked(situation: Situation) -> bool:
+    return bool(situation.marked)
+
+
 def _can_revert(situation: Situation) -> bool:
     waiting = situation.run.waiting if situation.run is not None else None
     return waiting is not None and waiting.purpose is Purpose.GO_AHEAD
@@ -61,6 +65,13 @@ def _task(name: str, title: str, key: str, help_: str, valid: Callable[[Situatio
 
 
 TASK_ACTIONS: tuple[Action, ...] = (
+    _task(
+        "approve-marked",
+        "Approve the marked …",
+        "m",
+        "Look at all that is marked, then let it happen.",
+        _any_marked,
+    ),
     _task("approve", "Approve …", "p", "Look at the plan, then let it happen.", _can_approve),
     _task("reject", "Reject …", "x", "Say no to the plan, with a reason.", _can_approve),
     _task("revert", "Revert the cascade …", "b", "Say no, and take back what went before.", _can_revert),

@@ -14,7 +14,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.timer import Timer
 
 from guardrails.gates import Action, Tier
 from opconsole.clock import Clock
@@ -23,7 +22,8 @@ from opconsole.plans import differences
 from opconsole.views import RunView
 from screens.desk import Waits, describe
 from screens.dialogs.approval_text import MIGRATIONS, approval_text
-from screens.dialogs.base import Dialog, typed
+from screens.dialogs.base import typed
+from screens.dialogs.held import HeldDialog
 from screens.look import Role
 from screens.plan_facts import plan_facts
 from screens.widgets.controls import Field, PushButton
@@ -64,7 +64,7 @@ class PlanChanged:
 Decision = Approved | WantsReject | PlanChanged
 
 
-class ApprovalDialog(Dialog[Decision]):
+class ApprovalDialog(HeldDialog[Decision]):
     """Shows what waits for approval, and gives the decision."""
 
     DEFAULT_CSS = """
@@ -99,9 +99,6 @@ class ApprovalDialog(Dialog[Decision]):
         self._paths = [one.path for one in plan_facts(approval.plan).migrations if one.path]
         self._unfolded = False
         self._sources: dict[str, str | None] = {}  # read when they are first unfolded
-        self._sending: Approved | None = None
-        self._sent_at = 0.0
-        self._countdown: Timer | None = None
         if approval.tier >= Tier.SECOND_PERSON:
             self.add_class("-grave")
         elif approval.purpose is Purpose.REVERT or run.run.action != Action.DEPLOY:
@@ -194,16 +191,8 @@ class ApprovalDialog(Dialog[Decision]):
         place = next((at for at, row in enumerate(rows) if row.startswith(MIGRATIONS)), 0)
         self.query_one("#body", VerticalScroll).scroll_to(y=place, animate=False)
 
-    def action_cancel(self) -> None:
-        """Take a decision back while the countdown runs; else close the dialog."""
-        if self._sending is None:
-            self.dismiss(None)
-            return
-        self._stop_countdown()
-        self.say_missing("Taken back. Nothing was sent.")
-
     def _approve(self) -> None:
-        if self._sending is not None:
+        if self.holds:
             return
         approved = Approved(self.approval.digest, "", "")
         if self.approval.tier >= Tier.REASONED:
@@ -216,31 +205,11 @@ class ApprovalDialog(Dialog[Decision]):
                 self._want("environment", f"Type the environment's name exactly: {safe(wanted)}")
                 return
             approved = Approved(self.approval.digest, reason, environment)
-        if self.approval.tier < Tier.SECOND_PERSON or self.waits.countdown <= 0:
-            self.dismiss(approved)
-            return
-        self._sending, self._sent_at = approved, self.waits.monotonic()
-        self._countdown = self.set_interval(0.1, self._count_down)
-        self._count_down()
+        self.send(approved, held=self.approval.tier >= Tier.SECOND_PERSON)
 
     def _want(self, field: str, text: str) -> None:
         self.say_missing(text)
         self.query_one(f"#{field}").focus()
-
-    def _count_down(self) -> None:
-        left = self.waits.countdown - (self.waits.monotonic() - self._sent_at)
-        if left > 0:
-            self.say_missing(f"Sending in {left:.0f} s. Esc takes it back.")
-        elif self._sending is not None:
-            approved = self._sending
-            self._stop_countdown()
-            self.dismiss(approved)
-
-    def _stop_countdown(self) -> None:
-        self._sending = None
-        if self._countdown is not None:
-            self._countdown.stop()
-            self._countdown = None
 
     # -- the plan meanwhile
 
@@ -251,7 +220,7 @@ class ApprovalDialog(Dialog[Decision]):
             return
         what = plan_changes(self.approval, run)
         if what:
-            self._stop_countdown()
+            self.take_back()
             self.dismiss(PlanChanged(tuple(what)))
 
 

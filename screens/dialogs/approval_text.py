@@ -16,7 +16,7 @@ from opconsole.provisioning.telling import prompt, sentences
 from opconsole.views import RunView
 from screens.findings import findings_of
 from screens.look import Role
-from screens.plan_facts import PlanFacts, plan_facts
+from screens.plan_facts import PlanFacts, changed_steps, plan_facts
 from screens.widgets.source_text import source_text
 from screens.words import block, clip, content, folded, lines, moment, safe
 
@@ -46,6 +46,7 @@ def approval_text(
             *_what(run, facts, width),
             *_provisioning(approval, width),
             *_steps(run, approval, facts, width),
+            *_changed(run, approval, facts, width),
             *_migrations(facts, approval, width, sources),
             *_findings(run, facts),
             *_preflight(run),
@@ -100,6 +101,22 @@ def _steps(run: RunView, approval: Approval, facts: PlanFacts, width: int) -> It
         shown = clip(title, room).ljust(room)
         command = clip(program, max(10, width - room - 8))
         yield content((f"{number:>3}  ", Role.MUTED), shown, (f"  {command}" if command else "", Role.MUTED))
+
+
+def _changed(run: RunView, approval: Approval, facts: PlanFacts, width: int) -> Iterator[Content]:
+    """Say what is done otherwise than the last time that it went well."""
+    if approval.purpose is Purpose.REVERT:
+        return
+    if run.last_plan is None:
+        yield content(("  the first time here that this is planned", Role.MUTED))
+        return
+    changed = changed_steps(plan_facts(run.last_plan), facts)
+    if not changed:
+        yield content(("  the same steps as the last time that it went well", Role.MUTED))
+        return
+    yield from _title("Otherwise than the last time that it went well")
+    for sign, text in changed[:FINDINGS]:
+        yield from folded(f"{sign} {text}", width, indent=2, role=Role.WARN)
 
 
 def _migrations(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar, Literal
 
 from textual import work
@@ -127,28 +128,31 @@ class DecideDialog(Dialog[Decided]):
             self.dismiss(Decided(VERBS[chosen], reason))
 
     def _known(self) -> Iterator[Content]:
-        run, now = self._run.run, self._clock.now()
-        yield content(mark(run_mark(run.state)), f"  {run.project}  attempt {run.attempt}")
-        if run.reason:
-            yield content((run.reason, Role.ASKS))
-        yield content("")
-        yield _pair("Release", run.previous_release, run.release)
-        yield _pair("Version", run.previous_version, run.version)
-        yield _pair("Database", run.revision_before, run.revision_after)
-        if run.started_at:
-            yield content(
-                ("  Started   ", Role.MUTED), f"{moment(run.started_at, now)} by {run.requested_by}"
-            )
-        stuck = [step for step in self._run.steps if step.state in (StepState.FAILED, StepState.INTERRUPTED)]
-        for step in stuck:
-            look = STEP_MARKS[step.state]
-            yield content((f"  {look}  ", look.role), step.title, (f"  {step.detail}", Role.MUTED))
+        yield from known_of(self._run, self._clock.now())
         if self._log:
             yield content("")
             yield content(("The log's end", Role.MUTED))
             for line in self._log:
                 role = Role.WARN if line.stream == "e" else Role.PLAIN
                 yield content("  ", (line.display(limit=300), role))
+
+
+def known_of(view: RunView, now: datetime) -> Iterator[Content]:
+    """Say what is known of a run: its state and why, what it changed, and its steps that stuck."""
+    run = view.run
+    yield content(mark(run_mark(run.state)), f"  {run.project}  attempt {run.attempt}")
+    if run.reason:
+        yield content((run.reason, Role.ASKS))
+    yield content("")
+    yield _pair("Release", run.previous_release, run.release)
+    yield _pair("Version", run.previous_version, run.version)
+    yield _pair("Database", run.revision_before, run.revision_after)
+    if run.started_at:
+        yield content(("  Started   ", Role.MUTED), f"{moment(run.started_at, now)} by {run.requested_by}")
+    for step in view.steps:
+        if step.state in (StepState.FAILED, StepState.INTERRUPTED):
+            look = STEP_MARKS[step.state]
+            yield content((f"  {look}  ", look.role), step.title, (f"  {step.detail}", Role.MUTED))
 
 
 def _pair(label: str, before: str | None, after: str | None) -> Content:

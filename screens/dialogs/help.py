@@ -19,7 +19,9 @@ from screens.widgets.scroll_pane import ScrollPane
 from screens.words import content, lines
 
 TITLES = {
+    Scope.SCREEN: "On every screen that has it",
     Scope.OPERATIONS: "On this screen",
+    Scope.APPROVALS: "On this screen",
     Scope.TABLE: "In any table",
     Scope.PIPELINE: "In the pipeline",
     Scope.LOG: "In the log",
@@ -112,4 +114,4 @@ def help_lines(wanted: str = "", *, place: str = "", keys: Keymap | None = None)
         yield content(("No key does that. : finds actions by name.", Role.MUTED))
 
 
-_ANYWHERE = (Scope.MOVE, Scope.TASK, Scope.EVERYWHERE)
+_ANYWHERE = (Scope.SCREEN, Scope.MOVE, Scope.TASK, Scope.EVERYWHERE)

@@ -109,6 +109,11 @@ class FakeConsole:
             raise self.fault
         return self.started.get((run_id, name), ())
 
+    async def approvals(self) -> tuple[tuple[Approval, Run], ...]:
+        if self.fault:
+            raise self.fault
+        return tuple((view.waiting, view.run) for view in self.runs.values() if view.waiting)
+
     async def environments(self) -> tuple[EnvironmentView, ...]:
         return ()
 
