@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from opconsole.attempt import echo_payload
+from opconsole.attempt import AT_WORK, echo_payload, held_on
 from opconsole.host import Host
 from opconsole.journal import ops
 from opconsole.journal.records import RequestRow, Run
@@ -109,13 +109,16 @@ def leave(host: Host, run: Run, state: RunState, reason: str, **fields: object) 
     fields = {**fields, "state": state, "reason": reason}
     if state.final:
         fields["finished_at"] = now
+    if state not in AT_WORK:
+        fields["cancel_at"] = None
     writes: list[Op | AuditOp] = [
         ops.update_run(run.id, run.epoch, **fields),
         event_of(host, run, "run", state=state.value, reason=reason),
         ops.send("echo", run.project, echo_payload(run, state, reason, stamp(now)), now),
     ]
+    writes += held_on(run, state)
     if state.final:
-        writes += [ops.free_lock(run), ops.skip_pending(run.id, now)]
+        writes.append(ops.skip_pending(run.id, now))
     return tuple(writes)
 
 

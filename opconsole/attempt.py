@@ -26,6 +26,9 @@ from opconsole.surroundings import Scope
 from queues.states import RunState
 from queues.tasks import Task
 
+AT_WORK = frozenset({RunState.PREFLIGHT, RunState.RUNNING})
+"""States in which some process works on a run."""
+
 BACKOFF = 2.0
 """Seconds before a step that declares itself retryable is tried again; doubled each time."""
 
@@ -102,13 +105,14 @@ class Attempt:
         fields = {**fields, "state": state, "reason": reason}
         if state.final:
             fields["finished_at"] = now
+        if state not in AT_WORK:
+            fields["cancel_at"] = None
         told: list[Op | AuditOp] = [
             self._event("run", state=state.value, reason=reason),
             ops.audit(now, self.host.operator, f"run-{state.value}", self.run.id, reason=reason),
             ops.send("echo", self.run.project, self._echo(state, reason), now),
         ]
-        if state.final:
-            told.append(ops.free_lock(self.run))
+        told += held_on(self.run, state)
         await self.save(*told, *more, reserve=True, **fields)
         self.note(f"{state.value}: {reason}" if reason else state.value)
 
@@ -249,6 +253,13 @@ class Attempt:
 
     def _echo(self, state: RunState, reason: str) -> dict[str, object]:
         return echo_payload(self.run, state, reason, self.host.clock.now().isoformat(timespec="seconds"))
+
+
+def held_on(run: Run, state: RunState) -> list[Op]:
+    """Give what becomes of a run's hold on its environment when it enters *state*."""
+    if state.final:
+        return [ops.free_lock(run)]
+    return [] if state in AT_WORK else [ops.rest_lock(run)]
 
 
 def echo_payload(run: Run, state: RunState, reason: str, now: str) -> dict[str, object]:

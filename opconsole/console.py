@@ -76,6 +76,6 @@ class Console(Protocol):
 
         Payloads: approve {run, plan (digest), reason, environment (as typed)} · reject {run, reason} ·
         decide {run, verb: revert|override|abort, reason} · verify {run, reason} · cancel {run} ·
-        retry {run} · start {project} · pause {project}.
+        retry {run} · start {project} · pause {project} · unlock {project, environment, reason}.
         """
         ...

@@ -15,6 +15,7 @@ from opconsole.journal import ops
 from opconsole.journal.errors import JournalError
 from opconsole.journal.records import ReleaseRow, Run
 from opconsole.journal.writer import AuditOp, Op
+from opconsole.looking import look_again
 from opconsole.steps import StepFailed
 from opconsole.targeting import target_for, target_of
 from queues.states import RunState
@@ -58,9 +59,14 @@ class Ending:
 
     async def halt(self, reason: str) -> None:
         """Stop where only a person may go on."""
-        await self._attempt.enter(
+        await self._stuck(
             RunState.HALTED, reason, self._log_entry(RunState.HALTED, reason, rolled_back=False)
         )
+
+    async def _stuck(self, state: RunState, reason: str, *more: Op | AuditOp) -> None:
+        """Bring the run where a person decides, and lay out what can be known."""
+        await self._attempt.enter(state, reason, *more)
+        await look_again(self._attempt.host, self._attempt.run)
 
     async def tidy(self) -> None:
         """Remove old releases. A failure here is noted; the deployment has succeeded all the same."""
@@ -82,7 +88,7 @@ class Ending:
         attempt = self._attempt
         attempt.carry(ops.skip_pending(attempt.run.id, attempt.host.clock.now()))
         attempt.tell("alert", priority="P0", text=f"{attempt.run.task} is interrupted: {reason}")
-        await attempt.enter(RunState.INTERRUPTED, reason)
+        await self._stuck(RunState.INTERRUPTED, reason)
 
     async def cancelled(self, touched: Collection[str]) -> None:
         """Say what a cancelled run came to: nothing is left running when this is said."""
@@ -91,7 +97,7 @@ class Ending:
         attempt.carry(ops.skip_pending(attempt.run.id, now))
         if attempt.run.state is RunState.RUNNING and touched:
             what = ", ".join(sorted(touched))
-            await attempt.enter(RunState.INTERRUPTED, f"cancelled after {what} had begun")
+            await self._stuck(RunState.INTERRUPTED, f"cancelled after {what} had begun")
             return
         if attempt.run.state in (RunState.PENDING, RunState.PREFLIGHT, RunState.RUNNING):
             await self.enter(RunState.CANCELLED, "cancelled; nothing was changed")
@@ -99,9 +105,8 @@ class Ending:
 
     async def unrecorded(self, error: JournalError, touched: Collection[str]) -> None:
         """End a run whose next intent could not be recorded: without a record there is no effect."""
-        attempt = self._attempt
         if touched:
-            await attempt.enter(RunState.INTERRUPTED, f"the journal could not be written: {error}")
+            await self._stuck(RunState.INTERRUPTED, f"the journal could not be written: {error}")
         else:
             await self.enter(RunState.FAILED, f"the journal could not be written: {error}")
 
@@ -112,7 +117,7 @@ class Ending:
             attempt.note(line.rstrip())
         reason = f"an unforeseen fault: {type(fault).__name__}: {fault}; the log has all of it"
         if touched or attempt.run.state.undecided:
-            await attempt.enter(RunState.INTERRUPTED, reason)
+            await self._stuck(RunState.INTERRUPTED, reason)
         else:
             await attempt.enter(RunState.FAILED, reason)
 

@@ -7,12 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Hashable, Iterable
-from contextlib import asynccontextmanager
-from functools import partial
-from pathlib import Path
-
-from watchfiles import awatch
+from collections.abc import Coroutine, Hashable, Iterable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 
 from guardrails.environments import GateKind
 from opconsole.answers import FollowUp, Then
@@ -25,22 +22,21 @@ from opconsole.housekeeping import Housekeeper
 from opconsole.journal import ops
 from opconsole.journal.errors import JournalBusyError, JournalFullError
 from opconsole.journal.hosting import HostLock
-from opconsole.journal.records import ApprovalState, Run
-from opconsole.journal.wake import changes
+from opconsole.journal.records import ApprovalState, LockRow, Run
+from opconsole.locking import executor_words, held_words, within_sight
+from opconsole.looking import look_again
 from opconsole.outbox import Outbox
 from opconsole.outcomes import ended
 from opconsole.recovery import LEFT_BEHIND, interrupt
 from opconsole.requests import Answerer
 from opconsole.runs import environment_of, first_run
+from opconsole.services import Services
 from opconsole.standing import standing
 from opconsole.stories import advance
 from queues.queue_file import QueueFile, read_queue
 from queues.scheduler import Outcome, Scheduler, SchedulerError, TaskState
 from queues.states import RunState
 from queues.tasks import Task, TaskKey
-
-FULL_WAIT = 2.0
-"""Seconds before something is tried again that a full or busy journal refused."""
 
 EXPIRY_LOOK = 30.0
 """Seconds between two looks for requests that have expired."""
@@ -66,6 +62,7 @@ class Engine:
         self._housekeeper = Housekeeper(host)
         self._latest: dict[tuple[str, str], Run] = {}
         self._idle: set[str] = set()
+        self._behind_locks: set[str] = set()
         self._background: set[asyncio.Task[object]] = set()
         self._scheduling: asyncio.Future[None] | None = None
         self._adopted: dict[TaskKey, asyncio.Task[None]] = {}
@@ -86,6 +83,8 @@ class Engine:
         for run in await self.host.read(self.host.reader.open_runs):
             if run.state in LEFT_BEHIND:
                 await self._adopt(run)
+            elif run.state.undecided and run.known is None:
+                self._in_background(look_again(self.host, run))
         for key in await self._may_go_on():
             self._resume(key)
         for project, settings in self.host.workspace.settings.projects.items():
@@ -96,6 +95,10 @@ class Engine:
     async def _adopt(self, run: Run) -> None:
         """Go on with a run whose process is gone, whether its queue is started or not: it had begun."""
         task = self._task_of(run.key)
+        lock = await self.host.read(self.host.reader.lock, run.project, run.environment)
+        if lock is not None and lock.run == run.id and not within_sight(run.executor, self.host.executor):
+            await self._suspect(run, lock)
+            return
         if task is None:
             gone = "its process ended, and its entry is gone from the queue"
             await self.host.journal.commit(*await interrupt(self.host, run, gone))
@@ -103,6 +106,15 @@ class Engine:
         job = asyncio.ensure_future(self._carry_on(task, run))
         self._adopted[run.key] = job
         job.add_done_callback(lambda _: self._adopted.pop(run.key, None))
+
+    async def _suspect(self, run: Run, lock: LockRow) -> None:
+        """Leave a run to a person whose executor cannot be seen from here: it may be alive."""
+        text = (
+            f"{run.task} holds {run.environment} and was worked on by {executor_words(lock.executor)}, which "
+            f"cannot be seen from here; if nothing of it runs any more: opconsole unlock {run.project} "
+            f"{run.environment} --reason …"
+        )
+        await self._alert(run.project, run.task, text)
 
     async def _carry_on(self, task: Task, run: Run) -> None:
         outcome = await self._advance(task, await self._claim(run))
@@ -168,52 +180,17 @@ class Engine:
         """Let `serve` come to its end."""
         self._stopped.set()
 
-    @asynccontextmanager
-    async def services(self) -> AsyncIterator[None]:
+    def services(self) -> AbstractAsyncContextManager[None]:
         """Answer requests, deliver the outbox and watch the queue files for as long as this lasts."""
-        services = [
-            asyncio.ensure_future(self._enduring(service))
-            for service in (
-                self._answer_requests,
-                self._outbox.serve,
-                self._watch_files,
-                self._housekeeper.serve,
-                *self._periodic(),
-            )
-        ]
-        owner = asyncio.current_task()
+        return Services(
+            self.host,
+            answer=self.answer_requests,
+            reload=self.reload,
+            others=(self._outbox.serve, self._housekeeper.serve),
+            periodic=((EXPIRY_LOOK, self._expire), (CHECKPOINT_LOOK, self._checkpoints.look)),
+        ).running()
 
-        def failed(service: asyncio.Task[None]) -> None:
-            if not service.cancelled() and service.exception() is not None and owner is not None:
-                owner.cancel(f"a service of the engine failed: {service.exception()}")
-
-        for service in services:
-            service.add_done_callback(failed)
-        try:
-            yield
-        finally:
-            for service in services:
-                service.remove_done_callback(failed)
-                service.cancel()
-            results = await asyncio.gather(*services, return_exceptions=True)
-        faults = [fault for fault in results if isinstance(fault, Exception)]
-        if faults:
-            raise faults[0]
-
-    # -- services
-
-    async def _enduring(self, service: Callable[[], Awaitable[None]]) -> None:
-        """Keep a service going through a full disk: what it could not write, it tries again."""
-        while True:
-            try:
-                return await service()
-            except (JournalFullError, JournalBusyError):
-                await self.host.clock.sleep(FULL_WAIT)
-
-    async def _answer_requests(self) -> None:
-        async with contextlib.aclosing(changes(self.host.place)) as news:  # type: ignore[type-var]
-            async for _ in news:
-                await self.answer_requests()
+    # -- requests
 
     async def answer_requests(self) -> None:
         """Answer all that is asked, and do what follows."""
@@ -259,14 +236,14 @@ class Engine:
             await self._let_go(run)
             with contextlib.suppress(LookupError):  # its entry is gone from the queue
                 self.scheduler.settle(key, ended(run))
+            if run.state.final:
+                await self._look_behind(project)
 
     async def _let_go(self, run: Run) -> None:
         """Let go of the target that a final run may hold still: its process died, or a person ended it."""
         fault = await let_go(self.host, run) if run.state.final else None
         if fault:
-            detail = {"priority": "P1", "text": fault}
-            told = ops.event(self.host.clock.now(), "alert", run.project, task=run.task, detail=detail)
-            self._in_background(self.host.journal.commit(told))
+            self._in_background(self._alert(run.project, run.task, fault))
 
     def _resume(self, key: TaskKey) -> None:
         try:
@@ -276,28 +253,13 @@ class Engine:
         except LookupError:
             project, _, task = key.partition(":")
             text = f"{task} may go on, but its entry is gone from the queue: put it back, or cancel its run"
-            told = ops.event(
-                self.host.clock.now(), "alert", project, task=task, detail={"priority": "P1", "text": text}
-            )
-            self._in_background(self.host.journal.commit(told))
+            self._in_background(self._alert(project, task, text))
 
-    async def _watch_files(self) -> None:
-        folder = self.host.workspace.root / self.host.workspace.settings.workspace.queues
-        place = folder if await asyncio.to_thread(folder.is_dir) else self.host.workspace.root
-        async for changed in awatch(place, recursive=False, step=100):
-            if any(Path(path).name.startswith("work_queue_") for _, path in changed):
-                await self.reload()
-
-    def _periodic(self) -> list[Callable[[], Awaitable[None]]]:
-        async def every(seconds: float, look: Callable[[], Awaitable[None]]) -> None:
-            while True:
-                await look()
-                await self.host.clock.sleep(seconds)
-
-        return [
-            partial(every, EXPIRY_LOOK, self._expire),
-            partial(every, CHECKPOINT_LOOK, self._checkpoints.look),
-        ]
+    async def _alert(self, project: str, task: str, text: str) -> None:
+        detail = {"priority": "P1", "text": text}
+        await self.host.journal.commit(
+            ops.event(self.host.clock.now(), "alert", project, task=task, detail=detail)
+        )
 
     async def _expire(self) -> None:
         for follow_up in await self.answerer.expire():
@@ -352,6 +314,10 @@ class Engine:
         run = await self.host.read(self.host.reader.latest_run, task.project, task.id)
         if run is not None and (run.state.undecided or run.state is RunState.SUCCEEDED):
             return ended(run)
+        held = await self._held_by_another(task, run)
+        if held is not None:
+            self._behind_locks.add(task.project)
+            return Outcome(TaskState.PARKED, held)
         if run is None or run.state.final:
             run = await self._fresh(task, run)
         else:
@@ -361,7 +327,29 @@ class Engine:
     async def _advance(self, task: Task, run: Run) -> Outcome:
         steps = await self.host.read(self.host.reader.steps, run.id)
         await asyncio.to_thread(self.host.run_folder(run.id).mkdir, mode=0o700, parents=True, exist_ok=True)
-        return await advance(Attempt(self.host, task, run, position=len(steps)))
+        self.host.at_work.add(run.id)
+        try:
+            return await advance(Attempt(self.host, task, run, position=len(steps)))
+        finally:
+            self.host.at_work.discard(run.id)
+
+    async def _held_by_another(self, task: Task, run: Run | None) -> str | None:
+        """Say which other run holds the task's environment: one whose entry is gone keeps no lane."""
+        environment = run.environment if run and not run.state.final else environment_of(task)
+        lock = await self.host.read(self.host.reader.lock, task.project, environment)
+        if lock is None or lock.run is None or (run is not None and lock.run == run.id):
+            return None
+        holder = await self.host.read(self.host.reader.run, lock.run)
+        return None if holder is None else held_words(holder, lock)
+
+    async def _look_behind(self, project: str) -> None:
+        """Let those go on that waited for a run to let go of their environment."""
+        if project not in self._behind_locks:
+            return
+        self._behind_locks.discard(project)
+        await self.reload()
+        for key in await self._may_go_on():
+            self._resume(key)
 
     async def _fresh(self, task: Task, before: Run | None) -> Run:
         run = first_run(self.host, task, attempt=before.attempt + 1 if before else 1)
@@ -375,7 +363,8 @@ class Engine:
     async def _claim(self, run: Run) -> Run:
         """Take an open run over: from now on only this process may change it."""
         await self.host.journal.commit(
-            ops.update_run(run.id, run.epoch, epoch=run.epoch + 1, executor=dict(self.host.executor))
+            ops.update_run(run.id, run.epoch, epoch=run.epoch + 1, executor=dict(self.host.executor)),
+            ops.take_over_lock(replace(run, epoch=run.epoch + 1), self.host.executor),
         )
         claimed = await self.host.read(self.host.reader.run, run.id)
         if claimed is None:
@@ -387,6 +376,8 @@ class Engine:
     def _on_change(self, key: TaskKey, state: TaskState, reason: str) -> None:
         del reason
         project = key.partition(":")[0]
+        if state in (TaskState.SUCCEEDED, TaskState.FAILED) and project in self._behind_locks:
+            self._in_background(self._look_behind(project))
         if state in (TaskState.RUNNING, TaskState.READY):
             self._idle.discard(project)
         else:

@@ -42,6 +42,8 @@ class Host:
     """Who this is: machine, boot, process."""
     operator: str
     """The name that stands in the journal for what nobody else asked for."""
+    at_work: set[str] = field(default_factory=set, repr=False)
+    """Ids of the runs that this process works on now."""
     _builds: WeakValueDictionary[tuple[str, str, str], asyncio.Lock] = field(
         default_factory=WeakValueDictionary, repr=False
     )

@@ -20,9 +20,10 @@ from opconsole.journal.location import JournalPlace, locate
 from opconsole.journal.reader import JournalReader
 from opconsole.journal.records import Approval, Phase, QueueRow, ReleaseRow, Run
 from opconsole.journal.upgrade import open_database
+from opconsole.locking import executor_words
 from opconsole.step_facts import ProgramFacts, programs_of
-from opconsole.task_views import Present, TaskViews, graph_of, seen
-from opconsole.views import EnvironmentView, QueueView, RunView, Snapshot, TaskView
+from opconsole.task_views import Present, TaskViews, graph_of, seen, state_word
+from opconsole.views import EnvironmentView, HeldView, QueueView, RunView, Snapshot, TaskView
 from opconsole.workspace import Workspace
 from queues.queue_file import QueueFile, read_queue
 from queues.states import RunState
@@ -327,6 +328,22 @@ class Reading:
             deployed_by=restored.requested_by if restored else release.placed_by if release else None,
             running=next((run.task for run in here if run.state in _AT_WORK), None),
             waiting=next(waits, None),
+            held=self._held(project, name),
+        )
+
+    def _held(self, project: str, environment: str) -> HeldView | None:
+        lock = self.reader.lock(project, environment) if self.reader else None
+        run = self.reader.run(lock.run) if self.reader and lock and lock.run else None
+        if lock is None or run is None:
+            return None
+        return HeldView(
+            task=run.task,
+            run=run.id,
+            state=state_word(self._seen(run)),
+            since=lock.acquired_at,
+            executor=executor_words(lock.executor) if lock.executor else "",
+            lease_until=lock.lease_until,
+            suspect=run.state in _AT_WORK and (lock.expired or not self.worker_alive),
         )
 
     def _restored(self, release: ReleaseRow) -> Run | None:

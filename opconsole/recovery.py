@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from opconsole.answers import leave
+from opconsole.attempt import AT_WORK
 from opconsole.host import Host
 from opconsole.journal import ops
 from opconsole.journal.records import Run, StepState
@@ -10,8 +11,8 @@ from opconsole.journal.writer import AuditOp, Op
 from opconsole.runs import steps_still_running
 from queues.states import RunState
 
-LEFT_BEHIND = frozenset({RunState.PREFLIGHT, RunState.RUNNING})
-"""States in which some process works on a run; without one it was left behind."""
+LEFT_BEHIND = AT_WORK
+"""States of a run that was left behind when no process works on it."""
 
 
 async def interrupt_left_behind(host: Host, run_id: str) -> None:

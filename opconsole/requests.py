@@ -8,8 +8,11 @@ answers without an engine starts no effect and drops them.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from guardrails.environments import GateKind
 from guardrails.gates import Tier
@@ -32,13 +35,18 @@ from opconsole.attempt import echo_payload
 from opconsole.deciding import cascade_writes, decide_stuck, verb_of
 from opconsole.host import Host
 from opconsole.journal import ops
+from opconsole.journal.errors import StaleEpochError
 from opconsole.journal.records import Approval, ApprovalState, Purpose, RequestKind, RequestRow, Run
 from opconsole.journal.writer import AuditOp, Op
 from opconsole.outcomes import has_effects
 from opconsole.runs import new_run
+from opconsole.unlocking import unlock
 from queues.queue_file import read_queue
 from queues.states import RunState
 from queues.tasks import FileStatus, Task
+
+JUDGED_AGAIN = 5
+"""How often a request is judged whose ground moves while it is being answered."""
 
 
 class Answerer:
@@ -46,7 +54,7 @@ class Answerer:
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        self._answers = {
+        self._answers: dict[RequestKind, Callable[[RequestRow], Awaitable[Grant]]] = {
             RequestKind.APPROVE: self._approve,
             RequestKind.REJECT: self._reject,
             RequestKind.DECIDE: self._decide,
@@ -57,24 +65,44 @@ class Answerer:
             RequestKind.PAUSE: self._pause,
             RequestKind.RELOAD: self._reload,
             RequestKind.PRUNE: self._prune,
+            RequestKind.UNLOCK: partial(unlock, host),
+            RequestKind.UNKNOWN: self._unknown,
         }
 
     async def answer(self, request: RequestRow) -> Reply:
         """Judge a request and write the answer, with all it changes, into the journal."""
-        now = self._host.clock.now()
+        for _ in range(JUDGED_AGAIN):
+            known = await self._host.read(self._host.reader.request, request.id)
+            if known is not None and known.answered_at is not None:  # asked twice under one id
+                return Reply(granted=bool(known.granted), text=known.answer or "")
+            with contextlib.suppress(StaleEpochError):  # what it rests on has moved on: judge it again
+                return await self._judge(request)
+        return await self._refuse(request, "what this is about changes all the time; look, and ask again")
+
+    async def _judge(self, request: RequestRow) -> Reply:
         try:
             grant = await self._answers[request.kind](request)
         except RefusedError as refusal:
-            why = str(refusal)
-            await self._host.journal.commit(
-                ops.answer_request(request.id, now, granted=False, answer=why),
-                ops.audit(now, request.created_by, f"{request.kind}-refused", request.id, reason=why),
-            )
-            return Reply(granted=False, text=why)
+            return await self._refuse(request, str(refusal))
+        now = self._host.clock.now()
         await self._host.journal.commit(
             ops.answer_request(request.id, now, granted=True, answer=grant.text), *grant.writes
         )
         return Reply(granted=True, text=grant.text, follow_ups=grant.follow_ups)
+
+    async def _refuse(self, request: RequestRow, why: str) -> Reply:
+        now = self._host.clock.now()
+        await self._host.journal.commit(
+            ops.answer_request(request.id, now, granted=False, answer=why),
+            ops.audit(now, request.created_by, f"{request.kind}-refused", request.id, reason=why),
+        )
+        return Reply(granted=False, text=why)
+
+    async def _unknown(self, request: RequestRow) -> Grant:
+        raise RefusedError(
+            f"whoever hosts the engine runs an opconsole that does not know what {request.id} asks; end it "
+            "(opconsole worker --stop) and ask again"
+        )
 
     async def expire(self) -> list[FollowUp]:
         """Reject what has waited longer than its gate allows."""
@@ -210,7 +238,12 @@ class Answerer:
             raise RefusedError(f"{run.task} has effects: reject its rollback, then decide")
         asked = ops.audit(now, by, "cancel-asked", run.id)
         if run.state in (RunState.PREFLIGHT, RunState.RUNNING):
-            return Grant(f"cancelling {run.task}", (asked,), (FollowUp(Then.CANCEL, run.key),))
+            # In the journal, so that the next process goes on with the cancel and not with the run.
+            under_way = ops.update_run(run.id, run.epoch, cancel_at=now, cancel_by=by)
+            told = event_of(self._host, run, "cancelling", by=by)
+            return Grant(
+                f"cancelling {run.task}", (asked, under_way, told), (FollowUp(Then.CANCEL, run.key),)
+            )
         voids = [
             ops.decide_approval(approval, ApprovalState.VOID, now, by, "cancelled")
             for approval in await self._host.read(self._host.reader.approvals_of, run.id)

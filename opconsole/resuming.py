@@ -7,8 +7,10 @@ What cannot be told ends as interrupted, and a person decides.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NoReturn
 
 from opconsole.artifacts import StoreError
 from opconsole.attempt import Attempt
@@ -44,6 +46,8 @@ class Resumed(Pipeline):
         attempt = self._attempt
         attempt.note(f"going on with what process {attempt.run.executor.get('pid', 'unknown')} began")
         rows = await attempt.host.read(attempt.host.reader.steps, attempt.run.id)
+        if attempt.run.cancelling:
+            await self._go_on_cancelling(rows)
         if attempt.run.state is RunState.PREFLIGHT:
             await self._begin_again(rows)
             return
@@ -52,9 +56,7 @@ class Resumed(Pipeline):
             await self._close(rows)  # nothing was changed yet: compare anew
             await self._carry_out()
             return
-        self._touched |= {
-            row.name for row in latest if row.name in TOUCHING and row.state is not StepState.PENDING
-        }
+        self._touched |= _touched(latest)
         if any(row.phase is Phase.ROLLBACK for row in latest):
             await self._go_on_back(latest)
         else:
@@ -62,10 +64,22 @@ class Resumed(Pipeline):
 
     async def _begin_again(self, rows: Sequence[StepRow]) -> None:
         """Begin pre-flight again: it only reads, tests and builds."""
-        for folder in sorted((self._attempt.folder / "steps").glob("*-[0-9]*")):
-            await attend(folder, stop=True)
+        await self._stop_programs()
         await self._close(rows)
         await self._prepare()
+
+    async def _go_on_cancelling(self, rows: Sequence[StepRow]) -> NoReturn:
+        """Go on with the cancel that a person asked of the process that is gone, and not with the run."""
+        self._attempt.note(f"{self._attempt.run.cancel_by or 'somebody'} asked to cancel it")
+        await self._stop_programs()
+        self._touched |= _touched(_latest_generation(rows) or ())
+        await self._close(rows)
+        raise asyncio.CancelledError
+
+    async def _stop_programs(self) -> None:
+        """Stop what still runs of the run's programs, and see that it is over."""
+        for folder in sorted((self._attempt.folder / "steps").glob("*-[0-9]*")):
+            await attend(folder, stop=True)
 
     async def _close(self, rows: Sequence[StepRow]) -> None:
         attempt = self._attempt
@@ -186,6 +200,11 @@ class Resumed(Pipeline):
         if way.problem:
             raise StepInterrupted(f"the way back is not what it was: {way.problem}")
         return way
+
+
+def _touched(rows: Sequence[StepRow]) -> set[str]:
+    """Name the steps that have begun to change an environment."""
+    return {row.name for row in rows if row.name in TOUCHING and row.state is not StepState.PENDING}
 
 
 def _latest_generation(rows: Sequence[StepRow]) -> list[StepRow] | None:

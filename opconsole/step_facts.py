@@ -49,7 +49,7 @@ def note_program(folder: Path, program: Program) -> None:
 
 def programs_of(run_folder: Path, position: int, name: str) -> tuple[ProgramFacts, ...]:
     """Give the programs of a step in the order they were started; none where none is on record. Blocks."""
-    ours = re.compile(rf"{position:02}-{re.escape(name)}-\d+(-again\d+)?{re.escape(_ENDING)}")
+    ours = re.compile(rf"{position:02}-{re.escape(name)}-\d+(\.\d+)?{re.escape(_ENDING)}")
     found = [path for path in (run_folder / "steps").glob(f"*{_ENDING}") if ours.fullmatch(path.name)]
     facts = [_facts(path) for path in sorted(found, key=lambda path: path.stat().st_mtime_ns)]
     return tuple(one for one in facts if one is not None)

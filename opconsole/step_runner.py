@@ -9,7 +9,6 @@ import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import count
 from pathlib import Path
 
 from guardrails.environments import GateKind
@@ -50,7 +49,7 @@ class StepRunner:
         self._planned = planned
         self._note = note
         self._again = again
-        self._programs = count()
+        self._programs = _Counter()
         self._scope = planned.scope
         self._surroundings = Surroundings({}, ())
         self.status: int | None = None
@@ -67,7 +66,7 @@ class StepRunner:
 
     async def within(self, scope: Scope) -> StepRunner:
         """Give a runner for the same step whose programs know what *scope* says. Raises StepFailed."""
-        other = StepRunner(self._host, self._run_of, self._planned, note=self._note, again=self._again)
+        other = type(self)(self._host, self._run_of, self._planned, note=self._note, again=self._again)
         other._programs, other._scope = self._programs, scope
         await other.prepare()
         return other
@@ -142,17 +141,20 @@ class StepRunner:
         """Give what *find* found when the step first came here; it is kept beside the step's programs."""
         path = self._host.run_folder(self._run_of.id) / "steps" / f"{self._name()}.{name}.json"
         if self._again and await asyncio.to_thread(path.exists):
-            kept: str | None = json.loads(await asyncio.to_thread(path.read_text, "utf-8"))
-            return kept
+            kept = json.loads(await asyncio.to_thread(path.read_text, "utf-8"))
+            self._programs.number = int(kept["programs"])  # so that the next one finds its own trace
+            known: str | None = kept["found"]
+            return known
         found = await find()
-        await asyncio.to_thread(_keep, path, json.dumps(found))
+        text = json.dumps({"found": found, "programs": self._programs.number})
+        await asyncio.to_thread(_keep, path, text)
         return found
 
     def _name(self) -> str:
         return f"{self._planned.position:02}-{self._planned.step.name}"
 
     def _folder(self) -> Path:
-        return self._host.run_folder(self._run_of.id) / "steps" / f"{self._name()}-{next(self._programs)}"
+        return self._host.run_folder(self._run_of.id) / "steps" / f"{self._name()}-{self._programs.take()}"
 
     async def _run(
         self,
@@ -170,15 +172,12 @@ class StepRunner:
             limit=limit or self._planned.step.limit,
             secrets=self._surroundings.secrets,
         )
-        folder = self._folder()
-        result = await self._adopted(folder) if self._again else None
+        first = self._folder()
+        log = log or first / "output"
+        tries = await asyncio.to_thread(_tries, first)
+        result = await self._adopted(tries[-1]) if self._again and tries else None
         if result is None:
-            if await asyncio.to_thread(folder.exists):  # its first try ended without a record
-                folder = folder.with_name(f"{folder.name}-again{self._run_of.epoch}")
-            await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-            await asyncio.to_thread(note_program, folder, program)
-            result = await run_program(program, folder=folder, log=log or folder / "output")
-        log = log or folder / "output"
+            result = await self._started(program, _next_try(first, tries), log)
         self.status = result.status
         if result.ending is Ending.CANCELLED:
             raise asyncio.CancelledError
@@ -199,8 +198,25 @@ class StepRunner:
             except asyncio.CancelledError:
                 await attend(folder, stop=True)
                 raise
-        if found.result is not None:
-            return found.result
+        return found.result or self._without_record()
+
+    async def _started(self, program: Program, folder: Path, log: Path) -> ProgramResult:
+        """Start a program, and once more where its shim was lost and that is provably harmless."""
+        result = await _run_noted(program, folder, log)
+        if result.ending is not Ending.INTERRUPTED:
+            return result
+        lost = self._without_record()
+        if lost is not None:
+            return lost
+        result = await _run_noted(program, _next_try(folder, [folder]), log)
+        if result.ending is Ending.INTERRUPTED:
+            raise StepInterrupted(
+                f"the program of step {self._planned.step.name} ended without a record twice"
+            )
+        return result
+
+    def _without_record(self) -> ProgramResult | None:
+        """Judge a program that ended without a record; None where running it again does no harm."""
         kind, phase = self._planned.step.kind, self._planned.phase
         gate = self._host.workspace.gate(self._run_of.project, self._run_of.environment).kind
         production = gate is GateKind.PRODUCTION and phase is not Phase.PREFLIGHT
@@ -210,6 +226,43 @@ class StepRunner:
         if kind is StepKind.PROBE:
             return _without_record()
         raise StepInterrupted(f"the program of step {self._planned.step.name} ended without a record")
+
+
+class _Counter:
+    """Numbers the programs of a step."""
+
+    def __init__(self) -> None:
+        self.number = 0
+
+    def take(self) -> int:
+        """Give the next number."""
+        self.number += 1
+        return self.number - 1
+
+
+async def _run_noted(program: Program, folder: Path, log: Path) -> ProgramResult:
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+    await asyncio.to_thread(note_program, folder, program)
+    return await run_program(program, folder=folder, log=log)
+
+
+def _tries(first: Path) -> list[Path]:
+    """Give the folders in which a program was tried, the latest last: its trace is the one that counts."""
+    found = [first] if first.exists() else []
+    number = 2
+    while (folder := first.with_name(f"{first.name}.{number}")).exists():
+        found.append(folder)
+        number += 1
+    return found
+
+
+def _next_try(first: Path, tries: Sequence[Path]) -> Path:
+    """Name the folder for one more try: each execution needs a folder of its own."""
+    last = tries[-1] if tries else None
+    if last is None:
+        return first
+    stem, _, number = last.name.rpartition(".")
+    return last.with_name(f"{stem}.{int(number) + 1}" if stem else f"{last.name}.2")
 
 
 def _output(lines: Sequence[LogLine]) -> str:

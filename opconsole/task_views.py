@@ -13,7 +13,15 @@ from datetime import datetime
 from guardrails.environments import GateKind
 from opconsole.journal.records import Approval, Purpose, Run
 from opconsole.standing import standing
-from opconsole.view_making import make_view, run_reason, seen, unverified, view_of_run, waiting_for
+from opconsole.view_making import (
+    make_view,
+    run_reason,
+    seen,
+    state_word,
+    unverified,
+    view_of_run,
+    waiting_for,
+)
 from opconsole.views import TaskView
 from queues.board import Board, Node, Queue
 from queues.collector import collector_paused
@@ -23,7 +31,7 @@ from queues.queue_file import QueueFile
 from queues.states import RunState
 from queues.tasks import FileStatus, Task, TaskKey, TaskKind, task_key
 
-__all__ = ["Present", "TaskViews", "graph_of", "seen", "unverified"]
+__all__ = ["Present", "TaskViews", "graph_of", "seen", "state_word", "unverified"]
 
 _SHOWN = 3
 """Dependencies that are named; the rest is counted."""
@@ -67,6 +75,8 @@ class TaskViews:
             self._files, self._gates, self._graph = files, gates, graph
             self._present = present
             self._latest: dict[tuple[str, str], Run] = {}
+            self._busy: dict[tuple[str, str | None], Run] = {}
+            """Which run each environment is busy with."""
             self._open: dict[tuple[str, str], Run] = {}
             self._ended_badly: dict[tuple[str, str], datetime] = {}
             for run in latest:
@@ -202,6 +212,7 @@ class TaskViews:
                 self._put(self._slots[run.key], self._invalid_view(run.project, run.key))
             if run.state in _AT_WORK or run.state.undecided:
                 busy[run.project, run.environment] = run
+        self._busy = busy
         for where, site in self._sites.items():
             start = self._start(site, busy.get(where))
             if start != site.start:
@@ -226,7 +237,7 @@ class TaskViews:
         if site.project not in self._present.started:
             return "its queue to be started"
         if other is not None and site.environment is not None:
-            return f"{other.task} in {other.environment}"
+            return _behind(other)
         return self._worker("")
 
     # -- views
@@ -336,7 +347,10 @@ class TaskViews:
             approval = self._present.approvals.get(run.id)
             if approval is not None and approval.purpose is Purpose.REVERT:
                 return "approval of its rollback"
-            return "approval" if approval is not None else self._worker("approved; ")
+            if approval is not None:
+                return "approval"
+            other = self._busy.get((run.project, run.environment))
+            return f"approved; {_behind(other)}" if other is not None else self._worker("approved; ")
         if run.state.undecided:
             return "a decision: revert, override or abort"
         return self._worker("") if run.state is RunState.PENDING else ""
@@ -383,6 +397,12 @@ class TaskViews:
                 known = self._orphans.get(run.id)
                 found[run.id] = known if known is not None and known == view else view
         return found
+
+
+def _behind(other: Run) -> str:
+    """Say which run an environment is busy with, and that a person has to decide it where that is so."""
+    decide = f" ({other.state.value}: decide it first)" if other.state.undecided else ""
+    return f"{other.task} in {other.environment}{decide}"
 
 
 @dataclass(eq=False, slots=True)

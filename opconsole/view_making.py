@@ -12,6 +12,8 @@ from opconsole.views import TaskView
 from queues.states import RunState
 from queues.tasks import Task
 
+CANCELLING = "cancelling"
+"""The word for a run that a person cancelled and that is not over yet."""
 LEFT_BEHIND = "the process that worked on it is gone"
 
 
@@ -20,6 +22,11 @@ def seen(run: Run, *, worker_alive: bool) -> Run:
     if worker_alive or run.state not in (RunState.PREFLIGHT, RunState.RUNNING):
         return run
     return replace(run, state=RunState.INTERRUPTED, reason=LEFT_BEHIND)
+
+
+def state_word(run: Run) -> str:
+    """Give the word for a run's state: its own, or that its cancel is under way."""
+    return CANCELLING if run.cancelling else run.state.value
 
 
 def unverified(run: Run, gate: GateKind | None) -> bool:
@@ -44,8 +51,8 @@ def view_of_run(run: Run, task: Task | None, gate: GateKind | None, reason: str,
         description=task.description if task else "",
         environment=run.environment,
         version=run.version,
-        state=run.state.value,
-        reason=reason,
+        state=state_word(run),
+        reason=f"{run.cancel_by or 'somebody'} asked to cancel it" if run.cancelling else reason,
         waits_for=waits_for,
         gate=gate.value if gate else None,
         depends_on=task.depends_on if task else (),

@@ -11,6 +11,8 @@ from datetime import datetime
 from pathlib import Path
 
 from opconsole.journal.records import Approval, JsonMap, Run, StepRow
+from opconsole.known import KnownFacts, known_facts
+from opconsole.logs import LogLine, tail
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class TaskView:
     state: str
     """A run's state; or for a task without a run: pending, ready, blocked (by a dependency, or by its file's
     word), claimed (complete in the file, unknown to the journal), invalid, or the file's own word for other
-    kinds. A run that its process left behind is interrupted."""
+    kinds. A run that its process left behind is interrupted, one whose cancel is under way cancelling."""
     reason: str
     """Why it is in that state; empty where nothing needs saying."""
     waits_for: str
@@ -70,6 +72,15 @@ class RunView:
         """The approval that waits for an answer."""
         return next((one for one in self.approvals if one.state == "waiting"), None)
 
+    @property
+    def known(self) -> KnownFacts | None:
+        """What target and database said when the run got stuck; None where nobody could ask."""
+        return known_facts(self.run.known)
+
+    def last_lines(self, count: int) -> list[LogLine]:
+        """Read the last lines of the log. Blocks for a moment: on an event loop, call it in a thread."""
+        return tail(self.log, count)
+
 
 @dataclass(frozen=True, slots=True)
 class QueueView:
@@ -97,6 +108,22 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldView:
+    """Which run holds an environment, and who works on it."""
+
+    task: str
+    run: str
+    state: str
+    """Of the run, as people see it."""
+    since: datetime | None
+    executor: str
+    """The process that works on it, for people; empty while a person decides."""
+    lease_until: datetime | None
+    suspect: bool
+    """Its executor has not been heard of in time, or is gone: a worker goes on, or a person unlocks."""
+
+
+@dataclass(frozen=True, slots=True)
 class EnvironmentView:
     """What an environment runs now, by the journal's word."""
 
@@ -113,3 +140,5 @@ class EnvironmentView:
     """The task that runs there now."""
     waiting: str | None
     """The task that waits there for a person."""
+    held: HeldView | None = None
+    """Which run holds it: only that run may change it."""

@@ -94,6 +94,7 @@ TASK_MARKS: Mapping[str, Mark] = {
     "preflight": Mark("◔", "preflight", Role.BUSY),
     "waiting": Mark("◆", "waiting", Role.ASKS),
     "running": Mark("▶", "running", Role.BUSY),
+    "cancelling": Mark("◼", "cancelling", Role.WARN),
     "succeeded": Mark("✓", "succeeded", Role.GOOD),
     "failed": Mark("✗", "failed", Role.BAD),
     "rolled_back": Mark("↶", "rolled back", Role.WARN),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from guardrails.gates import Tier
 from guardrails.sanitise import sanitise
@@ -103,10 +103,12 @@ def _say_plan(run: Run, approval: Approval, say: Callable[[str], None]) -> None:
 
 
 async def ask_decision(
-    run: Run, ask: AskLine, say: Callable[[str], None]
+    run: Run, ask: AskLine, say: Callable[[str], None], known: Iterable[str] = ()
 ) -> tuple[RequestKind, dict[str, object]]:
-    """Ask for revert, override or abort of a run that is stuck."""
+    """Ask for revert, override or abort of a run that is stuck; *known* is laid out before."""
     say(sanitise(f"{run.task} is {run.state.value}: {run.reason}", single_line=True))
+    for line in known:
+        say(sanitise(line, single_line=True))
     verbs = {"r": "revert", "o": "override", "a": "abort"}
     answer = (await ask("[R]evert, [O]verride or [A]bort? ")).strip().lower()
     while answer[:1] not in verbs or answer not in {*verbs, *verbs.values()}:

@@ -252,6 +252,19 @@ def verify(ctx: typer.Context, task: Id, reason: Reason) -> int:
 
 
 @app.command()
+def unlock(
+    ctx: typer.Context,
+    project: ProjectArgument,
+    environment: Annotated[str, typer.Argument(metavar="ENV")],
+    reason: Reason,
+) -> int:
+    """Vouch that nothing works any more on the run that holds an environment; then decide that run."""
+    from opconsole.cli.decide import unlock as act
+
+    return act(_context(ctx), project, environment, reason)
+
+
+@app.command()
 def retry(ctx: typer.Context, task: Id) -> int:
     """Run a finished task again, as a new attempt."""
     from opconsole.cli.decide import retry as act

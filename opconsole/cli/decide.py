@@ -14,6 +14,7 @@ from guardrails.sanitise import sanitise
 from opconsole.cli.advice import approve_words, goes_on_with, starts_with
 from opconsole.cli.asking import ask_about, ask_on_terminal, interactive, plan_lines
 from opconsole.cli.output import CommandContext, ExitStatus, UsageError, plain
+from opconsole.cli.report import stuck_lines
 from opconsole.client import Client
 from opconsole.journal.records import Approval, ApprovalState, RequestKind, Run
 from opconsole.queue_adding import add_entries
@@ -62,8 +63,38 @@ def reject(context: CommandContext, task: str, reason: str) -> int:
 
 
 def decide(context: CommandContext, task: str, verb: str, reason: str) -> int:
-    """Answer for a run that is stuck: revert, override or abort."""
+    """Answer for a run that is stuck: revert, override or abort; at a terminal, what is known comes first."""
+    if interactive(context):
+        _lay_out(context, task)
     return _about_run(context, RequestKind.DECIDE, task, {"verb": verb, "reason": reason})
+
+
+def _lay_out(context: CommandContext, task: str) -> None:
+    with closing(open_reading(context.workspace())) as reading:
+        try:
+            view = reading.run(reading.find_run(task).id)
+        except UnclearIdError:
+            return  # it is said when it is asked
+        for line in stuck_lines(view) if view is not None else ():
+            context.say(line)
+
+
+def unlock(context: CommandContext, project: str, environment: str, reason: str) -> int:
+    """Vouch that nothing works any more on the run that holds an environment."""
+    if not reason.strip():
+        raise UsageError("--reason: found nothing; allowed: why, in a few words")
+    workspace = context.workspace()
+    try:
+        name = resolve_environment(environment, workspace.environments(project))
+    except UnknownEnvironmentError as unknown:
+        context.warn(str(unknown))
+        return ExitStatus.USAGE
+    client = Client.open(workspace)
+    try:
+        asked = {"project": project, "environment": name, "reason": reason}
+        return _tell(context, client, RequestKind.UNLOCK, asked)
+    finally:
+        client.close()
 
 
 def verify(context: CommandContext, task: str, reason: str) -> int:

@@ -311,6 +311,7 @@ _COLOURS = {
     "succeeded": "32",
     "healthy": "32",
     "running": "36",
+    "cancelling": "33",
     "preflight": "36",
     "ready": "36",
     "waiting": "33",

@@ -10,7 +10,11 @@ from opconsole.cli.shapes import report_json, seconds_between
 from opconsole.cli.show import is_unverified
 from opconsole.clock import iso
 from opconsole.reading import open_reading
+from opconsole.view_making import state_word
 from opconsole.views import RunView
+
+LAST_LINES = 8
+"""Lines of the log that are laid out before a decision."""
 
 
 def show_report(context: CommandContext, task: str) -> int:
@@ -34,7 +38,7 @@ def _lines(context: CommandContext, view: RunView, *, unverified: bool) -> Itera
     version = f" {run.version}" if run.version else ""
     yield plain(f"{run.key}: {run.action}{version} in {run.environment}, attempt {run.attempt} ({run.id})")
     mark = ", not verified yet" if unverified else ", overridden" if run.overridden else ""
-    yield f"{context.state(run.state.value)}{mark}" + (f": {plain(run.reason)}" if run.reason else "")
+    yield f"{context.state(state_word(run))}{mark}" + (f": {plain(run.reason)}" if run.reason else "")
     yield f"asked for by {plain(run.requested_by)} at {iso(run.created_at)}"
     if run.started_at is not None:
         took = duration_text(seconds_between(run.started_at, run.finished_at))
@@ -61,9 +65,27 @@ def _lines(context: CommandContext, view: RunView, *, unverified: bool) -> Itera
         yield "Pre-flight:"
         yield from (f"  {'passed' if passed else 'FAILED'}  {plain(text)}" for passed, text in run.preflight)
     yield from _decisions(view)
+    yield from stuck_lines(view)
     yield from _findings(run.report)
     yield ""
     yield f"log: {plain(str(view.log))}"
+
+
+def stuck_lines(view: RunView) -> Iterator[str]:
+    """Lay out what is known of a run that a person must decide about; nothing for any other."""
+    if not view.run.state.undecided:
+        return
+    known = view.known
+    yield ""
+    if known is None:
+        yield "Known: target and database were not asked; a worker asks them when it starts."
+    else:
+        yield f"Known, as asked at {iso(known.asked_at)}:"
+        yield from (plain(f"  {name}: {value}") for name, value in known.facts())
+    lines = view.last_lines(LAST_LINES)
+    if lines:
+        yield "The log's end:"
+        yield from (f"  {line.display(limit=300)}" for line in lines)
 
 
 def _decisions(view: RunView) -> Iterator[str]:

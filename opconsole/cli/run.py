@@ -15,6 +15,7 @@ from opconsole.cli.advice import advise, failed_state, outcomes_of, waiting_for_
 from opconsole.cli.asking import ask_about, ask_decision, ask_on_terminal, interactive
 from opconsole.cli.output import CommandContext, ExitStatus, counted, worst
 from opconsole.cli.queue_commands import fault_line
+from opconsole.cli.report import stuck_lines
 from opconsole.client import Client
 from opconsole.clock import iso
 from opconsole.engine import Engine
@@ -164,7 +165,9 @@ class _Session:
         """Ask, until the person has answered here or somebody has elsewhere."""
         say = self._teller.say
         if approval is None:
-            asking = asyncio.ensure_future(ask_decision(run, ask_on_terminal, say))
+            view = await self._client.run(run.id)
+            known = await asyncio.to_thread(lambda: list(stuck_lines(view)) if view else [])
+            asking = asyncio.ensure_future(ask_decision(run, ask_on_terminal, say, known))
         else:
             asking = asyncio.ensure_future(ask_about(run, approval, ask_on_terminal, say))
         elsewhere = asyncio.ensure_future(self._changed(run))

@@ -8,7 +8,8 @@ from datetime import datetime
 
 from opconsole.clock import iso
 from opconsole.journal.records import Approval, Run, StepRow
-from opconsole.views import EnvironmentView, RunView, TaskView
+from opconsole.view_making import state_word
+from opconsole.views import EnvironmentView, HeldView, RunView, TaskView
 
 JsonObject = dict[str, object]
 
@@ -54,7 +55,7 @@ def run_json(run: Run, *, unverified: bool) -> JsonObject:
         "task": run.task,
         "kind": run.kind,
         "version": run.version,
-        "state": run.state.value,
+        "state": state_word(run),
         "reason": run.reason,
         "action": run.action,
         "attempt": run.attempt,
@@ -114,6 +115,20 @@ def environment_json(view: EnvironmentView, health: str, detail: str) -> JsonObj
         "deployed_by": view.deployed_by,
         "running": view.running,
         "waiting": view.waiting,
+        "held": held_json(view.held) if view.held else None,
+    }
+
+
+def held_json(held: HeldView) -> JsonObject:
+    """Give which run holds an environment."""
+    return {
+        "task": held.task,
+        "run": held.run,
+        "state": held.state,
+        "since": iso(held.since),
+        "executor": held.executor or None,
+        "lease_until": iso(held.lease_until),
+        "suspect": held.suspect,
     }
 
 
@@ -133,6 +148,7 @@ def report_json(view: RunView, *, unverified: bool) -> JsonObject:
             for one in view.approvals
         ],
         "verified_reason": view.run.verified_reason,
+        "known": view.known.to_json() if view.known else None,
         "findings": view.run.report,
         "log": str(view.log),
     }

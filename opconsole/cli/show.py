@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from contextlib import closing
 
 from guardrails.environments import GateKind, resolve_environment
@@ -14,7 +15,8 @@ from opconsole.clock import iso
 from opconsole.journal.records import Purpose, Run
 from opconsole.reading import Reading, open_reading
 from opconsole.task_views import unverified
-from opconsole.views import EnvironmentView
+from opconsole.view_making import state_word
+from opconsole.views import EnvironmentView, HeldView
 from opconsole.workspace import Workspace
 from queues.states import RunState
 
@@ -75,6 +77,7 @@ def show_status(context: CommandContext, *, probe: bool) -> int:
     for view, one in pairs:
         if one.health is Health.UNHEALTHY:
             context.say(f"{view.project} {view.environment}: {plain(one.detail)}")
+    _say_held(context, views)
     for run in unverified:
         if run is not None:
             command = context.command(f"verify {run.id} --reason …")
@@ -91,6 +94,25 @@ def show_status(context: CommandContext, *, probe: bool) -> int:
                 context.warn(f"{plain(str(queue.file))}: {faults}; see `{context.command('queue validate')}`")
     warn_of_missing_folders(context, workspace)
     return ExitStatus.DONE
+
+
+def _say_held(context: CommandContext, views: Iterable[EnvironmentView]) -> None:
+    for view in views:
+        if view.held is not None:
+            context.say(plain(_held_line(context, view, view.held)))
+
+
+def _held_line(context: CommandContext, view: EnvironmentView, held: HeldView) -> str:
+    """Say which run holds an environment, since when, and what to do where it is not simply at work."""
+    place, since = f"{view.project} {view.environment}", _moment(iso(held.since))
+    line = f"{place}: held by {held.task} ({held.run}) since {since}"
+    if held.suspect:
+        unlock = context.command(f"unlock {place} --reason …")
+        return f"{line}; suspect: {held.executor} is not heard of; a worker goes on with it, or {unlock}"
+    if held.state in {RunState.HALTED, RunState.INTERRUPTED}:
+        decide = context.command(f"decide {held.run} revert|override|abort --reason …")
+        return f"{line}, {held.state}: {decide}"
+    return f"{line}, {held.state}" + (f" by {held.executor}" if held.executor else "")
 
 
 def show_approvals(context: CommandContext) -> int:
@@ -146,7 +168,7 @@ def show_history(context: CommandContext, project: str | None, environment: str 
             str(run.attempt),
             plain(run.environment),
             plain(run.version or "-"),
-            context.state(run.state.value) + verification(run, unverified=is_unverified(workspace, run)),
+            context.state(state_word(run)) + verification(run, unverified=is_unverified(workspace, run)),
             duration_text(seconds_between(run.started_at, run.finished_at)),
             run.id,
             plain(run.reason),

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 
-from sqlalchemy import Update, bindparam, insert, or_, update
+from sqlalchemy import Update, bindparam, insert, null, or_, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from opconsole.clock import iso
@@ -29,6 +29,7 @@ from opconsole.journal.records import (
 from opconsole.journal.schema import (
     approvals,
     artifacts,
+    database_time,
     events,
     locks,
     outbox,
@@ -40,6 +41,9 @@ from opconsole.journal.schema import (
 )
 from opconsole.journal.writer import AuditOp, Op
 from queues.states import RunState
+
+LEASE_SECONDS = 30
+"""How long an executor may be silent before it is suspect."""
 
 # -- runs ---------------------------------------------------------------------------------------------
 
@@ -395,8 +399,26 @@ _TAKE_LOCK = (
         executor=bindparam("new_executor", type_=locks.c.executor.type),
         acquired_at=bindparam("new_acquired_at", type_=locks.c.acquired_at.type),
         fence=locks.c.fence + 1,
+        lease_until=database_time(f"+{LEASE_SECONDS} seconds"),
     )
 )
+_OF_RUN = locks.c.run == bindparam("of_run")
+_TAKE_OVER_LOCK = (
+    update(locks)
+    .where(_OF_RUN)
+    .values(
+        epoch=bindparam("new_epoch"),
+        executor=bindparam("new_executor", type_=locks.c.executor.type),
+        fence=locks.c.fence + 1,
+        lease_until=database_time(f"+{LEASE_SECONDS} seconds"),
+    )
+)
+_RENEW_LEASE = (
+    update(locks)
+    .where(_OF_RUN & locks.c.lease_until.is_not(None))
+    .values(lease_until=database_time(f"+{LEASE_SECONDS} seconds"))
+)
+_REST_LOCK = update(locks).where(_OF_RUN).values(executor=null(), lease_until=None)
 _FREE_LOCK = (
     update(locks)
     .where(
@@ -404,7 +426,7 @@ _FREE_LOCK = (
         & (locks.c.environment == bindparam("of_environment"))
         & (locks.c.run == bindparam("of_run"))
     )
-    .values(run=None, epoch=None, executor=None, acquired_at=None)
+    .values(run=None, epoch=None, executor=null(), acquired_at=None, lease_until=None)
 )
 
 
@@ -427,6 +449,21 @@ def take_lock(run: Run, executor: Mapping[str, object], at: datetime) -> tuple[O
             expect=1,
         ),
     )
+
+
+def take_over_lock(run: Run, executor: Mapping[str, object]) -> Op:
+    """Take a run over where it holds its environment; the new fence shuts its former executor out."""
+    return Op(_TAKE_OVER_LOCK, {"of_run": run.id, "new_epoch": run.epoch, "new_executor": dict(executor)})
+
+
+def renew_lease(run: str) -> Op:
+    """Say that the executor still works on a run; nothing where it holds no environment."""
+    return Op(_RENEW_LEASE, {"of_run": run})
+
+
+def rest_lock(run: Run) -> Op:
+    """Say that nobody works on a run any more that keeps its environment, for a person decides about it."""
+    return Op(_REST_LOCK, {"of_run": run.id})
 
 
 def free_lock(run: Run) -> Op:

@@ -29,6 +29,7 @@ from opconsole.journal.schema import (
     approvals,
     artifacts,
     audit,
+    database_time,
     events,
     locks,
     outbox,
@@ -41,7 +42,9 @@ from opconsole.journal.schema import (
 from queues.states import RunState
 
 _OPEN = [state.value for state in RunState if not state.final]
+_KINDS = {kind.value: kind for kind in RequestKind}
 _AT_ONCE = 10_000  # ids in one question
+_LOCKS = select(locks, (locks.c.lease_until < database_time()).label("expired"))
 
 
 class JournalReader:
@@ -200,10 +203,13 @@ class JournalReader:
 
     def lock(self, project: str, environment: str) -> LockRow | None:
         """Give the environment's lock; its *run* is None while it is free."""
-        rows = self._all(
-            select(locks).where((locks.c.project == project) & (locks.c.environment == environment))
-        )
-        return LockRow(**_fields(rows[0], locks)) if rows else None
+        where = (locks.c.project == project) & (locks.c.environment == environment)
+        rows = self._all(_LOCKS.where(where))
+        return _lock(rows[0]) if rows else None
+
+    def held_locks(self) -> list[LockRow]:
+        """Give the locks that a run holds."""
+        return [_lock(row) for row in self._all(_LOCKS.where(locks.c.run.is_not(None)))]
 
     # -- queues, events, outbox, audit
 
@@ -291,7 +297,11 @@ def _approval(row: Row[Any]) -> Approval:
     return Approval(**fields)
 
 
+def _lock(row: Row[Any]) -> LockRow:
+    return LockRow(**_fields(row, locks), expired=bool(row._mapping["expired"]))
+
+
 def _request(row: Row[Any]) -> RequestRow:
     fields = _fields(row, requests)
-    fields["kind"] = RequestKind(fields["kind"])
+    fields["kind"] = _KINDS.get(fields["kind"], RequestKind.UNKNOWN)
     return RequestRow(**fields)

@@ -63,6 +63,8 @@ class RequestKind(StrEnum):
     PAUSE = "pause"
     RELOAD = "reload"
     PRUNE = "prune"
+    UNLOCK = "unlock"
+    UNKNOWN = "unknown"  # asked by an opconsole that knows more than this one
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,9 @@ class Run:
     plan: JsonMap | None = None
     plan_digest: str | None = None
     overridden: bool = False
+    cancel_at: datetime | None = None
+    cancel_by: str | None = None
+    known: JsonMap | None = None
     verified_at: datetime | None = None
     verified_by: str | None = None
     verified_reason: str | None = None
@@ -107,6 +112,11 @@ class Run:
     def key(self) -> TaskKey:
         """The task's name across the workspace."""
         return task_key(self.project, self.task)
+
+    @property
+    def cancelling(self) -> bool:
+        """True while a person's cancel is under way: nothing is over before it is verified to be."""
+        return self.cancel_at is not None and self.state in (RunState.PREFLIGHT, RunState.RUNNING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +200,12 @@ class LockRow:
     epoch: int | None
     fence: int
     executor: JsonMap | None
+    """Who works on the run; None while a person decides about it."""
     acquired_at: datetime | None
+    lease_until: datetime | None = None
+    """Until when the executor has promised to be heard of again, by the database's clock."""
+    expired: bool = False
+    """The lease has passed: its executor is suspect. The environment is not free for that."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from sqlalchemy import (
     JSON,
     Boolean,
     Column,
+    ColumnElement,
     ForeignKey,
     Index,
     Integer,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    func,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
@@ -39,6 +41,14 @@ class Moment(TypeDecorator[datetime]):
     def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
         """Read a moment."""
         return None if value is None else datetime.fromisoformat(value)
+
+
+def database_time(*shifts: object) -> ColumnElement[str]:
+    """Give the database's own time as `Moment` stores it; *shifts* are SQLite's, like ``+30 seconds``.
+
+    Leases are told by it alone, so that the clocks of those who hold and those who look need not agree.
+    """
+    return func.strftime("%Y-%m-%dT%H:%M:%f000+00:00", "now", *shifts, type_=String)
 
 
 metadata = MetaData(
@@ -93,6 +103,9 @@ runs = Table(
     Column("plan", JSON),
     Column("plan_digest", String(80)),
     Column("overridden", Boolean, nullable=False, default=False),
+    Column("cancel_at", Moment),  # when a person asked to cancel it, as long as that is under way
+    Column("cancel_by", String(256)),
+    Column("known", JSON),  # what target and database said when it got stuck
     Column("verified_at", Moment),
     Column("verified_by", String(256)),
     Column("verified_reason", Text),
@@ -194,8 +207,9 @@ locks = Table(
     Column("run", ForeignKey("runs.id")),  # NULL: free
     Column("epoch", Integer),
     Column("fence", Integer, nullable=False),  # grows with every taking, for ever
-    Column("executor", JSON),
+    Column("executor", JSON),  # NULL: nobody works on the run, a person decides
     Column("acquired_at", Moment),
+    Column("lease_until", Moment),  # by the database's clock; passed: suspect, never free
 )
 
 audit = Table(

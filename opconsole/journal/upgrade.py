@@ -27,7 +27,7 @@ from opconsole.journal.errors import (
 from opconsole.journal.hosting import holder, host_alive
 from opconsole.journal.location import JournalPlace
 
-HEAD = "0001_initial"
+HEAD = "0002_leases"
 """The revision this opconsole works with; a constant, so that opening a journal need not import Alembic."""
 
 

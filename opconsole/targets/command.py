@@ -14,7 +14,8 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from opconsole.steps import Step, StepContext, StepKind, describe_result, program_failed
+from opconsole.programs import Ending
+from opconsole.steps import Step, StepContext, StepInterrupted, StepKind, describe_result, program_failed
 from opconsole.targets.base import (
     Release,
     Target,
@@ -102,7 +103,36 @@ class CommandTarget:
         kind = StepKind.PROBE if self._probe is not None else StepKind.UNSAFE
         name, argv = ("rollback", self._rollback) if restoring else ("deploy", self._deploy)
         title = f"{'Roll back to' if restoring else 'Deploy'} release {release.name}"
-        return [self._program_step(name, kind, title, argv, variables)]
+
+        async def act(context: StepContext) -> str:
+            before = None
+            if self._probe is not None:
+                before = await context.once("serves", lambda: self._serves(context))
+            result = await context.program(argv, cwd=self._path, variables=variables, limit=self._use.limit)
+            if result.ending is Ending.INTERRUPTED:
+                state = await self.probe(context)
+                if _is_after(state, release, previous_version):
+                    return f"the {name} program ended without a record; by the probe, {state.detail}"
+                if before is None or _words(state) != before or _is_after_version(state, release):
+                    raise StepInterrupted(
+                        f"the {name} program ended without a record, and the probe does not tell whether it "
+                        f"came to its end: {state.detail}"
+                    )
+                context.note(f"the {name} program ended without a record; {state.detail}, so it is run again")
+                result = await context.program(
+                    argv, cwd=self._path, variables=variables, limit=self._use.limit
+                )
+                if result.ending is Ending.INTERRUPTED:
+                    raise StepInterrupted(f"the {name} program ended without a record twice")
+            if not result.ok:
+                raise program_failed(name, result)
+            return f"the {name} program ended well"
+
+        return [Step(name, kind, title, argv, self._use.limit, act)]
+
+    async def _serves(self, context: StepContext) -> str | None:
+        """Say what serves before anything is changed, so that the same answer later means: still before."""
+        return _words(await self.probe(context))
 
     def stop(self) -> list[Step]:
         """Run `stop`, where there is one."""
@@ -151,6 +181,24 @@ def parse_probe(output: str) -> TargetState:
         return _unclear(text)
     told = f"version {version} runs there" if version else "nothing is deployed there"
     return TargetState(True, release, version, commit, detail=told)
+
+
+def _words(state: TargetState) -> str | None:
+    return json.dumps([state.release, state.version, state.commit]) if state.known else None
+
+
+def _is_after(state: TargetState, release: Release, previous_version: str | None) -> bool:
+    """Say whether the probe's answer can only mean the new release."""
+    if not state.known:
+        return False
+    if state.release is not None:
+        return state.release == release.name
+    return state.version == release.version != previous_version
+
+
+def _is_after_version(state: TargetState, release: Release) -> bool:
+    """Say whether it may mean the new release: the same version was there before, too."""
+    return state.release is None and state.version == release.version
 
 
 def make_command_target(settings: Mapping[str, object], use: TargetUse) -> Target:

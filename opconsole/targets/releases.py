@@ -9,7 +9,6 @@ Settings: `path`, `restart` (a program), `stop` (a program, optional), `keep` (r
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
 import secrets
@@ -36,6 +35,7 @@ from opconsole.targets.base import (
 )
 from opconsole.targets.options import Options
 from opconsole.targets.record import RELEASE_FILE, Placed, RecordFile, read_placed
+from opconsole.threads import to_the_end
 from opconsole.trees import UnsafeTreeError, copy_tree, remove_tree, sync_folder, unpack_tar
 
 KEEP = 5
@@ -356,7 +356,7 @@ def _is_left_over(entry: Path) -> bool:
 async def _in_thread(function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
     """Do blocking file work off the event loop; what the file system says becomes the step's reason."""
     try:
-        return await asyncio.to_thread(function, *args, **kwargs)
+        return await to_the_end(function, *args, **kwargs)
     except UnsafeTreeError as error:
         raise StepFailed(f"the artifact must not be placed: {error}") from error
     except tarfile.TarError as error:

@@ -147,6 +147,8 @@ def known_of(view: RunView, now: datetime) -> Iterator[Content]:
     yield _pair("Release", run.previous_release, run.release)
     yield _pair("Version", run.previous_version, run.version)
     yield _pair("Database", run.revision_before, run.revision_after)
+    for name, value in view.known.facts() if view.known else ():
+        yield content((f"  {name:<14}", Role.MUTED), value)
     if run.started_at:
         yield content(("  Started   ", Role.MUTED), f"{moment(run.started_at, now)} by {run.requested_by}")
     for step in view.steps:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from opconsole.programs import Ending, ProgramResult
-from opconsole.steps import NO_VARIABLES, StepFailed, StepKind
+from opconsole.steps import NO_VARIABLES, StepFailed, StepInterrupted, StepKind
 from opconsole.targets import (
     CommandTarget,
     Holder,
@@ -35,6 +35,9 @@ class Subprocesses:
 
     def note(self, text: str) -> None:
         pass
+
+    async def once(self, name: str, find: Callable[[], Awaitable[str | None]]) -> str | None:
+        return await find()
 
     async def program(
         self,
@@ -111,6 +114,83 @@ async def test_the_users_program_is_told_what_to_bring_there(
 def test_without_a_probe_a_crash_while_deploying_is_for_a_person(tmp_path: Path) -> None:
     assert target_in(tmp_path).switch(RELEASE)[0].kind is StepKind.UNSAFE
     assert target_in(tmp_path, probe="0").switch(RELEASE)[0].kind is StepKind.PROBE
+
+
+class Crashing(Subprocesses):
+    """Runs programs, and says of the first deployments that their shim was lost."""
+
+    def __init__(self, *does: str) -> None:
+        self._does = list(does)
+        """What each lost one did before: "nothing" or "all"."""
+        self.deployments = 0
+
+    async def program(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path,
+        variables: Mapping[str, str] = NO_VARIABLES,
+        limit: float | None = None,
+    ) -> ProgramResult:
+        self.deployments += 1
+        lost = self._does.pop(0) if self._does else None
+        now = datetime.now(UTC)
+        result = ProgramResult(Ending.INTERRUPTED, None, None, now, now, "lost")
+        if lost != "nothing":
+            done = await super().program(argv, cwd=cwd, variables=variables, limit=limit)
+            result = done if lost is None else result
+        return result
+
+
+DEPLOY = "import os; open('runs', 'w').write(os.environ['OPCONSOLE_VERSION'])"
+PROBE = "import os; print(open('runs').read() if os.path.exists('runs') else '{\"version\": null}')"
+
+
+def probed_target(folder: Path, probe: str = PROBE) -> CommandTarget:
+    return CommandTarget(
+        folder, USE, deploy=python(DEPLOY), rollback=python(DEPLOY), probe=python(probe), known_releases=[]
+    )
+
+
+async def test_a_lost_deploy_that_had_come_to_its_end_is_gone_on_with(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("2.0.0")
+    context = Crashing("all")
+    (step,) = probed_target(tmp_path).switch(RELEASE, previous_version="2.0.0")
+    told = await step.act(context)
+    assert told is not None
+    assert "version 2.1.0 runs there" in told
+    assert context.deployments == 1
+
+
+async def test_a_lost_deploy_that_had_changed_nothing_is_run_once_more(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("2.0.0")
+    context = Crashing("nothing")
+    (step,) = probed_target(tmp_path).switch(RELEASE, previous_version="2.0.0")
+    await step.act(context)
+    assert context.deployments == 2
+    assert (tmp_path / "runs").read_text() == "2.1.0"
+    (tmp_path / "runs").write_text("2.0.0")
+    with pytest.raises(StepInterrupted, match="twice"):
+        await step.act(Crashing("nothing", "nothing"))
+
+
+@pytest.mark.parametrize(
+    ("before", "probe"),
+    [
+        ("2.1.0", PROBE),  # the same version again: the probe cannot tell before from after
+        ("2.0.0", "raise SystemExit(3)"),
+        ("2.0.0", "import time; print(time.time_ns())"),  # neither before nor after
+    ],
+)
+async def test_a_lost_deploy_that_the_probe_cannot_judge_is_for_a_person(
+    tmp_path: Path, before: str, probe: str
+) -> None:
+    (tmp_path / "runs").write_text(before)
+    context = Crashing("nothing")
+    (step,) = probed_target(tmp_path, probe).switch(RELEASE, previous_version=before)
+    with pytest.raises(StepInterrupted, match="does not tell"):
+        await step.act(context)
+    assert context.deployments == 1
 
 
 async def test_a_target_that_cannot_be_probed_says_so(tmp_path: Path) -> None:

@@ -77,6 +77,7 @@ def test_status_of_a_workspace_where_nothing_ever_ran_creates_no_journal(desk: A
         "deployed_by": None,
         "running": None,
         "waiting": None,
+        "held": None,
         "unverified": None,
     }
     assert not (tmp_path / "state").exists()

@@ -428,3 +428,66 @@ def until() -> Callable[..., Any]:
         assert condition(), what
 
     return wait
+
+
+HOSTING = """
+import asyncio, os, sys
+from pathlib import Path
+from opconsole.engine import Engine
+from opconsole.host import open_host
+from opconsole.journal.hosting import HostLock
+from opconsole.journal.location import locate
+from opconsole.workspace import Workspace
+import opconsole.attempt as attempt
+
+root, step, when = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+perform, act = attempt.Attempt.perform, attempt.Attempt._act
+
+async def performing(self, planned, *, again=False):
+    if (planned.step.name, when) == (step, "before"):
+        os._exit(9)
+    told = await perform(self, planned, again=again)
+    if (planned.step.name, when) == (step, "after"):
+        os._exit(9)
+    return told
+
+async def acting(self, planned, runner):
+    told = await act(self, planned, runner)
+    if (planned.name, when) == (step, "within"):
+        os._exit(9)
+    return told
+
+attempt.Attempt.perform, attempt.Attempt._act = performing, acting
+
+async def main():
+    workspace = Workspace.open(root, environ={})
+    place = locate(workspace.root, create=True)
+    lock = HostLock.try_acquire(place)
+    with lock:
+        async with open_host(workspace, place, operator="ana", environ={}) as host:
+            engine = Engine(host, lock)
+            await engine.prepare()
+            print("hosting", flush=True)
+            await engine.start("app", None)
+            await engine.until_idle()
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+def dying(project):
+    """Host the engine in a process of its own."""
+    started = []
+
+    def start(step="", when=""):
+        argv = [sys.executable, "-c", HOSTING, str(project.root), step, when]
+        process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env=dict(os.environ))
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()

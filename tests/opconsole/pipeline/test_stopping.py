@@ -5,14 +5,20 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
+from opconsole.cli.report import stuck_lines
+from opconsole.journal import ops
 from opconsole.journal.records import RequestKind
+from opconsole.journal.writer import write_once
+from opconsole.reading import open_reading
 from opconsole.runs import steps_still_running
+from opconsole.targets import releases
+from opconsole.workspace import Workspace
 
 SLEEPER = "{python} -c 'import time; time.sleep(120)' {mark}\n"
 
@@ -155,69 +161,6 @@ async def test_cancelled_while_it_is_taken_back_it_is_never_called_unchanged(
 
 # -- processes that die --------------------------------------------------------------------------------
 
-HOSTING = """
-import asyncio, os, sys
-from pathlib import Path
-from opconsole.engine import Engine
-from opconsole.host import open_host
-from opconsole.journal.hosting import HostLock
-from opconsole.journal.location import locate
-from opconsole.workspace import Workspace
-import opconsole.attempt as attempt
-
-root, step, when = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
-perform, act = attempt.Attempt.perform, attempt.Attempt._act
-
-async def performing(self, planned, *, again=False):
-    if (planned.step.name, when) == (step, "before"):
-        os._exit(9)
-    told = await perform(self, planned, again=again)
-    if (planned.step.name, when) == (step, "after"):
-        os._exit(9)
-    return told
-
-async def acting(self, planned, runner):
-    told = await act(self, planned, runner)
-    if (planned.name, when) == (step, "within"):
-        os._exit(9)
-    return told
-
-attempt.Attempt.perform, attempt.Attempt._act = performing, acting
-
-async def main():
-    workspace = Workspace.open(root, environ={})
-    place = locate(workspace.root, create=True)
-    lock = HostLock.try_acquire(place)
-    with lock:
-        async with open_host(workspace, place, operator="ana", environ={}) as host:
-            engine = Engine(host, lock)
-            await engine.prepare()
-            print("hosting", flush=True)
-            await engine.start("app", None)
-            await engine.until_idle()
-
-asyncio.run(main())
-"""
-
-
-@pytest.fixture
-def dying(project):
-    """Host the engine in a process of its own."""
-    started = []
-
-    def start(step="", when=""):
-        argv = [sys.executable, "-c", HOSTING, str(project.root), step, when]
-        process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env=dict(os.environ))
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
-
-
 BOUNDARIES = [
     ("export", "within"),
     ("test", "within"),
@@ -242,7 +185,7 @@ async def test_a_run_whose_process_died_goes_on_in_the_next_and_does_nothing_twi
 ):
     project.queue(deploy("D", "development"))
     process = dying(step, when)
-    assert await asyncio.to_thread(process.wait, 20) == 9
+    assert await asyncio.to_thread(process.wait, 90) == 9
     async with project.hosted() as driver:
         await driver.idle()
         run = driver.run("D")
@@ -320,6 +263,31 @@ async def test_a_program_without_a_record_runs_again_outside_production_only(  #
             assert driver.run("D").overridden
 
 
+@pytest.mark.parametrize(
+    ("environment", "state"), [("development", "succeeded"), ("production", "interrupted")]
+)
+async def test_a_lost_shim_is_judged_by_the_kind_of_its_step_while_the_worker_lives_too(  # noqa: PLR0917
+    project, deploy, held_restart, until, environment, state
+):
+    hold, begun = held_restart
+    project.queue(deploy("D", environment))
+    async with project.hosted() as driver:
+        await driver.go() if environment == "production" else await driver.engine.start("app", None)
+        if environment == "production":
+            run, approval = driver.run("D"), driver.approval("D")
+            payload = {"plan": approval.digest, "reason": "x", "environment": environment}
+            await driver.ask(RequestKind.APPROVE, run=run.id, **payload)
+        going = asyncio.ensure_future(driver.engine.until_idle())
+        await begun(environment)
+        for pid in _shims(project):
+            os.kill(pid, signal.SIGKILL)
+        hold.unlink()
+        await going
+        assert driver.state("D") == state, driver.run("D").reason
+        lock = driver.reader.lock("app", environment)
+        assert lock.run == (driver.run("D").id if state == "interrupted" else None)
+
+
 async def _approved_meanwhile(project, task):
     """Let a task wait, and approve it without going on, as a client without an engine does."""
     async with project.hosted() as driver:
@@ -379,7 +347,7 @@ def _shims(project):
 async def test_a_run_that_waits_outlives_its_process_and_goes_on_in_another(project, deploy, dying):
     project.queue(deploy("PROD", "production"))
     process = dying()
-    assert await asyncio.to_thread(process.wait, 20) == 0
+    assert await asyncio.to_thread(process.wait, 90) == 0
     async with project.hosted(user="ben") as driver:
         assert driver.state("PROD") == "waiting"
         await driver.go()
@@ -408,3 +376,107 @@ async def test_an_approval_given_while_nobody_hosted_is_acted_on_at_the_next_sta
 
 async def _nothing(_follow_up) -> None:
     return None
+
+
+async def test_a_cancel_is_shown_as_under_way_until_it_is_verified(project, deploy, until):
+    (project.bin / "restart.sh").write_text(
+        f'trap "while [ -e {project.root}/hold ]; do sleep 0.02; done; exit 1" TERM\n'
+        f"touch {project.root}/begun\nwhile :; do sleep 0.02; done\n"
+    )
+    (project.root / "hold").touch()
+    project.queue(deploy("D", "development"))
+    async with project.hosted() as driver:
+        await driver.engine.start("app", None)
+        going = asyncio.ensure_future(driver.engine.until_idle())
+        await until((project.root / "begun").exists)
+        answer = await driver.ask(RequestKind.CANCEL, run=driver.run("D").id)
+        assert (answer.granted, answer.text) == (True, "cancelling D")
+        reading = open_reading(Workspace.open(project.root, environ={}))
+        shown = reading.find_task("D")
+        reading.close()
+        assert (shown.state, shown.reason) == ("cancelling", "ana asked to cancel it")
+        assert driver.reader.lock("app", "development").run == driver.run("D").id
+        (project.root / "hold").unlink()
+        await going
+        run = driver.run("D")
+        assert (run.state, run.cancelling) == ("interrupted", False)
+        assert "cancelled after" in run.reason
+        assert [event.detail["by"] for event in driver.events("cancelling")] == ["ana"]
+
+
+@pytest.mark.parametrize(("step", "state"), [("test.sh", "cancelled"), ("restart.sh", "interrupted")])
+async def test_a_cancel_whose_process_died_is_gone_on_with_and_not_the_run(  # noqa: PLR0917 - fixtures
+    project, deploy, dying, sleeper, alive, until, step, state
+):
+    if step == "test.sh":
+        project.write("test.sh", sleeper(state))
+    else:
+        (project.bin / step).write_text(sleeper(state))
+    project.queue(deploy("D", "development"))
+    mark = f"{state}-{project.root.parent.name}"
+    process = dying()
+    await until(lambda: alive(mark))
+    process.kill()
+    process.wait()
+    reading = open_reading(Workspace.open(project.root, environ={}))
+    run, place = reading.find_run("D"), reading.place
+    reading.close()
+    # As the process had committed it before it could act.
+    write_once(place, ops.update_run(run.id, run.epoch, cancel_at=project.clock.now(), cancel_by="ben"))
+    async with project.hosted() as driver:
+        await driver.idle()
+        assert driver.state("D") == state
+        assert not alive(mark)
+        assert "ben asked to cancel it" in driver.log("D")
+        lock = driver.reader.lock("app", "development")
+        assert (lock.run if lock else None) == (run.id if state == "interrupted" else None)
+
+
+async def test_a_copy_that_goes_on_in_a_thread_is_over_before_its_run_is_called_cancelled(
+    project, deploy, until, monkeypatch
+):
+    inside, leave = threading.Event(), threading.Event()
+    bring = releases._bring
+
+    def slow(release, scratch, tree):
+        inside.set()
+        assert leave.wait(60)
+        bring(release, scratch, tree)
+
+    monkeypatch.setattr(releases, "_bring", slow)
+    project.queue(deploy("D", "development"))
+    async with project.hosted() as driver:
+        await driver.engine.start("app", None)
+        going = asyncio.ensure_future(driver.engine.until_idle())
+        await until(inside.is_set)
+        assert (await driver.ask(RequestKind.CANCEL, run=driver.run("D").id)).granted
+        await asyncio.sleep(0.1)
+        assert driver.run("D").cancelling
+        assert driver.reader.lock("app", "development").run == driver.run("D").id
+        leave.set()
+        await going
+        assert driver.state("D") == "cancelled"
+
+
+async def test_what_is_known_of_a_stuck_run_is_laid_out(project, deploy, migrations):
+    project.queue(deploy("ONE", "production", run_migrations=True))
+    async with project.hosted() as driver:
+        await driver.go()
+        await driver.approve("ONE")
+        migrations()
+        project.write("app.txt", "stubborn\n")
+        project.queue(deploy("TWO", "production", "1.1.0", run_migrations=True))
+        await driver.engine.reload()
+        await driver.idle()
+        await driver.approve("TWO")
+        assert driver.state("TWO") == "halted"
+        view = open_reading(Workspace.open(project.root, environ={})).run(driver.run("TWO").id)
+        known = view.known
+        assert (known.release, known.version) == ("1.1.0-1", "1.1.0")
+        assert known.revision == "0001"  # the restart failed before the migration's turn came
+        assert known.fingerprint.startswith("sha256:")
+        assert driver.run("TWO").id in known.holder
+        assert any("restart" in line.text for line in view.last_lines(8))
+        told = list(stuck_lines(view))
+        assert "  Serves now: 1.1.0-1 (version 1.1.0)" in told
+        assert any(line.startswith("  Database now: 0001, schema ") for line in told)
