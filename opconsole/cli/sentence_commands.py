@@ -1,4 +1,4 @@
-"""The commands ``do`` and ``promote``, as thin functions that import what they do when they run."""
+"""The commands for sentences and for completion, as thin functions that import what they do when they run."""
 # ruff: noqa: PLC0415 - each command imports what it needs, so that --version and check load none of it
 
 from __future__ import annotations
@@ -42,6 +42,22 @@ def promote(
     from opconsole.cli.do import promote as act
 
     return act(_context(ctx), project, source, target, dry_run=dry_run, yes=yes)
+
+
+@sentences.command()
+def completion(ctx: typer.Context, shell: Annotated[str, typer.Argument(metavar="bash|zsh|fish")]) -> int:
+    """Print the script that completes opconsole's command lines in a shell."""
+    from opconsole.cli.completing import print_script
+
+    return print_script(_context(ctx), shell)
+
+
+@sentences.command("complete", hidden=True)
+def complete_line(ctx: typer.Context, line: Annotated[str, typer.Argument(metavar="LINE")]) -> int:
+    """Print what could stand at the end of LINE, for the shell's completion script."""
+    from opconsole.cli.completing import print_candidates
+
+    return print_candidates(_context(ctx), ctx.find_root().command, line)
 
 
 def _context(ctx: typer.Context) -> CommandContext:

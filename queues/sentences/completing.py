@@ -53,7 +53,7 @@ def complete(text: str, cursor: int, known: Known) -> Completion:
     plain = part.lower()
     found = [one for one in _names(expected, said, words, known) if one.lower().startswith(plain)]
     found += [
-        one
+        one.capitalize() if part[:1].isupper() and one.islower() else one
         for kind, offered in _OFFERED.items()
         if kind in expected
         for one in offered

@@ -73,7 +73,7 @@ def test_the_surface_is_what_the_contract_has_by_now() -> None:
     singles = "demo init run worker check status approvals approve reject decide verify retry cancel rollback"
     queue = {f"queue {verb}" for verb in ("start", "pause", "list", "show", "add", "validate", "graph")}
     audit = {f"audit {verb}" for verb in ("show", "verify", "checkpoint", "export")}
-    rest = {"history", "logs", "report", "do", "promote"} | {
+    rest = {"history", "logs", "report", "do", "promote", "completion", "complete"} | {
         f"journal {verb}" for verb in ("backup", "check", "prune", "outbox")
     }
     assert names(PROGRAM) == {*singles.split(), *queue, *audit, *rest}
