@@ -8,7 +8,6 @@ from typing import Any, cast
 
 from lark.exceptions import UnexpectedToken
 
-from guardrails.environments import ALIASES
 from queues.sentences.known import Known
 from queues.sentences.parsing import grammar
 from queues.sentences.word import Word
@@ -78,7 +77,6 @@ def _names(expected: set[str], said: set[str], words: list[Word], known: Known) 
     if "ENVIRONMENT" in expected:
         places = {name for one in meant or known.projects.values() for name in one.environments}
         found += [name for name in dict.fromkeys(known.environments.values()) if name in places - said]
-        found += [alias for alias, name in ALIASES.items() if name in places - said]
     return found
 
 
