@@ -279,6 +279,10 @@ class Shown:
         """Refuse."""
         raise NotImplementedError(str(proposal))
 
+    def sign(self, run_id: str, reason: str, *, ask: bool) -> str:
+        """Refuse."""
+        raise NotImplementedError(f"{run_id} {reason} {ask}")
+
     async def changes(self) -> AsyncIterator[None]:
         """Never wake."""
         await asyncio.Event().wait()

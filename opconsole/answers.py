@@ -10,13 +10,24 @@ from enum import StrEnum
 from opconsole.attempt import AT_WORK, echo_payload, held_on
 from opconsole.host import Host
 from opconsole.journal import ops
-from opconsole.journal.records import RequestRow, Run
+from opconsole.journal.records import PolicyRow, RequestRow, Run
 from opconsole.journal.writer import AuditOp, Op
 from queues.states import RunState
 
 
 class RefusedError(Exception):
-    """The rules do not allow it; the message says why and what to do."""
+    """The rules do not allow it; the message says why and what to do.
+
+    *writes* is what the journal says all the same, and *follow_ups* what the engine does: of a plan that
+    changed, for example, that it is asked anew.
+    """
+
+    def __init__(
+        self, text: str, writes: Sequence[Op | AuditOp] = (), follow_ups: Sequence[FollowUp] = ()
+    ) -> None:
+        super().__init__(text)
+        self.writes = tuple(writes)
+        self.follow_ups = tuple(follow_ups)
 
 
 class Then(StrEnum):
@@ -57,6 +68,8 @@ class Grant:
     text: str
     writes: tuple[Op | AuditOp, ...] = ()
     follow_ups: tuple[FollowUp, ...] = ()
+    policy: PolicyRow | None = None
+    """The policy that is in force from now on, where it is another one."""
 
 
 async def run_of(host: Host, request: RequestRow) -> Run:

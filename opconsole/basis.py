@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from guardrails.environments import GateKind
@@ -16,8 +16,9 @@ from guardrails.gates import Action
 from opconsole.artifacts import StoreError
 from opconsole.attempt import Attempt
 from opconsole.git import GitError, GitMissingError
+from opconsole.host import Host
 from opconsole.migrating import MigrationFiles, MigrationPath, migrations_folder
-from opconsole.plans import Plan, entry_digest, seal
+from opconsole.plans import Plan, digest, entry_digest, seal
 from opconsole.settings.model import Environment, MigrateWhen, Project
 from opconsole.sources import SourceError, SourceKind, SourceVersion, StoredSource, resolve_source
 from opconsole.step_runner import StepRunner
@@ -130,11 +131,6 @@ def migration_limit(attempt: Attempt) -> float:
 async def seal_plan(attempt: Attempt, basis: Basis, steps: Sequence[Step]) -> Plan:
     """Write the plan for a basis and give it its digest."""
     run, environment = attempt.run, attempt.environment
-    settings = attempt.host.workspace.settings
-    limits = {
-        name: getattr(environment.limits, name) or getattr(settings.policy, f"{name}_limit")
-        for name in ("deployment", "migration", "rollback")
-    }
     checks = checks_of(attempt.project, environment)
     argvs = [step.argv or () for step in steps] + words_of(checks)
     programs = await asyncio.to_thread(programs_of, attempt.host.workspace.root, argvs)
@@ -159,17 +155,34 @@ async def seal_plan(attempt: Attempt, basis: Basis, steps: Sequence[Step]) -> Pl
             "steps": [{"name": step.name, "kind": step.kind.value, "argv": _argv(step)} for step in steps],
             "checks": checks,
             "programs": programs,
-            "policy": {
-                "gate": attempt.gate.kind.value,
-                "approval": attempt.gate.approval.value,
-                "auto_rollback": attempt.gate.auto_rollback,
-                "requires_approval": attempt.task.requires_approval or environment.requires_approval,
-                "limits": limits,
-            },
-            "approvers": list(environment.approvers or settings.approvals.approvers),
+            "policy": policy_of(
+                attempt.host, run.project, run.environment, asks=attempt.task.requires_approval
+            ),
+            "approvers": list(attempt.host.workspace.approvers(run.project, run.environment)),
             "named_approvers": list(attempt.task.approvers),
         }
     )
+
+
+def policy_of(host: Host, project: str, environment: str, *, asks: bool) -> dict[str, object]:
+    """Give the policy in force that a plan is judged by; *asks*: its task asks for an approval itself."""
+    workspace = host.workspace
+    gate, who = workspace.gate(project, environment), workspace.deciders(project, environment)
+    signers = host.in_force.signers
+    return {
+        "gate": gate.kind.value,
+        "approval": gate.approval.value,
+        "auto_rollback": gate.auto_rollback,
+        "requires_approval": asks or workspace.environment(project, environment).requires_approval,
+        "limits": asdict(workspace.limits(project, environment)),
+        "expires_after": gate.expires_after,
+        "quorum": who.quorum,
+        "four_eyes": who.four_eyes,
+        "seniors": list(who.seniors),
+        "wait": who.wait,
+        "break_glass_wait": who.break_glass_wait,
+        "signers": digest([signers.allowed, signers.revoked]) if who.signed else None,
+    }
 
 
 def migrate_first(attempt: Attempt) -> bool:
@@ -226,16 +239,24 @@ def words_of(checks: Mapping[str, Sequence[object]]) -> list[Sequence[str]]:
 
 
 def programs_of(workspace: Path, argvs: Sequence[Sequence[str]]) -> dict[str, str]:
-    """Hash the programs that are files of the workspace or named by an absolute path.
+    """Hash the project's own programs: the words of commands that name a file of the workspace or a path.
 
-    What belongs to a release or to the sources is covered by the artifact's and the source's digest.
+    What belongs to a release or to the sources is covered by the artifact's and the source's digest; what is
+    found on PATH or in a virtual environment is not the project's own.
     """
     found: dict[str, str] = {}
     for argv in argvs:
         for word in argv:
-            if "{" in word or "/" not in word:
+            name = word.partition("=")[2] if word.startswith("-") else word  # --config=ops/deploy.toml
+            if not name or "{" in name:
                 continue
-            path = workspace / word
+            path = workspace / name
             if path.is_file():
-                found[word] = hashlib.sha256(path.read_bytes()).hexdigest()
+                found[name] = file_digest(path)
     return found
+
+
+def file_digest(path: Path) -> str:
+    """Give a file's SHA-256, read piece by piece."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

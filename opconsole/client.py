@@ -39,6 +39,8 @@ from opconsole.reading import Reading
 from opconsole.recovery import interrupt_left_behind
 from opconsole.requests import Answerer
 from opconsole.settings.model import Dialect, Downgrade
+from opconsole.signing import SigningError
+from opconsole.signing_client import sign_approval
 from opconsole.step_facts import ProgramFacts
 from opconsole.trees import UnsafeTreeError, inside
 from opconsole.views import EnvironmentView, RunView, Snapshot
@@ -197,6 +199,14 @@ class Client:
         except ExemptionError as error:
             return Answer(granted=False, text=str(error))
         return Answer(granted=True, text=f"Written into {proposal.name}, line {proposal.line}.")
+
+    def sign(self, run_id: str, reason: str, *, ask: bool) -> str:
+        """Sign the approval that a run waits for. Raises SigningError."""
+        view = self.reading.run(run_id)
+        approval = view.waiting if view else None
+        if view is None or approval is None:
+            raise SigningError("nothing waits for approval here any more; nothing was signed")
+        return sign_approval(self.place.id, view.run, approval, reason, key=None, environ=os.environ, ask=ask)
 
     async def changes(self) -> AsyncIterator[None]:
         """Wake whenever the journal or a queue file may have changed."""

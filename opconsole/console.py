@@ -67,6 +67,13 @@ class Console(Protocol):
         """Write an exemption into the project's folder. The person has seen its diff."""
         ...
 
+    def sign(self, run_id: str, reason: str, *, ask: bool) -> str:
+        """Sign the approval that a run waits for with this person's SSH key. Blocks.
+
+        With *ask*, ssh-keygen has the terminal: nothing else may draw on it meanwhile. Raises SigningError.
+        """
+        ...
+
     def changes(self) -> AsyncIterator[None]:
         """Wake whenever the journal or a queue file may have changed."""
         ...
@@ -74,8 +81,9 @@ class Console(Protocol):
     async def ask(self, kind: RequestKind, payload: Mapping[str, object]) -> Answer:
         """Ask for something and wait for the answer.
 
-        Payloads: approve {run, plan (digest), reason, environment (as typed)} · reject {run, reason} ·
-        decide {run, verb: revert|override|abort, reason} · verify {run, reason} · cancel {run} ·
-        retry {run} · start {project} · pause {project} · unlock {project, environment, reason}.
+        Payloads: approve {run, plan (digest), reason, environment (as typed), signature} ·
+        reject {run, reason} · decide {run, verb: revert|override|abort, reason} · verify {run, reason} ·
+        cancel {run} · retry {run} · start {project} · pause {project} ·
+        unlock {project, environment, reason}.
         """
         ...

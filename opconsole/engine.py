@@ -289,12 +289,12 @@ class Engine:
         self.scheduler.load(tasks, lambda task: standing(task, self._latest))
 
     async def _may_go_on(self) -> list[TaskKey]:
-        """Find the waiting runs whose approval came while nobody hosted the engine."""
+        """Find the waiting runs that nobody is asked about any more: what they waited for came meanwhile."""
         found = []
         for run in await self.host.read(self.host.reader.open_runs):
             if run.state is RunState.WAITING:
                 approvals = await self.host.read(self.host.reader.approvals_of, run.id)
-                if approvals and approvals[-1].state is ApprovalState.APPROVED:
+                if not any(one.state is ApprovalState.WAITING for one in approvals):
                     found.append(run.key)
         return found
 

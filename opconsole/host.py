@@ -18,6 +18,7 @@ from opconsole.journal.location import JournalPlace
 from opconsole.journal.reader import JournalReader
 from opconsole.journal.upgrade import open_database
 from opconsole.journal.writer import JournalWriter
+from opconsole.policy_watch import InForce, look_at_policy
 from opconsole.sources import SourceStore
 from opconsole.workspace import Workspace
 
@@ -25,11 +26,12 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Host:
     """Made once by whoever holds the workspace's host lock, and handed to all that work on runs."""
 
-    workspace: Workspace
+    in_force: InForce
+    """The policy that everything is judged by; another one once a change of it was approved."""
     place: JournalPlace
     journal: JournalWriter
     reader: JournalReader
@@ -47,6 +49,11 @@ class Host:
     _builds: WeakValueDictionary[tuple[str, str, str], asyncio.Lock] = field(
         default_factory=WeakValueDictionary, repr=False
     )
+
+    @property
+    def workspace(self) -> Workspace:
+        """The workspace, with its settings as far as they are in force."""
+        return self.in_force.workspace
 
     def building(self, what: tuple[str, str, str]) -> asyncio.Lock:
         """Give the lock for building a project's version of a commit: only one run builds it at a time."""
@@ -79,15 +86,20 @@ async def open_host(
     engine = await asyncio.to_thread(open_database, place, host=True)
     journal = JournalWriter(place, on_fatal=fatal.append)
     journal.start()
+    clock, reader = clock or SystemClock(), JournalReader(engine)
     try:
+        known = await asyncio.to_thread(reader.policy)
+        found, writes = await look_at_policy(workspace, known, now=clock.now(), by=operator)
+        if writes:
+            await journal.commit(*writes)
         yield Host(
-            workspace=workspace,
+            in_force=found,
             place=place,
             journal=journal,
-            reader=JournalReader(engine),
+            reader=reader,
             sources=SourceStore(place.sources),
             artifacts=ArtifactStore(place.artifacts),
-            clock=clock or SystemClock(),
+            clock=clock,
             environ=dict(os.environ) if environ is None else environ,
             executor=executor_identity().as_json(),
             operator=operator,

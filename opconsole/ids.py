@@ -28,6 +28,11 @@ def new_request_id() -> RequestId:
     return RequestId(f"q-{_token()}")
 
 
+def new_policy_id() -> str:
+    """Name a policy that was seen."""
+    return f"p-{_token()}"
+
+
 def _token() -> str:
     number = (time.time_ns() // 1_000_000) << 38 | secrets.randbits(38)
     digits = []

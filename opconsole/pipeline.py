@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from typing import ClassVar, TypeVar
 
 from guardrails.environments import GateKind
-from guardrails.gates import OnFailure, on_failure
+from guardrails.gates import OnFailure, Tier, on_failure
 from opconsole.attempt import Attempt
 from opconsole.basis import Basis, derive, goes_back, seal_plan
 from opconsole.effects import ScopedSteps, deployment_steps, migration_steps
 from opconsole.ending import Ending, success_ops
+from opconsole.freezing import frozen_by_calendar, override_of, paused
 from opconsole.gating import approval_for, decision_for
 from opconsole.journal import ops
 from opconsole.journal.errors import JournalError, StaleEpochError
@@ -89,15 +90,19 @@ class Pipeline:
         if run.state is RunState.PENDING:
             await self._prepare()
             return
+        if run.state is not RunState.WAITING:
+            return
         approval = await self._latest_approval()
-        if run.state is not RunState.WAITING or approval is None:
-            return
-        if approval.state is not ApprovalState.APPROVED:
-            return
-        if approval.purpose is Purpose.REVERT:
-            await self._revert(approval)
-            return
-        await self._carry_out()
+        if approval is None:  # none was needed; it waited for the end of a freeze
+            await self._carry_out()
+        elif approval.purpose is Purpose.REVERT:
+            if approval.state is ApprovalState.APPROVED:
+                await self._revert(approval)
+        elif approval.purpose is Purpose.FREEZE:
+            if approval.state is not ApprovalState.WAITING:
+                await self._carry_out(thawed=approval.state is ApprovalState.APPROVED)
+        elif approval.state is ApprovalState.APPROVED:
+            await self._carry_out()
 
     # -- before the gate
 
@@ -148,7 +153,8 @@ class Pipeline:
             preflight=((True, f"Release {way.to.name} can be restored"),),
         )
         steps = await rollback_steps(attempt, way, self._revision_is)
-        await self._gate(await rollback_plan(attempt.host, attempt.run, way), steps, irreversible=False)
+        plan = await rollback_plan(attempt.host, attempt.run, way, attempt.task)
+        await self._gate(plan, steps, irreversible=False)
 
     async def _gate(
         self, plan: Plan, steps: ScopedSteps, *, irreversible: bool, senior: bool = False
@@ -179,9 +185,32 @@ class Pipeline:
 
     # -- behind the gate
 
-    async def _carry_out(self) -> None:
-        """Take the environment, compare the plan, and let the effects happen."""
+    async def _held(self, *, overridden: bool) -> bool:
+        """Let the run wait where effects are frozen; it holds nothing meanwhile."""
         attempt = self._attempt
+        stop = await paused(attempt.host)
+        if stop is not None:
+            await attempt.enter(RunState.WAITING, stop)
+            return True
+        why = None if overridden else await frozen_by_calendar(attempt.host, attempt.run)
+        if why is None:
+            return False
+        tier = Tier.CONFIRM if attempt.gate.kind is GateKind.DEVELOPMENT else Tier.REASONED
+        approval = override_of(attempt.host, attempt.run, why, tier)
+        asked = ops.audit(
+            approval.requested_at, attempt.host.operator, "held-by-freeze", attempt.run.id, why=why
+        )
+        await attempt.enter(RunState.WAITING, why, ops.insert_approval(approval), asked)
+        return True
+
+    async def _carry_out(self, *, thawed: bool = False) -> None:
+        """Take the environment, compare the plan, and let the effects happen.
+
+        *thawed*: a person said that it is not to wait for the end of a freeze.
+        """
+        attempt = self._attempt
+        if await self._held(overridden=thawed):
+            return
         now = attempt.host.clock.now()
         lock = ops.take_lock(attempt.run, attempt.host.executor, now)
         try:
@@ -298,6 +327,10 @@ class Pipeline:
     async def _revert(self, approval: Approval) -> None:
         """Take back what a halted run has changed, as a person decided."""
         attempt = self._attempt
+        stop = await paused(attempt.host)
+        if stop is not None:
+            await attempt.enter(RunState.WAITING, stop)
+            return
         way = await self._way_back()
         plan = await rollback_plan(attempt.host, attempt.run, way)
         if way.problem or plan.digest != approval.digest:
@@ -335,9 +368,11 @@ class Pipeline:
             ops.free_lock(attempt.run),
             ops.audit(now, operator, "plan-changed", attempt.run.id, changes=list(changes)),
         ]
-        approval = await self._latest_approval()
-        if approval is not None and approval.state is ApprovalState.APPROVED:
-            voids.append(ops.decide_approval(approval, ApprovalState.VOID, now, operator, reason))
+        voids += [
+            ops.decide_approval(approval, ApprovalState.VOID, now, operator, reason)
+            for approval in await attempt.host.read(attempt.host.reader.approvals_of, attempt.run.id)
+            if approval.state is ApprovalState.APPROVED
+        ]
         attempt.skip(await attempt.take_up(Phase.EFFECT, []))
         attempt.tell("plan-changed", changes=list(changes))
         self._changes, self._basis, self._release = [], None, None
@@ -382,7 +417,7 @@ class Pipeline:
         attempt = self._attempt
         if attempt.task.kind is TaskKind.ROLLBACK:
             way = await way_to(attempt.host, attempt.run, attempt.task.version)
-            plan = await rollback_plan(attempt.host, attempt.run, way)
+            plan = await rollback_plan(attempt.host, attempt.run, way, attempt.task)
             if plan.digest == attempt.run.plan_digest:
                 await check_as_recorded(attempt, way, context)
             return plan

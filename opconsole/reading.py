@@ -21,6 +21,8 @@ from opconsole.journal.reader import JournalReader
 from opconsole.journal.records import Approval, Phase, QueueRow, ReleaseRow, Run
 from opconsole.journal.upgrade import open_database
 from opconsole.locking import executor_words
+from opconsole.plans import digest
+from opconsole.standing_rules import frozen_words, wants_signature
 from opconsole.step_facts import ProgramFacts, programs_of
 from opconsole.task_views import Present, TaskViews, graph_of, seen, state_word
 from opconsole.views import EnvironmentView, HeldView, QueueView, RunView, Snapshot, TaskView
@@ -125,6 +127,7 @@ class Reading:
             waiting=sum(state is RunState.WAITING or state.undecided for state in states),
             failed_today=sum(moment >= midnight for moment in known.ended_badly),
             worker_alive=known.moment.worker_alive,
+            frozen=frozen_words(self.reader),
         )
 
     def run(self, run_id: str) -> RunView | None:
@@ -134,14 +137,18 @@ class Reading:
             return None
         last = self.reader.last_success(run.project, run.environment, run.kind)
         usual = self._usual_steps(last)
+        approvals = tuple(self.reader.approvals_of(run.id))
         return RunView(
             run=self._seen(run),
             steps=tuple(self.reader.steps(run.id)),
-            approvals=tuple(self.reader.approvals_of(run.id)),
+            approvals=approvals,
             log=self.place.runs / run.id / "log",
             usual_seconds=sum(usual.values()) if usual else None,
             usual_steps=usual,
             last_plan=last.plan if last is not None and last.id != run.id else None,
+            votes=tuple(vote for one in approvals for vote in self.reader.votes_of(one.id)),
+            signed=wants_signature(self.reader, self.workspace),
+            altered=any(one.state == "waiting" and digest(one.plan) != one.digest for one in approvals),
         )
 
     def programs(self, run_id: str, position: int, name: str) -> tuple[ProgramFacts, ...]:

@@ -9,21 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from guardrails.environments import GateKind
-from guardrails.gates import Tier
 from opconsole.answers import (
     FollowUp,
     Grant,
     RefusedError,
     Reply,
     Then,
-    approvers_of,
-    check_approver,
     event_of,
     leave,
     reason_of,
@@ -31,14 +26,17 @@ from opconsole.answers import (
     stamp,
     text_of,
 )
+from opconsole.approving import approve, expire, reject
 from opconsole.attempt import echo_payload
 from opconsole.deciding import cascade_writes, decide_stuck, verb_of
+from opconsole.freezing import freeze, thaw, unfreeze
 from opconsole.host import Host
 from opconsole.journal import ops
 from opconsole.journal.errors import StaleEpochError
-from opconsole.journal.records import Approval, ApprovalState, Purpose, RequestKind, RequestRow, Run
+from opconsole.journal.records import ApprovalState, RequestKind, RequestRow, Run
 from opconsole.journal.writer import AuditOp, Op
 from opconsole.outcomes import has_effects
+from opconsole.policy_deciding import approve_policy, reject_policy
 from opconsole.runs import new_run
 from opconsole.unlocking import unlock
 from queues.queue_file import read_queue
@@ -67,6 +65,8 @@ class Answerer:
             RequestKind.PRUNE: self._prune,
             RequestKind.UNLOCK: partial(unlock, host),
             RequestKind.UNKNOWN: self._unknown,
+            RequestKind.FREEZE: self._freeze,
+            RequestKind.UNFREEZE: self._unfreeze,
         }
 
     async def answer(self, request: RequestRow) -> Reply:
@@ -83,20 +83,32 @@ class Answerer:
         try:
             grant = await self._answers[request.kind](request)
         except RefusedError as refusal:
-            return await self._refuse(request, str(refusal))
+            return await self._refuse(request, str(refusal), refusal.writes, refusal.follow_ups)
         now = self._host.clock.now()
         await self._host.journal.commit(
             ops.answer_request(request.id, now, granted=True, answer=grant.text), *grant.writes
         )
+        if grant.policy is not None:
+            self._host.in_force = self._host.in_force.after(grant.policy)
         return Reply(granted=True, text=grant.text, follow_ups=grant.follow_ups)
 
-    async def _refuse(self, request: RequestRow, why: str) -> Reply:
+    async def _refuse(
+        self,
+        request: RequestRow,
+        why: str,
+        writes: Sequence[Op | AuditOp] = (),
+        follow_ups: Sequence[FollowUp] = (),
+    ) -> Reply:
         now = self._host.clock.now()
+        about = text_of(request, "run") or text_of(request, "policy")
         await self._host.journal.commit(
             ops.answer_request(request.id, now, granted=False, answer=why),
-            ops.audit(now, request.created_by, f"{request.kind}-refused", request.id, reason=why),
+            ops.audit(
+                now, request.created_by, f"{request.kind}-refused", request.id, reason=why, about=about
+            ),
+            *writes,
         )
-        return Reply(granted=False, text=why)
+        return Reply(granted=False, text=why, follow_ups=tuple(follow_ups))
 
     async def _unknown(self, request: RequestRow) -> Grant:
         raise RefusedError(
@@ -105,86 +117,26 @@ class Answerer:
         )
 
     async def expire(self) -> list[FollowUp]:
-        """Reject what has waited longer than its gate allows."""
-        now = self._host.clock.now()
-        follow_ups: list[FollowUp] = []
-        for approval in await self._host.read(self._host.reader.waiting_approvals):
-            run = await self._host.read(self._host.reader.run, approval.run)
-            if run is not None and approval.expires_at is not None and approval.expires_at <= now:
-                answer = _No(ApprovalState.EXPIRED, "nobody", "no answer came in time")
-                await self._host.journal.commit(*self._no(approval, run, answer, now))
-                follow_ups.append(FollowUp(Then.SETTLE, run.key))
-        return follow_ups
+        """Reject what has waited longer than its gate allows, and end freezes that are over."""
+        return [*await expire(self._host), *await thaw(self._host)]
 
     # -- approving and rejecting
 
     async def _approve(self, request: RequestRow) -> Grant:
-        approval, run = await self._waiting(request)
-        now, by = self._host.clock.now(), request.created_by
-        if approval.digest != text_of(request, "plan"):
-            raise RefusedError(
-                f"the plan is not the one you name: it is {approval.digest}; look at it again, then decide"
-            )
-        check_approver(self._host, run, by, named=_named(approval))
-        self._check_tier(approval, run, request, now)
-        reason = text_of(request, "reason")
-        writes = (
-            ops.decide_approval(approval, ApprovalState.APPROVED, now, by, reason or None),
-            ops.audit(
-                now, by, "approved", run.id, digest=approval.digest, purpose=approval.purpose, reason=reason
-            ),
-            event_of(self._host, run, "approved", by=by, reason=reason, digest=approval.digest),
-        )
-        text = f"approved {run.task} for {run.environment}"
-        return Grant(text, writes, (FollowUp(Then.RESUME, run.key),))
-
-    def _check_tier(self, approval: Approval, run: Run, request: RequestRow, now: datetime) -> None:
-        """Hold an approval to what its tier asks of a person."""
-        if approval.tier >= Tier.REASONED:
-            typed = text_of(request, "environment")
-            if not text_of(request, "reason"):
-                raise RefusedError("this approval needs a reason; give one with --reason")
-            if typed != run.environment:
-                raise RefusedError(
-                    f"this approval needs the environment's name typed out; found {typed!a}, "
-                    f"expected {run.environment!a} (--environment {run.environment})"
-                )
-        if approval.tier < Tier.SECOND_PERSON:
-            return
-        if len(approvers_of(self._host, run)) > 1:
-            if request.created_by == approval.requested_by:
-                raise RefusedError(
-                    f"this needs a second person: {approval.requested_by} asked for it, another must approve"
-                )
-            return
-        wait = timedelta(seconds=self._host.workspace.settings.approvals.break_glass_wait)
-        left = (approval.requested_at + wait - now).total_seconds()
-        if left > 0:
-            raise RefusedError(
-                f"there is no second person here, so this can be approved in {left:.0f} s, with a reason; "
-                "it will be announced"
-            )
+        if text_of(request, "policy"):
+            return await approve_policy(self._host, request)
+        return await approve(self._host, request)
 
     async def _reject(self, request: RequestRow) -> Grant:
-        approval, run = await self._waiting(request)
-        check_approver(self._host, run, request.created_by)
-        answer = _No(ApprovalState.REJECTED, request.created_by, reason_of(request))
-        writes = self._no(approval, run, answer, self._host.clock.now())
-        return Grant(f"rejected {run.task}: {answer.reason}", writes, (FollowUp(Then.SETTLE, run.key),))
+        if text_of(request, "policy"):
+            return await reject_policy(self._host, request)
+        return await reject(self._host, request)
 
-    def _no(self, approval: Approval, run: Run, answer: _No, now: datetime) -> tuple[Op | AuditOp, ...]:
-        """Give the writes of a rejection: of the run, or only of taking its effects back."""
-        if approval.purpose is Purpose.REVERT:
-            after, text = RunState.HALTED, f"{run.reason}; {answer.by} rejected that: {answer.reason}"
-        else:
-            after, text = RunState.REJECTED, f"{answer.state.value} by {answer.by}: {answer.reason}"
-        return (
-            ops.decide_approval(approval, answer.state, now, answer.by, answer.reason),
-            ops.audit(
-                now, answer.by, answer.state.value, run.id, digest=approval.digest, reason=answer.reason
-            ),
-            *leave(self._host, run, after, text),
-        )
+    async def _freeze(self, request: RequestRow) -> Grant:
+        return await freeze(self._host, request)
+
+    async def _unfreeze(self, request: RequestRow) -> Grant:
+        return await unfreeze(self._host, request)
 
     async def _decide(self, request: RequestRow) -> Grant:
         """Answer revert, override or abort; at a gate these are to reject, to approve and to reject."""
@@ -330,26 +282,3 @@ class Answerer:
         return Grant(
             "what nothing needs any more is removed; `opconsole audit show` says what", (), (follow_up,)
         )
-
-    async def _waiting(self, request: RequestRow) -> tuple[Approval, Run]:
-        run = await run_of(self._host, request)
-        now = self._host.clock.now()
-        for approval in await self._host.read(self._host.reader.approvals_of, run.id):
-            if approval.state is ApprovalState.WAITING:
-                if approval.expires_at is not None and approval.expires_at <= now:
-                    raise RefusedError(f"the request for {run.task} has expired, which is a rejection")
-                return approval, run
-        raise RefusedError(f"{run.task} is {run.state.value}: it waits for nobody's approval")
-
-
-def _named(approval: Approval) -> tuple[str, ...]:
-    """Give the approvers that the task names, as its plan has them."""
-    names = approval.plan.get("named_approvers")
-    return tuple(str(name) for name in names) if isinstance(names, list) else ()
-
-
-@dataclass(frozen=True, slots=True)
-class _No:
-    state: ApprovalState
-    by: str
-    reason: str

@@ -13,18 +13,18 @@ from dataclasses import dataclass
 from guardrails.gates import Action
 from opconsole.artifacts import StoreError
 from opconsole.attempt import Attempt
-from opconsole.basis import checks_of, for_database, migration_limit, programs_of, words_of
+from opconsole.basis import checks_of, for_database, migration_limit, policy_of, programs_of, words_of
 from opconsole.effects import ScopedSteps, health_steps
 from opconsole.host import Host
 from opconsole.journal.records import ReleaseRow, Run
 from opconsole.migrate_step import downgrade_step
 from opconsole.migrating import UNKNOWN, MigrationFiles, MigrationPath, RevisionHeard
-from opconsole.plans import Plan, seal
+from opconsole.plans import Plan, entry_digest, seal
 from opconsole.steps import StepContext, StepFailed
 from opconsole.surroundings import Scope, Site
-from opconsole.targeting import target_for
+from opconsole.targeting import target_for, target_of
 from opconsole.targets.base import Release
-from queues.tasks import TaskKind
+from queues.tasks import Task, TaskKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +108,8 @@ async def revert_plan(host: Host, run: Run) -> RevertPlan:
     return RevertPlan(await rollback_plan(host, run, way), way)
 
 
-async def rollback_plan(host: Host, run: Run, way: WayBack) -> Plan:
-    """Seal the plan of a rollback."""
+async def rollback_plan(host: Host, run: Run, way: WayBack, task: Task | None = None) -> Plan:
+    """Seal the plan of a rollback; *task* is the rollback task, where it is not a run's way back."""
     project = host.workspace.settings.projects[run.project]
     environment = project.environments[run.environment]
     target = environment.target.model_dump(mode="json", exclude={"variables", "venv", "keep"})
@@ -125,13 +125,19 @@ async def rollback_plan(host: Host, run: Run, way: WayBack) -> Plan:
             "project": run.project,
             "environment": run.environment,
             "action": "rollback",
+            "entry": entry_digest(task) if task else None,
             "version": {"from": version, "to": way.to.version if way.to else None},
             "release": {"from": release, "to": way.to.name if way.to else None},
             "artifact": way.to.artifact_digest if way.to else None,
             "migrations": way.migrations.to_json() if way.migrations else None,
-            "target": target,
+            "target": {**target, "identity": (await target_of(host, run)).identity()},
             "checks": checks,
             "programs": await asyncio.to_thread(programs_of, host.workspace.root, argvs),
+            "policy": policy_of(
+                host, run.project, run.environment, asks=bool(task and task.requires_approval)
+            ),
+            "approvers": list(host.workspace.approvers(run.project, run.environment)),
+            "named_approvers": list(task.approvers) if task else [],
         }
     )
 

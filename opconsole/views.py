@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from opconsole.journal.records import Approval, JsonMap, Run, StepRow
+from opconsole.journal.records import Approval, JsonMap, Run, StepRow, VoteRow
 from opconsole.known import KnownFacts, known_facts
 from opconsole.logs import LogLine, tail
 
@@ -67,6 +67,17 @@ class RunView:
     last_plan: JsonMap | None = None
     """The plan of the last successful run of this kind there."""
 
+    votes: tuple[VoteRow, ...] = ()
+    """What people answered to its approvals, oldest first."""
+    signed: bool = False
+    """Its approval must be signed."""
+    altered: bool = False
+    """The plan that waits is not the one that its digest names: somebody edited the journal."""
+
+    def votes_on(self, approval: Approval) -> tuple[VoteRow, ...]:
+        """Give the answers to one approval."""
+        return tuple(vote for vote in self.votes if vote.approval == approval.id)
+
     @property
     def waiting(self) -> Approval | None:
         """The approval that waits for an answer."""
@@ -105,6 +116,8 @@ class Snapshot:
     """Runs that wait for an approval or a decision."""
     failed_today: int
     worker_alive: bool
+    frozen: str = ""
+    """Who froze everything, since when and why; empty while nobody did."""
 
 
 @dataclass(frozen=True, slots=True)

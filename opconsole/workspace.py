@@ -6,11 +6,22 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
+from guardrails.approving import Deciders
 from guardrails.environments import GateKind, resolve_environment
+from guardrails.freezing import Freeze, frozen
 from guardrails.gates import GATES, Asks, Gate
-from opconsole.settings import SETTINGS_FILE, Environment, Project, Settings, load_settings
+from opconsole.settings import (
+    SETTINGS_FILE,
+    Approvals,
+    Environment,
+    Project,
+    Settings,
+    load_settings,
+    rules_of,
+)
 
 AWS = "aws"
 """Stands for the environment of a resource that belongs to none; it has production's gate."""
@@ -96,12 +107,42 @@ class Workspace:
             default,
             approval=Asks.ALWAYS if settings.requires_approval else default.approval,
             auto_rollback=default.auto_rollback and settings.auto_rollback is not False,
-            expires_after=settings.expires_after,
+            expires_after=self.rules(project, environment).expires_after,
         )
+
+    def rules(self, project: str, environment: str) -> Approvals:
+        """Give the rules of deciding there: the environment's, else the project's, else the workspace's."""
+        name = resolve_environment(environment, self.environments(project))
+        return rules_of(self.settings, project, name)
 
     def approvers(self, project: str, environment: str) -> tuple[str, ...]:
         """Give who may approve there; empty: whoever operates the console."""
-        return self.environment(project, environment).approvers or self.settings.approvals.approvers
+        rules = self.rules(project, environment)
+        return tuple(dict.fromkeys((*rules.approvers, *rules.seniors))) if rules.approvers else ()
+
+    def deciders(self, project: str, environment: str) -> Deciders:
+        """Give who may decide there, and how."""
+        rules = self.rules(project, environment)
+        return Deciders(
+            approvers=rules.approvers,
+            quorum=rules.quorum,
+            four_eyes=rules.four_eyes,
+            seniors=rules.seniors,
+            wait=rules.wait,
+            break_glass_wait=rules.break_glass_wait,
+            signed=rules.allowed_signers is not None,
+        )
+
+    def freeze(self, project: str, environment: str, now: datetime) -> Freeze | None:
+        """Say whether the calendar freezes an environment now."""
+        production = self.environment(project, environment).gate is GateKind.PRODUCTION
+        windows = [
+            one.window
+            for one in self.settings.approvals.freezes
+            if (not one.projects or project in one.projects)
+            and (environment in one.environments if one.environments else production)
+        ]
+        return frozen(windows, now)
 
     def limits(self, project: str, environment: str) -> StepLimits:
         """Give the time limits of an environment: its own, else the policy's."""

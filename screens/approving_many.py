@@ -12,6 +12,7 @@ from screens.desk import Desk, describe
 from screens.dialogs.approve_many import ApproveManyDialog, Candidate, ManyApproved
 from screens.dialogs.simple import NoticeDialog
 from screens.look import Role
+from screens.signing import signature_for
 from screens.words import content, lines
 
 
@@ -41,6 +42,8 @@ async def _approve(desk: Desk, one: Candidate, outcome: ManyApproved) -> list[Co
     run = one.run.run
     payload = {"run": run.id, "plan": one.approval.digest, "reason": outcome.reason}
     try:
+        if one.run.signed:
+            payload["signature"] = await signature_for(desk, run.id, outcome.reason)
         answer = await desk.console.ask(
             RequestKind.APPROVE, {**payload, "environment": run.environment if outcome.reason else ""}
         )

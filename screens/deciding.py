@@ -14,11 +14,12 @@ from queues.states import RunState
 from queues.tasks import TaskKind
 from screens.actions import Situation
 from screens.desk import Desk, describe
-from screens.dialogs.approval import ApprovalDialog, Approved, PlanChanged, WantsReject
+from screens.dialogs.approval import ApprovalDialog, Approved, PlanChanged, WantsReject, plan_changes
 from screens.dialogs.decide import DecideDialog
 from screens.dialogs.simple import ConfirmDialog, NoticeDialog, ReasonDialog
 from screens.look import Role
 from screens.mending import Mending
+from screens.signing import signature_for
 from screens.words import clip, content, lines
 
 Outcome = TypeVar("Outcome")
@@ -59,6 +60,9 @@ class Deciding:
             self._desk.tell("Nothing waits for approval here any more.", wrong=True)
             return
         run_id, desk = run.run.id, self._desk
+        if run.altered:
+            desk.tell("; ".join(plan_changes(approval, run)), wrong=True, title="Do not approve this")
+            return
         dialog = ApprovalDialog(
             desk.waits,
             desk.clock,
@@ -71,6 +75,11 @@ class Deciding:
         outcome = await self._show(dialog)
         if isinstance(outcome, Approved):
             payload = {"run": run_id, "plan": outcome.digest, "reason": outcome.reason}
+            if run.signed:
+                signature = await signature_for(desk, run_id, outcome.reason)
+                if not signature:
+                    return
+                payload["signature"] = signature
             desk.ask(RequestKind.APPROVE, {**payload, "environment": outcome.environment})
         elif isinstance(outcome, WantsReject):
             await self._reject(Situation(situation.task, run, situation.queue))

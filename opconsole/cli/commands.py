@@ -209,15 +209,24 @@ def approve(
     plan: Annotated[
         str | None, typer.Option("--plan", metavar="DIGEST", help="The plan that you have seen.")
     ] = None,
+    *,
     reason: Annotated[str | None, typer.Option("--reason", metavar="TEXT")] = None,
     environment: Annotated[
         str | None, typer.Option("--environment", metavar="NAME", help="The environment's name, typed out.")
     ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(
+            "--key",
+            metavar="FILE",
+            help="The SSH key to sign with, private, or public where an agent has it.",
+        ),
+    ] = None,
 ) -> int:
-    """Approve the plan that a run waits with."""
+    """Approve the plan that a run waits with, or what a change of the settings loosens."""
     from opconsole.cli.decide import approve as act
 
-    return act(_context(ctx), task, plan, reason, environment)
+    return act(_context(ctx), task, plan, reason, environment, key=key)
 
 
 @app.command()
@@ -226,6 +235,22 @@ def reject(ctx: typer.Context, task: Id, reason: Reason) -> int:
     from opconsole.cli.decide import reject as act
 
     return act(_context(ctx), task, reason)
+
+
+@app.command()
+def freeze(ctx: typer.Context, reason: Reason) -> int:
+    """Let no effect begin anywhere until somebody unfreezes; what has begun goes on."""
+    from opconsole.cli.policy import freeze as act
+
+    return act(_context(ctx), reason, on=True)
+
+
+@app.command()
+def unfreeze(ctx: typer.Context, reason: Reason) -> int:
+    """Let effects begin again after a freeze."""
+    from opconsole.cli.policy import freeze as act
+
+    return act(_context(ctx), reason, on=False)
 
 
 @app.command()

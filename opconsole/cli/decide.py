@@ -7,6 +7,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import dataclass
 
 from guardrails.environments import UnknownEnvironmentError, resolve_environment
 from guardrails.gates import Tier
@@ -14,11 +15,16 @@ from guardrails.sanitise import sanitise
 from opconsole.cli.advice import approve_words, goes_on_with, starts_with
 from opconsole.cli.asking import ask_about, ask_on_terminal, interactive, plan_lines
 from opconsole.cli.output import CommandContext, ExitStatus, UsageError, plain
+from opconsole.cli.policy import PREFIX as POLICY
+from opconsole.cli.policy import approve_policy, reject_policy
 from opconsole.cli.report import stuck_lines
 from opconsole.client import Client
 from opconsole.journal.records import Approval, ApprovalState, RequestKind, Run
 from opconsole.queue_adding import add_entries
 from opconsole.reading import Reading, UnclearIdError, open_reading
+from opconsole.signing import SigningError
+from opconsole.signing_client import sign_approval
+from opconsole.standing_rules import wants_signature
 from queues.states import RunState
 
 
@@ -28,37 +34,82 @@ def approve(
     plan: str | None,
     reason: str | None,
     environment: str | None,
+    *,
+    key: str | None = None,
 ) -> int:
-    """Approve what waits, by the digest of its plan."""
+    """Approve what waits, by the digest of its plan; *key* signs it where approvals are signed."""
+    if task.startswith(POLICY):
+        return approve_policy(context, task, plan, reason, key)
     client = Client.open(context.workspace())
     try:
-        run = client.reading.find_run(task)
-        approval = _waiting(client, run)
-        if approval is None:
-            return _waits_no_more(context, client, run, plan)
-        if plan is None and interactive(context):
-            kind, payload = asyncio.run(ask_about(run, approval, ask_on_terminal, context.say))
-            return _tell(context, client, kind, payload, run)
-        missing = _missing(approval, plan, reason, environment)
-        if missing or plan is None:
-            for line in plan_lines(run, approval):
-                context.say(line)
-            whole = context.command(approve_words(task, run, approval))
-            context.warn(f"this approval (tier {approval.tier}) also needs {missing}:\n  {whole}")
-            return ExitStatus.USAGE
-        if environment is not None and environment != run.environment:
-            raise UsageError(f"--environment: found {environment!a}; allowed: {run.environment}")
-        payload = {"run": run.id, "plan": _full(plan, approval), "reason": reason, "environment": environment}
-        return _tell(context, client, RequestKind.APPROVE, payload, run)
+        return _approve(context, client, task, _Options(plan, reason, environment, key))
     except UnclearIdError as unclear:
         context.warn(str(unclear))
         return ExitStatus.USAGE
+    except SigningError as error:
+        context.warn(str(error))
+        return ExitStatus.FAILED
     finally:
         client.close()
 
 
+@dataclass(frozen=True, slots=True)
+class _Options:
+    plan: str | None
+    reason: str | None
+    environment: str | None
+    key: str | None
+
+
+def _approve(context: CommandContext, client: Client, task: str, options: _Options) -> int:
+    plan, reason, environment = options.plan, options.reason, options.environment
+    run = client.reading.find_run(task)
+    approval = _waiting(client, run)
+    if approval is None:
+        return _waits_no_more(context, client, run, plan)
+    if plan is None and interactive(context):
+        kind, answers = asyncio.run(ask_about(run, approval, ask_on_terminal, context.say))
+        if kind is RequestKind.APPROVE:
+            answers |= _signature(context, client, (run, approval), answers, options.key)
+        return _tell(context, client, kind, answers, run)
+    missing = _missing(approval, plan, reason, environment)
+    if missing or plan is None:
+        for line in plan_lines(run, approval):
+            context.say(line)
+        whole = context.command(approve_words(task, run, approval))
+        context.warn(f"this approval (tier {approval.tier}) also needs {missing}:\n  {whole}")
+        return ExitStatus.USAGE
+    if environment is not None and environment != run.environment:
+        raise UsageError(f"--environment: found {environment!a}; allowed: {run.environment}")
+    payload: dict[str, object] = {
+        "run": run.id,
+        "plan": _full(plan, approval),
+        "reason": reason,
+        "environment": environment,
+    }
+    payload |= _signature(context, client, (run, approval), payload, options.key)
+    return _tell(context, client, RequestKind.APPROVE, payload, run)
+
+
+def _signature(
+    context: CommandContext,
+    client: Client,
+    about: tuple[Run, Approval],
+    payload: Mapping[str, object],
+    key: str | None,
+) -> dict[str, object]:
+    """Sign an approval where the policy wants that; ssh-keygen may ask on a terminal."""
+    if not wants_signature(client.reader, client.workspace):
+        return {}
+    reason, ask = str(payload.get("reason") or ""), interactive(context)
+    signature = sign_approval(client.place.id, *about, reason, key=key, environ=context.environ, ask=ask)
+    return {"signature": signature}
+
+
 def reject(context: CommandContext, task: str, reason: str) -> int:
     """Reject what waits."""
+    if task.startswith(POLICY):
+        return reject_policy(context, task, reason)
     return _about_run(context, RequestKind.REJECT, task, {"reason": reason})
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 
 from opconsole.cli.output import CommandContext, ExitStatus, UsageError, duration_text, plain, table
-from opconsole.cli.shapes import report_json, seconds_between
+from opconsole.cli.shapes import report_json, seconds_between, vote_words
 from opconsole.cli.show import is_unverified
 from opconsole.clock import iso
 from opconsole.reading import open_reading
@@ -96,6 +96,7 @@ def _decisions(view: RunView) -> Iterator[str]:
         why = f": {plain(one.reason)}" if one.reason else ""
         by = f" by {plain(one.decided_by)} at {iso(one.decided_at)}" if one.decided_by else ""
         yield f"  {one.purpose.value} {one.state.value}{by}{why} (plan {one.digest}, tier {one.tier})"
+        yield from (f"    {vote_words(vote)}" for vote in view.votes_on(one))
     if view.run.verified_at is not None:
         by = plain(view.run.verified_by or "")
         yield f"  verified by {by} at {iso(view.run.verified_at)}: {plain(view.run.verified_reason or '')}"

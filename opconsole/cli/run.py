@@ -6,14 +6,14 @@ import asyncio
 import contextlib
 import json
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TextIO
 
 from guardrails.sanitise import sanitise
 from opconsole.cli.advice import advise, failed_state, outcomes_of, waiting_for_people
 from opconsole.cli.asking import ask_about, ask_decision, ask_on_terminal, interactive
-from opconsole.cli.output import CommandContext, ExitStatus, counted, worst
+from opconsole.cli.output import CommandContext, ExitStatus, counted, plain, worst
 from opconsole.cli.queue_commands import fault_line
 from opconsole.cli.report import stuck_lines
 from opconsole.client import Client
@@ -26,6 +26,9 @@ from opconsole.journal.hosting import HostLock
 from opconsole.journal.reader import JournalReader
 from opconsole.journal.records import Approval, EventRow, RequestKind, RequestRow, Run
 from opconsole.journal.wake import changes
+from opconsole.signing import SigningError
+from opconsole.signing_client import sign_approval
+from opconsole.standing_rules import wants_signature
 from opconsole.workspace import Workspace
 from queues.graph import NAMES_SHOWN
 from queues.scheduler import TaskState
@@ -154,10 +157,25 @@ class _Session:
             if kind is None:
                 decided = True
                 continue
-            answer = await self._ask_engine(kind, payload)
+            try:
+                if kind is RequestKind.APPROVE and approval is not None:
+                    payload |= await asyncio.to_thread(self._signature, run, approval, payload)
+                answer = await self._ask_engine(kind, payload)
+            except SigningError as error:
+                self._teller.say(plain(str(error)))
+                continue
             self._teller.say(answer)
             decided = True
         return decided
+
+    def _signature(self, run: Run, approval: Approval, payload: Mapping[str, object]) -> dict[str, object]:
+        """Sign an approval where the policy wants that; ssh-keygen asks on this terminal."""
+        client, environ = self._client, self._context.environ
+        if not wants_signature(client.reader, client.workspace):
+            return {}
+        reason = str(payload.get("reason") or "")
+        signature = sign_approval(client.place.id, run, approval, reason, key=None, environ=environ, ask=True)
+        return {"signature": signature}
 
     async def _ask_person(
         self, run: Run, approval: Approval | None

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
+from opconsole.cli.output import plain
 from opconsole.clock import iso
-from opconsole.journal.records import Approval, Run, StepRow
+from opconsole.journal.records import Approval, Run, StepRow, VoteRow
 from opconsole.view_making import state_word
 from opconsole.views import EnvironmentView, HeldView, RunView, TaskView
 
@@ -78,7 +79,31 @@ def run_json(run: Run, *, unverified: bool) -> JsonObject:
     }
 
 
-def approval_json(approval: Approval, run: Run) -> JsonObject:
+def vote_json(vote: VoteRow) -> JsonObject:
+    """Give one person's answer; *proof* says whether its name is proved or advisory."""
+    return {
+        "by": vote.by,
+        "at": iso(vote.at),
+        "verdict": vote.verdict,
+        "reason": vote.reason,
+        "proof": proof_of(vote),
+        "key": vote.key,
+    }
+
+
+def proof_of(vote: VoteRow) -> str:
+    """Say what a vote's name is worth: ``signed``, or ``advisory`` where it is only a label."""
+    return "signed" if vote.verified else "advisory"
+
+
+def vote_words(vote: VoteRow) -> str:
+    """Tell of a vote in a line."""
+    why = f": {plain(vote.reason)}" if vote.reason else ""
+    verb = "rejected" if vote.verdict == "reject" else "approved"
+    return f"{verb} by {plain(vote.by)} ({proof_of(vote)}) at {iso(vote.at)}{why}"
+
+
+def approval_json(approval: Approval, run: Run, votes: Iterable[VoteRow] = ()) -> JsonObject:
     """Give what waits for a person; its id is the one that `approve` and `reject` take."""
     return {
         "id": run.id,
@@ -96,6 +121,7 @@ def approval_json(approval: Approval, run: Run) -> JsonObject:
         "tier": approval.tier,
         "why": list(approval.why),
         "reason": run.reason,
+        "votes": [vote_json(vote) for vote in votes],
     }
 
 
@@ -140,7 +166,7 @@ def report_json(view: RunView, *, unverified: bool) -> JsonObject:
         "steps": [step_json(step) for step in view.steps],
         "approvals": [
             {
-                **approval_json(one, view.run),
+                **approval_json(one, view.run, view.votes_on(one)),
                 "decided_at": iso(one.decided_at),
                 "decided_by": one.decided_by,
                 "reason": one.reason,

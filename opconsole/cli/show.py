@@ -9,11 +9,13 @@ from contextlib import closing
 from guardrails.environments import GateKind, resolve_environment
 from opconsole.cli.advice import approve_words
 from opconsole.cli.output import CommandContext, ExitStatus, counted, duration_text, plain, table
+from opconsole.cli.policy import policy_json, policy_lines, waiting_policy
 from opconsole.cli.probing import Health, Probed, probe_all
-from opconsole.cli.shapes import approval_json, environment_json, run_json, seconds_between
+from opconsole.cli.shapes import approval_json, environment_json, run_json, seconds_between, vote_words
 from opconsole.clock import iso
 from opconsole.journal.records import Purpose, Run
 from opconsole.reading import Reading, open_reading
+from opconsole.standing_rules import frozen_words
 from opconsole.task_views import unverified
 from opconsole.view_making import state_word
 from opconsole.views import EnvironmentView, HeldView
@@ -27,6 +29,7 @@ def show_status(context: CommandContext, *, probe: bool) -> int:
     with closing(open_reading(workspace)) as reading:
         views = reading.environments()
         snapshot = None if context.json else reading.snapshot()
+        frozen = frozen_words(reading.reader)
         unverified = [_unverified_run(workspace, reading, view) for view in views]
         stuck = reading.reader.stuck_outbox() if reading.reader else []
     for command in [context.command("journal outbox")] if stuck else []:
@@ -82,6 +85,8 @@ def show_status(context: CommandContext, *, probe: bool) -> int:
         if run is not None:
             command = context.command(f"verify {run.id} --reason …")
             context.say(plain(f"{run.project} {run.environment}: {run.task} is not verified yet: {command}"))
+    if frozen:
+        context.warn(plain(f"{frozen}; no effect begins"))
     if snapshot is not None:
         alive = "a worker is alive" if snapshot.worker_alive else "no worker is alive"
         context.say(
@@ -119,8 +124,21 @@ def show_approvals(context: CommandContext) -> int:
     """List what waits for a person's approval, oldest first."""
     with closing(open_reading(context.workspace())) as reading:
         waiting = reading.waiting_approvals()
+        policy = waiting_policy(reading.reader)
+        votes = {
+            approval.id: tuple(reading.reader.votes_of(approval.id)) if reading.reader else ()
+            for approval, _ in waiting
+        }
     if context.json:
-        context.document([approval_json(approval, run) for approval, run in waiting])
+        found = [approval_json(approval, run, votes[approval.id]) for approval, run in waiting]
+        context.document(found + ([policy_json(policy)] if policy else []))
+        return ExitStatus.DONE
+    if policy is not None:
+        for line in policy_lines(policy):
+            context.say(line)
+        words = f"approve {policy.id} --plan {policy.digest} --reason …"
+        context.say(f"{policy.id}: {context.command(words)}")
+    if not waiting and policy is not None:
         return ExitStatus.DONE
     if not waiting:
         context.say("Nothing waits for an approval.")
@@ -129,7 +147,7 @@ def show_approvals(context: CommandContext) -> int:
         (
             plain(run.project),
             plain(run.task),
-            "roll back" if approval.purpose is Purpose.REVERT else plain(run.action),
+            _ACTIONS.get(approval.purpose) or plain(run.action),
             plain(run.environment),
             plain(run.version or "-"),
             str(approval.tier),
@@ -143,6 +161,8 @@ def show_approvals(context: CommandContext) -> int:
     context.say(table(headings, rows, context.width))
     for approval, run in waiting:
         context.say(f"{plain(str(run.key))}: {context.command(approve_words(run.id, run, approval))}")
+        for vote in votes[approval.id]:
+            context.say(f"  {vote_words(vote)}")
     return ExitStatus.DONE
 
 
@@ -240,3 +260,4 @@ def _moment(text: str | None) -> str:
 
 _LOOKED_AT = 100  # runs of an environment among which the last success is looked for
 _NO_ENVIRONMENTS = "There are no environments yet: describe them in opconsole.toml."
+_ACTIONS = {Purpose.REVERT: "roll back", Purpose.FREEZE: "override a freeze"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Engine, Row, Select, Table, func, select
@@ -16,6 +17,8 @@ from opconsole.journal.records import (
     LockRow,
     OutboxRow,
     Phase,
+    PolicyRow,
+    PolicyState,
     Purpose,
     QueueRow,
     ReleaseRow,
@@ -24,6 +27,8 @@ from opconsole.journal.records import (
     Run,
     StepRow,
     StepState,
+    SwitchRow,
+    VoteRow,
 )
 from opconsole.journal.schema import (
     approvals,
@@ -33,11 +38,14 @@ from opconsole.journal.schema import (
     events,
     locks,
     outbox,
+    policies,
     queues,
     releases,
     requests,
     runs,
     steps,
+    switches,
+    votes,
 )
 from queues.states import RunState
 
@@ -251,6 +259,33 @@ class JournalReader:
         rows = self._all(select(audit).order_by(audit.c.seq.desc()).limit(1))
         return AuditRow(**_fields(rows[0], audit)) if rows else None
 
+    # -- deciding
+
+    def votes_of(self, approval: str) -> list[VoteRow]:
+        """Give the answers to a request for approval, oldest first."""
+        question = select(votes).where(votes.c.approval == approval).order_by(votes.c.seq)
+        return [VoteRow(**_fields(row, votes)) for row in self._all(question)]
+
+    def policy(self) -> PolicyRow | None:
+        """Give the policy that was seen last; None before the first host."""
+        rows = self._all(select(policies).order_by(policies.c.seq.desc()).limit(1))
+        return _policy(rows[0]) if rows else None
+
+    def policy_of(self, policy_id: str) -> PolicyRow | None:
+        """Give a policy by its id."""
+        rows = self._all(select(policies).where(policies.c.id == policy_id))
+        return _policy(rows[0]) if rows else None
+
+    def switch(self, name: str) -> SwitchRow | None:
+        """Give a switch where it is on."""
+        rows = self._all(select(switches).where((switches.c.name == name) & switches.c.on))
+        return SwitchRow(**_fields(rows[0], switches)) if rows else None
+
+    def latest_moment(self) -> datetime | None:
+        """Give the time of the newest event: a clock that was set back does not go below it."""
+        found: datetime | None = self._one(select(events.c.at).order_by(events.c.seq.desc()).limit(1))
+        return found
+
     # -- helpers
 
     def _all(self, question: Select[Any]) -> Sequence[Row[Any]]:
@@ -305,3 +340,11 @@ def _request(row: Row[Any]) -> RequestRow:
     fields = _fields(row, requests)
     fields["kind"] = _KINDS.get(fields["kind"], RequestKind.UNKNOWN)
     return RequestRow(**fields)
+
+
+def _policy(row: Row[Any]) -> PolicyRow:
+    fields = _fields(row, policies)
+    fields["state"] = PolicyState(fields["state"])
+    fields["changes"] = tuple(fields["changes"])
+    fields["loosens"] = tuple(fields["loosens"])
+    return PolicyRow(**fields)

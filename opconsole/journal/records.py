@@ -34,10 +34,11 @@ class Phase(StrEnum):
 
 
 class Purpose(StrEnum):
-    """What an approval is for: going on with the run, or taking its effects back."""
+    """What an approval is for: going on, taking effects back, or not waiting for the end of a freeze."""
 
     GO_AHEAD = "go-ahead"
     REVERT = "revert"
+    FREEZE = "freeze"  # beginning although the calendar freezes the environment
 
 
 class ApprovalState(StrEnum):
@@ -47,7 +48,7 @@ class ApprovalState(StrEnum):
     APPROVED = "approved"
     REJECTED = "rejected"
     EXPIRED = "expired"
-    VOID = "void"  # the plan it was for has changed
+    VOID = "void"  # the plan it was for has changed, or there is nothing to decide any more
 
 
 class RequestKind(StrEnum):
@@ -65,6 +66,17 @@ class RequestKind(StrEnum):
     PRUNE = "prune"
     UNLOCK = "unlock"
     UNKNOWN = "unknown"  # asked by an opconsole that knows more than this one
+    FREEZE = "freeze"
+    UNFREEZE = "unfreeze"
+
+
+class PolicyState(StrEnum):
+    """Where a policy that was seen stands."""
+
+    IN_FORCE = "in-force"  # all of it
+    WAITING = "waiting"  # what it loosens waits for approval; the rest is in force
+    REJECTED = "rejected"
+    PAST = "past"  # another one was seen since
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +167,53 @@ class Approval:
     decided_at: datetime | None = None
     decided_by: str | None = None
     reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VoteRow:
+    """One person's answer to a request for approval."""
+
+    approval: str
+    by: str
+    asked_by: str
+    """The name of the session that handed it in; *by* is the signature's, where there is one."""
+    at: datetime
+    verdict: str
+    reason: str = ""
+    signature: str | None = None
+    key: str | None = None
+    verified: bool = False
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRow:
+    """A policy as it was seen when a host began."""
+
+    id: str
+    digest: str
+    document: JsonMap
+    in_force: JsonMap
+    changes: tuple[str, ...]
+    loosens: tuple[str, ...]
+    state: PolicyState
+    seen_at: datetime
+    seen_by: str
+    decided_at: datetime | None = None
+    decided_by: str | None = None
+    reason: str | None = None
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchRow:
+    """A switch that a person turned."""
+
+    name: str
+    on: bool
+    changed_at: datetime
+    changed_by: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -252,3 +252,46 @@ events = Table(
     Column("state", String(16)),
     Column("detail", JSON, nullable=False),
 )
+
+votes = Table(
+    "votes",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("approval", String(32), nullable=False, index=True),  # of an approval, or of a change of policy
+    Column("by", String(256), nullable=False),
+    Column("asked_by", String(256), nullable=False),  # the name of the session that handed it in
+    Column("at", Moment, nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("signature", Text),
+    Column("key", String(128)),  # fingerprint of the key that signed it
+    Column("verified", Boolean, nullable=False),
+)
+
+policies = Table(
+    "policies",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("id", String(32), nullable=False, unique=True),
+    Column("digest", String(80), nullable=False),  # of what it says, the part that waits included
+    Column("document", JSON, nullable=False),
+    Column("in_force", JSON, nullable=False),  # what holds: the document less what waits for approval
+    Column("changes", JSON, nullable=False),  # sentences: what it changes at once
+    Column("loosens", JSON, nullable=False),  # sentences: what waits for approval
+    Column("state", String(16), nullable=False),
+    Column("seen_at", Moment, nullable=False),
+    Column("seen_by", String(256), nullable=False),
+    Column("decided_at", Moment),
+    Column("decided_by", String(256)),
+    Column("reason", Text),
+)
+
+switches = Table(
+    "switches",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("on", Boolean, nullable=False),
+    Column("changed_at", Moment, nullable=False),
+    Column("changed_by", String(256), nullable=False),
+    Column("reason", Text, nullable=False),
+)

@@ -27,7 +27,7 @@ from opconsole.journal.errors import (
 from opconsole.journal.hosting import holder, host_alive
 from opconsole.journal.location import JournalPlace
 
-HEAD = "0002_leases"
+HEAD = "0003_votes_and_policies"
 """The revision this opconsole works with; a constant, so that opening a journal need not import Alembic."""
 
 

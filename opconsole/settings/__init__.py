@@ -1,9 +1,9 @@
 """A workspace's settings: one model, loaded from ``opconsole.toml`` and the ``OPCONSOLE_…`` variables."""
 
+from opconsole.settings.approvals import ApprovalRules, Approvals, Freeze
 from opconsole.settings.errors import SettingsError, SettingsFault
 from opconsole.settings.load import SETTINGS_FILE, load_settings, parse_settings
 from opconsole.settings.model import (
-    Approvals,
     ConsoleSection,
     Database,
     Dialect,
@@ -19,6 +19,7 @@ from opconsole.settings.model import (
     Source,
     WorkspaceSection,
     canonical_environment,
+    rules_of,
 )
 from opconsole.settings.secrets import (
     RefKind,
@@ -45,6 +46,7 @@ from opconsole.settings.targets import (
 __all__ = [
     "SETTINGS_FILE",
     "TARGET_GROUP",
+    "ApprovalRules",
     "Approvals",
     "CommandCheck",
     "CommandTarget",
@@ -54,6 +56,7 @@ __all__ = [
     "Downgrade",
     "Environment",
     "ExtensionTarget",
+    "Freeze",
     "Health",
     "HttpCheck",
     "Limits",
@@ -81,4 +84,5 @@ __all__ = [
     "parse_settings",
     "resolve",
     "resolve_all",
+    "rules_of",
 ]

@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from guardrails.environments import ALIASES, STANDARD, GateKind
 from guardrails.gates import GATES
+from opconsole.settings.approvals import ApprovalRules, Approvals
 from opconsole.settings.aws import AwsSection
 from opconsole.settings.errors import Wrong, custom_error, raise_all
 from opconsole.settings.targets import Health, Section, Target
@@ -123,19 +124,6 @@ class Policy(Section):
     """Seconds for each of a project's smoke programs."""
 
 
-class Approvals(Section):
-    """``[approvals]``: how deciding feels, and who may."""
-
-    guard: Wait = 0.5
-    """Seconds for which a dialog that just opened takes no confirming key, against accidents."""
-    countdown: Wait = 3
-    """Seconds from confirming a decision of the second tier to its sending, in which it can be taken back."""
-    break_glass_wait: Wait = 300
-    """Seconds that a decision waits that should have had a second person and has none."""
-    approvers: Names = ()
-    """Who may approve; empty: whoever operates the console."""
-
-
 class Audit(Section):
     """``[audit]``: where the audit chain's checkpoints are kept, so that what is cut off its end shows."""
 
@@ -229,11 +217,13 @@ class Environment(Section):
     requires_approval: Flag = False
     """True: every run asks, whatever the gate says. False takes no approval away."""
     approvers: Names = ()
-    """Who may approve here; empty: the workspace's approvers."""
+    """Who may approve here; empty: those of the tables above."""
     auto_rollback: Flag | None = None
     """False: after a failure a person decides, as in production. Default: the gate's rule."""
     expires_after: Seconds | None = None
     """Seconds after which an unanswered request for approval counts as rejected. Default: never."""
+    approvals: ApprovalRules = ApprovalRules()
+    """How deciding differs here."""
     target: Target
     """Where releases go."""
     database: Database | None = None
@@ -249,6 +239,18 @@ class Environment(Section):
     @classmethod
     def _a_list_becomes_a_tuple(cls, value: object) -> object:
         return tuple(value) if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _says_who_once(self) -> Self:
+        wrongs = [
+            Wrong(
+                ("approvals", name), value, f"one of {name} and approvals.{name}", f"{name} stands here twice"
+            )
+            for name in ("approvers", "expires_after")
+            if getattr(self, name) and (value := getattr(self.approvals, name)) is not None
+        ]
+        raise_all(wrongs)
+        return self
 
     @field_validator("auto_rollback")
     @classmethod
@@ -288,6 +290,8 @@ class Project(Section):
     """Absent: the project has no migrations."""
     scan: Scan = Scan()
     """What the guardrails read."""
+    approvals: ApprovalRules = ApprovalRules()
+    """How deciding differs in this project."""
     aws: AwsSection | None = None
     """Where this project's resources are provisioned, over the workspace's ``[aws]``."""
     environments: Mapping[EnvironmentName, Environment] = Field(default_factory=dict)
@@ -354,6 +358,11 @@ class Settings(BaseSettings):
         raise_all(_look_alikes(self.projects))
         return self
 
+    @model_validator(mode="after")
+    def _a_quorum_can_be_reached(self) -> Self:
+        raise_all(_unreachable(self))
+        return self
+
 
 def canonical_environment(name: str) -> str:
     """Give the name that *name* stands for: its alias resolved, case and outer white space ignored."""
@@ -400,4 +409,30 @@ def _look_alikes(projects: Mapping[str, Project]) -> list[Wrong]:
         if first != name:
             message = f"{first} and {name} differ only in case, which files and variables do not tell apart"
             wrongs.append(Wrong(("projects", name), name, "another name", message))
+    return wrongs
+
+
+def rules_of(settings: Settings, project: str, environment: str) -> Approvals:
+    """Give the rules of deciding in an environment: its own, else its project's, else the workspace's."""
+    one = settings.projects[project]
+    own = one.environments[environment]
+    layers = (one.approvals, own.approvals)
+    merged = {name: value for layer in layers for name, value in layer if value is not None}
+    if own.approvers:
+        merged["approvers"] = own.approvers
+    if own.expires_after is not None:
+        merged["expires_after"] = own.expires_after
+    return settings.approvals.model_copy(update=merged)
+
+
+def _unreachable(settings: Settings) -> list[Wrong]:
+    wrongs = []
+    for name, project in settings.projects.items():
+        for place in project.environments:
+            rules = rules_of(settings, name, place)
+            people = {*rules.approvers, *rules.seniors}
+            if rules.approvers and rules.quorum > len(people):
+                message = f"{rules.quorum} people must approve, but only {len(people)} may"
+                key = ("projects", name, "environments", place, "approvals", "quorum")
+                wrongs.append(Wrong(key, rules.quorum, f"at most {len(people)}, or more approvers", message))
     return wrongs

@@ -19,14 +19,16 @@ from pathlib import Path
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from opconsole.settings import aws, model, targets
+from opconsole.settings import approvals, aws, model, targets
 from opconsole.settings.schema import describe, types_at
 from opconsole.settings.targets import Section
 
 SECTIONS: tuple[type[Section], ...] = (
     model.WorkspaceSection,
     model.Policy,
-    model.Approvals,
+    approvals.Approvals,
+    approvals.Freeze,
+    approvals.ApprovalRules,
     model.Audit,
     model.ConsoleSection,
     model.Journal,
@@ -92,7 +94,7 @@ def _words() -> dict[tuple[str, str], str]:
     """Give what stands below each field in the model's source, by class and field."""
     return {
         (one.name, field.target.id): " ".join(inspect.cleandoc(after.value.value).replace("``", "`").split())
-        for module in (model, targets, aws)
+        for module in (model, approvals, targets, aws)
         for one in ast.parse(inspect.getsource(module)).body
         if isinstance(one, ast.ClassDef)
         for field, after in _pairs(one.body)

@@ -39,6 +39,9 @@ VERBS = {
 }
 
 
+PURPOSES = {Purpose.REVERT: "Take back", Purpose.FREEZE: "Override the freeze of"}
+
+
 @dataclass(frozen=True, slots=True)
 class Approved:
     """The person approves this plan."""
@@ -109,7 +112,7 @@ class ApprovalDialog(HeldDialog[Decision]):
     def title_text(self) -> Content:
         """Name the verb and the environment: no two kinds of decision look alike."""
         run = self._run.run
-        verb = "Take back" if self.approval.purpose is Purpose.REVERT else VERBS.get(run.action, run.action)
+        verb = PURPOSES.get(self.approval.purpose) or VERBS.get(run.action, run.action)
         to = " to" if run.action == Action.DEPLOY and self.approval.purpose is Purpose.GO_AHEAD else ""
         pieces: list[Piece] = [f"{verb}{to} ", safe(run.environment).upper(), ("  ", Role.MUTED)]
         if self.approval.tier >= Tier.SECOND_PERSON:
@@ -233,6 +236,8 @@ def plan_changes(approval: Approval, run: RunView | None) -> list[str]:
     if run is None:
         return ["The run is not on record any more."]
     waiting = run.waiting
+    if run.altered:
+        return ["The plan on record is not the one that its digest names: the journal was edited."]
     if waiting is None:
         known = next((one for one in run.approvals if one.id == approval.id), None)
         if known is not None and known.decided_by:

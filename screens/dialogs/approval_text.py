@@ -50,7 +50,7 @@ def approval_text(
             *_migrations(facts, approval, width, sources),
             *_findings(run, facts),
             *_preflight(run),
-            *_who(approval, operator, now, width),
+            *_who(run, approval, operator, now, width),
             *_prompt(run, approval, facts),
         ]
     )
@@ -172,13 +172,19 @@ def _preflight(run: RunView) -> Iterator[Content]:
         yield content(("  ✓ ", Role.GOOD) if passed else ("  ✗ ", Role.BAD), text)
 
 
-def _who(approval: Approval, operator: str, now: datetime, width: int) -> Iterator[Content]:
+def _who(run: RunView, approval: Approval, operator: str, now: datetime, width: int) -> Iterator[Content]:
     yield from _title("Asked")
     yield _row("By", f"{approval.requested_by}, {moment(approval.requested_at, now)}")
     if approval.why:
         yield _row("Because", ", ".join(approval.why), width)
     yield _row("Expires", moment(approval.expires_at, now) if approval.expires_at else "never")
-    yield _row("You are", f"{operator} (a name, not a proof)")
+    if run.signed:
+        yield _row("You are", f"{operator}; your key's signature says who approves")
+    else:
+        yield _row("You are", f"{operator} (a name, not a proof)")
+    for vote in run.votes_on(approval):
+        proof = "signed" if vote.verified else "advisory"
+        yield _row("Approved by", f"{vote.by} ({proof}), {moment(vote.at, now)}")
     if approval.tier >= Tier.SECOND_PERSON and operator == approval.requested_by:
         text = "A second person has to approve this; alone, it takes a break-glass reason and a wait."
         yield content((text, Role.ASKS))

@@ -13,6 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+import opconsole.settings.approvals
 import opconsole.settings.model
 import opconsole.settings.targets
 from opconsole.settings import Settings, SettingsError, SettingsFault, parse_settings
@@ -38,7 +39,7 @@ def load(text: str) -> Settings:
 
 
 def models() -> set[type[BaseModel]]:
-    modules = (opconsole.settings.model, opconsole.settings.targets)
+    modules = (opconsole.settings.model, opconsole.settings.approvals, opconsole.settings.targets)
     found = {one for module in modules for one in vars(module).values() if inspect.isclass(one)}
     named = {
         one for one in found if issubclass(one, (Section, Settings)) and not one.__name__.startswith("_")
@@ -102,7 +103,7 @@ def comment_above(lines: list[str], number: int) -> str:
 
 
 def test_every_field_of_the_model_says_what_it_means() -> None:
-    for file in ("model.py", "targets.py"):
+    for file in ("model.py", "approvals.py", "targets.py"):
         tree = ast.parse((FOLDER / file).read_text(encoding="utf-8"))
         for one in (node for node in tree.body if isinstance(node, ast.ClassDef)):
             for field, after in zip(one.body, [*one.body[1:], None], strict=True):

@@ -26,6 +26,7 @@ from opconsole.journal.records import (
     StepRow,
     StepState,
 )
+from opconsole.signing import SigningError
 from opconsole.step_facts import ProgramFacts
 from opconsole.views import EnvironmentView, QueueView, RunView, Snapshot, TaskView
 from queues.states import RunState
@@ -133,6 +134,9 @@ class FakeConsole:
             raise self.fault
         write(proposal)
         return Answer(granted=True, text=f"Written into {proposal.name}, line {proposal.line}.")
+
+    def sign(self, run_id: str, reason: str, *, ask: bool) -> str:
+        raise SigningError(f"{run_id} {reason} {ask}")
 
     async def changes(self) -> AsyncIterator[None]:
         while True:

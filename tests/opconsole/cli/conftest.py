@@ -20,10 +20,12 @@ from opconsole.journal.location import JournalPlace, locate
 from opconsole.journal.records import Approval, ApprovalState, Purpose, ReleaseRow, Run
 from opconsole.journal.upgrade import open_database
 from opconsole.journal.writer import AuditOp, JournalWriter, Op
+from opconsole.plans import digest as plan_digest
 from queues.states import RunState
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-DIGEST = "sha256:" + "ab" * 32
+PLAN = {"task": "DEPLOY-PROD"}
+DIGEST = plan_digest(PLAN)
 SETTINGS = """
 [projects.shop]
 path = "shop"
@@ -156,7 +158,7 @@ class Desk:
             id=f"a-{run.id}",
             run=run.id,
             digest=DIGEST,
-            plan={"task": run.task},
+            plan=PLAN,
             state=ApprovalState.WAITING,
             requested_at=NOW,
             requested_by="ana",

@@ -150,6 +150,7 @@ def test_approvals_have_what_deciding_needs(desk: Any) -> None:
         "tier": 2,
         "why": ["production"],
         "reason": "waits for approval",
+        "votes": [],
     }
     assert f" approve {run.id} --plan {desk.digest}" in desk.give("approvals").out
 

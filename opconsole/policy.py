@@ -1,0 +1,311 @@
+"""The policy in force: what of the settings bears on deciding, compared field by field when it changes.
+
+What tightens holds at once. What loosens waits for an approval under the old policy; until then everything
+is judged by the old one. A field that is not known here counts as loosening.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from guardrails.environments import GateKind
+from opconsole.plans import canonical, differences
+from opconsole.settings import Settings, rules_of
+from opconsole.settings.model import STRICTNESS, Environment, Project
+from opconsole.signing import Signers
+
+Document = Mapping[str, object]
+Looser = Callable[[object, object], bool]
+
+NOT_POLICY = {"variables", "venv", "keep"}
+"""Keys of a target that say nothing about where releases go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How a policy differs from the one in force."""
+
+    merged: Document
+    """What holds now: the old policy with all that does not loosen it."""
+    changes: tuple[str, ...]
+    """Sentences: what holds at once."""
+    loosens: tuple[str, ...]
+    """Sentences: what waits for approval."""
+    places: frozenset[str]
+    """The environments, ``project:environment``, that the loosening is about; empty: all of them."""
+
+
+def policy_document(settings: Settings, signers: Signers) -> dict[str, object]:
+    """Give what of the settings bears on deciding, without any secret's value."""
+    return {
+        "limits": settings.policy.model_dump(mode="json"),
+        "approvals": {
+            "break_glass_wait": settings.approvals.break_glass_wait,
+            "senior_over": settings.approvals.senior_over,
+            "signed": settings.approvals.allowed_signers is not None,
+        },
+        "signers": list(signers.allowed),
+        "revoked": list(signers.revoked),
+        "freezes": [one.model_dump(mode="json") for one in settings.approvals.freezes],
+        "environments": {
+            f"{name}:{place}": _environment(settings, name, place)
+            for name, project in settings.projects.items()
+            for place in project.environments
+        },
+    }
+
+
+def _environment(settings: Settings, name: str, place: str) -> dict[str, object]:
+    project = settings.projects[name]
+    environment, rules = project.environments[place], rules_of(settings, name, place)
+    return {
+        "gate": environment.gate.value,
+        "requires_approval": environment.requires_approval,
+        "auto_rollback": environment.auto_rollback is not False,
+        "approvers": list(rules.approvers),
+        "quorum": rules.quorum,
+        "four_eyes": rules.four_eyes,
+        "seniors": list(rules.seniors),
+        "wait": rules.wait,
+        "expires_after": rules.expires_after,
+        "deployment_limit": environment.limits.deployment or settings.policy.deployment_limit,
+        "migration_limit": environment.limits.migration or settings.policy.migration_limit,
+        "rollback_limit": environment.limits.rollback or settings.policy.rollback_limit,
+        "downgrade": _downgrade(project),
+        "scan_exclude": list(project.scan.exclude),
+        "target": environment.target.model_dump(mode="json", exclude=NOT_POLICY, exclude_none=True),
+        "database": _database(environment),
+    }
+
+
+def _downgrade(project: Project) -> str:
+    return project.migrations.downgrade.value if project.migrations else "required"
+
+
+def _database(environment: Environment) -> object:
+    return environment.database.model_dump(mode="json") if environment.database else None
+
+
+# -- comparing -------------------------------------------------------------------------------------------
+
+
+def compare(old: Document, new: Document) -> Comparison:
+    """Compare a policy with the one in force."""
+    told = _Told()
+    merged: dict[str, object] = {}
+    for name in ("limits", "approvals"):
+        table = _LIMITS if name == "limits" else _APPROVALS
+        merged[name] = told.fields("", _map(old, name), _map(new, name), table)
+    merged["signers"] = _signers(told, old, new)
+    merged["revoked"] = told.whole("revoked", _list(old, "revoked"), _list(new, "revoked"), shrinking=True)
+    merged["freezes"] = told.whole("freezes", _list(old, "freezes"), _list(new, "freezes"), shrinking=True)
+    merged["environments"] = _environments(told, _map(old, "environments"), _map(new, "environments"))
+    for name in sorted({*old, *new} - set(merged)):
+        merged[name] = told.field("", name, (old.get(name), new.get(name)), _always)
+    places = frozenset() if "" in told.places else frozenset(told.places)
+    return Comparison(merged, tuple(told.changes), tuple(told.loosens), places)
+
+
+def _signers(told: _Told, old: Document, new: Document) -> object:
+    before, after = _list(old, "signers"), _list(new, "signers")
+    if not _map(old, "approvals").get("signed"):
+        return after  # there were none: that approvals must be signed now is told where it stands
+    if not set(map(str, before)) & set(map(str, after)):
+        # Nobody would be left who could approve anything, this change included.
+        told.say_looser("", "signers: none of those before is left")
+        return before
+    return told.whole("signers", before, after, shrinking=False)
+
+
+def _environments(told: _Told, old: Document, new: Document) -> dict[str, object]:
+    """Compare environments; one that was taken out is remembered, so that it cannot come back looser."""
+    merged: dict[str, object] = {}
+    for place in sorted({*old, *new}):
+        before, after = _map(old, place), _map(new, place)
+        others = {name: _map(old, name) for name in old if name != place}
+        borrowed = sorted(
+            name for name, one in others.items() if _reach(one) & _reach(after) - _reach(before)
+        )
+        if place not in new:
+            merged[place] = before
+        elif place not in old:
+            if borrowed:
+                told.say_looser(place, f"{place} is new and reaches what {', '.join(borrowed)} reaches")
+            else:
+                told.changes.append(f"{place} is new")
+                merged[place] = after
+        elif _asks_nobody(before) and not borrowed:
+            told.fields(place, before, after, None)
+            merged[place] = after
+        else:
+            merged[place] = told.fields(place, before, after, _ENVIRONMENT)
+    return merged
+
+
+def _asks_nobody(environment: Document) -> bool:
+    """Say whether an environment lets anything happen by itself: then there is nobody to approve a change."""
+    return environment.get("gate") == GateKind.DEVELOPMENT.value and not environment.get("requires_approval")
+
+
+def _reach(environment: Document) -> set[str]:
+    """Give what runs of an environment get their hands on."""
+    target, database = _map(environment, "target"), _map(environment, "database")
+    found = {f"path {target['path']}"} if "path" in target else {canonical(target)} if target else set()
+    return found | ({f"database {canonical(database.get('url'))}"} if database else set())
+
+
+class _Told:
+    """What a comparison has to tell."""
+
+    def __init__(self) -> None:
+        self.changes: list[str] = []
+        self.loosens: list[str] = []
+        self.places: set[str] = set()
+
+    def say_looser(self, place: str, text: str) -> None:
+        self.loosens.append(text)
+        self.places.add(place)
+
+    def fields(
+        self, place: str, old: Document, new: Document, table: Mapping[str, Looser] | None
+    ) -> dict[str, object]:
+        """Compare the fields of a table; without *table* every change holds at once."""
+        merged: dict[str, object] = {}
+        for name in sorted({*old, *new}):
+            looser = _never if table is None or name not in old else table.get(name, _always)
+            merged[name] = self.field(place, name, (old.get(name), new.get(name)), looser)
+        return merged
+
+    def field(self, place: str, name: str, values: tuple[object, object], looser: Looser) -> object:
+        """Compare one field; give the value that holds. One that a newer opconsole brings holds at once."""
+        old, new = values
+        if old == new:
+            return new
+        text = f"{f'{place} ' if place else ''}{'; '.join(differences({name: old}, {name: new}))}"
+        if looser(old, new):
+            self.say_looser(place, text)
+            return old
+        self.changes.append(text)
+        return new
+
+    def whole(self, name: str, old: list[object], new: list[object], *, shrinking: bool) -> list[object]:
+        """Compare a list of which a part may go (or come) at once and the other change waits."""
+        gone = [one for one in old if one not in new]
+        come = [one for one in new if one not in old]
+        tightens, loosens = (come, gone) if shrinking else (gone, come)
+        words = ("with", "without") if shrinking else ("without", "with")
+        self.changes += [f"{name}: {words[0]} {_shown(one)}" for one in tightens]
+        for one in loosens:
+            self.say_looser("", f"{name}: {words[1]} {_shown(one)}")
+        return [*old, *come] if shrinking else [one for one in old if one in new]
+
+
+def _never(old: object, new: object) -> bool:
+    del old, new
+    return False
+
+
+def _always(old: object, new: object) -> bool:
+    del old, new
+    return True
+
+
+def _smaller(old: object, new: object) -> bool:
+    return _number(new, 0) < _number(old, 0)
+
+
+def _larger(old: object, new: object) -> bool:
+    """None is without a limit."""
+    return _number(new, float("inf")) > _number(old, float("inf"))
+
+
+def _switched_off(old: object, new: object) -> bool:
+    return bool(old) and not new
+
+
+def _switched_on(old: object, new: object) -> bool:
+    return bool(new) and not old
+
+
+def _looser_gate(old: object, new: object) -> bool:
+    names = [gate.value for gate in STRICTNESS]
+    return old not in names or new not in names or names.index(str(new)) < names.index(str(old))
+
+
+def _more_people(old: object, new: object) -> bool:
+    """Fewer are stricter; but nobody named lets everybody in, and one alone needs no second person."""
+    before, after = set(_items(old)), set(_items(new))
+    if not before:
+        return False
+    return not after or not after <= before or len(after) < 2 <= len(before)
+
+
+def _other_seniors(old: object, new: object) -> bool:
+    before, after = set(_items(old)), set(_items(new))
+    return not after or not after <= before
+
+
+def _more_items(old: object, new: object) -> bool:
+    return not set(_items(new)) <= set(_items(old))
+
+
+_APPROVALS: Mapping[str, Looser] = {
+    "break_glass_wait": _smaller,
+    "senior_over": _larger,
+    "signed": _switched_off,
+}
+_LIMITS: Mapping[str, Looser] = {
+    "max_iterations": _larger,
+    "retries": _larger,
+    "deployment_limit": _larger,
+    "migration_limit": _larger,
+    "rollback_limit": _larger,
+    "test_limit": _larger,
+    "build_limit": _larger,
+    "scan_limit": _larger,
+    "smoke_limit": _larger,
+}
+_ENVIRONMENT: Mapping[str, Looser] = {
+    "gate": _looser_gate,
+    "requires_approval": _switched_off,
+    "auto_rollback": _switched_on,
+    "approvers": _more_people,
+    "quorum": _smaller,
+    "four_eyes": _switched_off,
+    "seniors": _other_seniors,
+    "wait": _smaller,
+    "expires_after": _larger,
+    "deployment_limit": _larger,
+    "migration_limit": _larger,
+    "rollback_limit": _larger,
+    "downgrade": lambda old, new: new != "required",
+    "scan_exclude": _more_items,
+    "target": _always,
+    "database": _always,
+}
+"""Whether a change from the old to the new value loosens. Whatever is not named here does."""
+
+
+def _number(value: object, absent: float) -> float:
+    return float(value) if isinstance(value, (int, float)) else absent
+
+
+def _items(value: object) -> Iterator[str]:
+    return (str(one) for one in value) if isinstance(value, list) else iter(())
+
+
+def _map(document: Document, name: str) -> Document:
+    found = document.get(name)
+    return cast("Document", found) if isinstance(found, Mapping) else {}
+
+
+def _list(document: Document, name: str) -> list[object]:
+    found = document.get(name)
+    return list(found) if isinstance(found, (list, tuple)) else []
+
+
+def _shown(value: object) -> str:
+    text = "nothing" if value is None else canonical(value)
+    return text if len(text) <= 120 else text[:119] + "…"
