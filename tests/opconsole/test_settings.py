@@ -239,8 +239,8 @@ def test_unknown_keys_are_named_with_the_likely_one(tmp_path: Path) -> None:
         line=4,
         key="projects.web.tset",
         found="tset",
-        allowed="path, source, venv, test, build, artifact, smoke, migrate, variables, migrations, scan, "
-        "approvals, environments",
+        allowed="path, source, venv, test, build, artifact, sandbox, smoke, migrate, variables, migrations, "
+        "scan, approvals, environments",
         message="unknown key; did you mean test?",
     )
     assert str(fault).startswith(f"{tmp_path}/opconsole.toml:4: projects.web.tset: unknown key")

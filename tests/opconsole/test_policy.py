@@ -1,0 +1,201 @@
+"""The policy in force: what of a change holds at once, and what waits because it loosens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from opconsole.policy import compare, policy_document
+from opconsole.policy_settings import settings_by
+from opconsole.settings import Settings, parse_settings
+from opconsole.signing import Signers
+
+BASE = """
+[approvals]
+approvers = ["ada", "bob", "cid"]
+quorum = 2
+four_eyes = true
+wait = 60.0
+expires_after = 3600.0
+allowed_signers = "signers"
+[[approvals.freezes]]
+name = "weekend"
+days = ["saturday", "sunday"]
+[projects.shop]
+path = "shop"
+[projects.shop.migrations]
+path = "alembic/versions"
+dialect = "sqlite"
+[projects.shop.environments.development.target]
+type = "releases"
+path = "targets/development"
+[projects.shop.environments.production]
+requires_approval = true
+[projects.shop.environments.production.target]
+type = "releases"
+path = "targets/production"
+[projects.shop.environments.production.database]
+url = "env:DATABASE_URL"
+"""
+SIGNERS = Signers(("ada ssh-ed25519 AAAA", "bob ssh-ed25519 BBBB"), ("ssh-ed25519 ZZZZ",))
+PRODUCTION = "[projects.shop.environments.production]\n"
+
+
+def settings(text: str) -> Settings:
+    return parse_settings(text, file=Path("opconsole.toml"), environ={})
+
+
+def document(text: str = BASE, signers: Signers = SIGNERS) -> dict[str, object]:
+    return policy_document(settings(text), signers)
+
+
+def judged(policy: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what bears on production: development asks nobody, so its changes hold at once."""
+    return {**policy, "environments": policy["environments"]["shop:production"]}
+
+
+LOOSER = [
+    ('approvers = ["ada", "bob", "cid"]', 'approvers = ["ada", "bob", "cid", "eve"]', "approvers"),
+    ('approvers = ["ada", "bob", "cid"]', "approvers = []", "approvers"),
+    ("quorum = 2", "quorum = 1", "quorum"),
+    ("four_eyes = true", "four_eyes = false", "four_eyes"),
+    ("wait = 60.0", "wait = 5.0", "wait"),
+    ("expires_after = 3600.0", "expires_after = 7200.0", "expires_after"),
+    ("expires_after = 3600.0\n", "", "expires_after"),
+    ('allowed_signers = "signers"\n', "", "signed"),
+    ('[[approvals.freezes]]\nname = "weekend"\ndays = ["saturday", "sunday"]\n', "", "freezes"),
+    ("requires_approval = true", "requires_approval = false", "requires_approval"),
+    ('path = "targets/production"', 'path = "targets/elsewhere"', "target"),
+    ('url = "env:DATABASE_URL"', 'url = "env:OTHER_URL"', "database"),
+    ('dialect = "sqlite"', 'dialect = "sqlite"\ndowngrade = "not-required"', "downgrade"),
+    ("[approvals]", "[policy]\nmigration_limit = 9999.0\n[approvals]", "migration_limit"),
+    ("[approvals]", "[approvals]\nbreak_glass_wait = 1.0", "break_glass_wait"),
+    ("[approvals]", "[approvals]\nsenior_over = 9000.0", "senior_over"),
+    (
+        'path = "shop"',
+        'path = "shop"\n[projects.shop.scan]\nexclude = ["tests/**", "docs/**"]',
+        "scan_exclude",
+    ),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "named"), LOOSER)
+def test_what_loosens_waits_and_the_old_holds(old: str, new: str, named: str) -> None:
+    before = document()
+    found = compare(before, document(BASE.replace(old, new, 1)))
+    assert found.loosens
+    assert any(named in sentence for sentence in found.loosens), found.loosens
+    assert judged(found.merged) == judged(before)
+
+
+# Another place is neither stricter nor looser: it always waits.
+TIGHTER = [change for change in LOOSER if change[2] not in {"target", "database"}]
+
+
+@pytest.mark.parametrize(("new", "old", "named"), TIGHTER)
+def test_what_tightens_holds_at_once(new: str, old: str, named: str) -> None:
+    after = document()
+    before = document(BASE.replace(new, old, 1))
+    found = compare(before, after)
+    assert found.loosens == ()
+    assert any(named in sentence for sentence in found.changes), found.changes
+    assert found.merged["environments"] == after["environments"]
+
+
+def test_a_window_that_changed_waits_and_holds_as_both() -> None:
+    found = compare(document(), document(BASE.replace('["saturday", "sunday"]', '["sunday"]')))
+    assert len(found.merged["freezes"]) == 2
+    assert found.loosens
+
+
+def test_nothing_that_only_tells_more_is_policy() -> None:
+    more = BASE.replace(PRODUCTION, f'{PRODUCTION}url = "https://shop.example/"\n').replace(
+        'path = "shop"', 'path = "shop"\ntest = ["true"]'
+    )
+    assert document(more) == document()
+
+
+def test_a_change_of_both_kinds_is_taken_apart() -> None:
+    text = BASE.replace("quorum = 2", "quorum = 3").replace("four_eyes = true", "four_eyes = false")
+    found = compare(document(), document(text))
+    production = found.merged["environments"]["shop:production"]
+    assert (production["quorum"], production["four_eyes"]) == (3, True)
+    assert any("quorum: was 2, is now 3" in one for one in found.changes)
+    assert any("four_eyes: was true, is now false" in one for one in found.loosens)
+
+
+def test_a_change_in_development_holds_at_once() -> None:
+    found = compare(document(), document(BASE.replace("targets/development", "targets/dev")))
+    assert found.loosens == ()
+    assert found.changes == ('shop:development target.path: was "targets/development", is now "targets/dev"',)
+
+
+def test_development_cannot_be_pointed_at_production() -> None:
+    found = compare(document(), document(BASE.replace("targets/development", "targets/production")))
+    assert any("shop:development target" in one for one in found.loosens)
+
+
+def test_a_new_environment_holds_unless_it_reaches_into_another() -> None:
+    head = "projects.shop.environments.demo"
+    new = f'\n[{head}]\ngate = "development"\n[{head}.target]\ntype = "releases"\n'
+    fine = compare(document(), document(f'{BASE}{new}path = "targets/demo"\n'))
+    assert (fine.loosens, fine.changes) == ((), ("shop:demo is new",))
+    reaching = compare(document(), document(f'{BASE}{new}path = "targets/production"\n'))
+    assert reaching.loosens == ("shop:demo is new and reaches what shop:production reaches",)
+    assert "shop:demo" not in reaching.merged["environments"]
+
+
+def test_an_environment_that_was_taken_out_does_not_come_back_looser() -> None:
+    gone = BASE[: BASE.index(PRODUCTION)]
+    without = compare(document(), document(gone))
+    assert without.loosens == ()
+    back = compare(without.merged, document(BASE.replace("quorum = 2", "quorum = 1")))
+    assert any("shop:production quorum" in one for one in back.loosens)
+
+
+def test_a_signer_goes_at_once_and_comes_with_approval() -> None:
+    other = Signers(("bob ssh-ed25519 BBBB", "eve ssh-ed25519 EEEE"), SIGNERS.revoked)
+    found = compare(document(), document(signers=other))
+    assert found.merged["signers"] == ["bob ssh-ed25519 BBBB"]
+    assert found.changes == ('signers: without "ada ssh-ed25519 AAAA"',)
+    assert found.loosens == ('signers: with "eve ssh-ed25519 EEEE"',)
+    assert found.places == frozenset()
+
+
+def test_a_change_that_would_leave_no_signer_waits() -> None:
+    found = compare(document(), document(signers=Signers(("eve ssh-ed25519 EEEE",), SIGNERS.revoked)))
+    assert found.merged["signers"] == list(SIGNERS.allowed)
+    assert found.loosens == ("signers: none of those before is left",)
+
+
+def test_a_key_is_revoked_at_once_and_for_as_long_as_nobody_approves_otherwise() -> None:
+    more = Signers(SIGNERS.allowed, (*SIGNERS.revoked, "ssh-ed25519 YYYY"))
+    assert compare(document(), document(signers=more)).loosens == ()
+    fewer = compare(document(), document(signers=Signers(SIGNERS.allowed)))
+    assert fewer.merged["revoked"] == ["ssh-ed25519 ZZZZ"]
+    assert fewer.loosens
+
+
+def test_a_field_that_is_not_known_counts_as_loosening() -> None:
+    before = {**document(), "brand-new": 1}
+    assert compare(before, {**document(), "brand-new": 2}).loosens == ("brand-new: was 1, is now 2",)
+
+
+def test_one_that_a_newer_program_brings_holds_at_once() -> None:
+    before = document()
+    del before["limits"]["smoke_limit"]
+    found = compare(before, document())
+    assert (found.loosens, len(found.changes)) == ((), 1)
+
+
+def test_a_policy_put_back_into_settings_gives_that_policy_again() -> None:
+    loose = BASE
+    for old, new, _ in LOOSER[1:]:
+        loose = loose.replace(old, new, 1)
+    found = compare(document(), document(loose))
+    again = settings_by(settings(loose), found.merged)
+    assert judged(policy_document(again, SIGNERS)) == judged(found.merged)
+    assert judged(found.merged) == judged(document())
