@@ -265,6 +265,10 @@ class Shown:
         """Give no approvals."""
         return ()
 
+    async def durations(self) -> dict[tuple[str, str, str], float]:
+        """Give no durations."""
+        return {}
+
     async def environments(self) -> tuple[EnvironmentView, ...]:
         """Give no environments."""
         return ()

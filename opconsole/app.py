@@ -119,7 +119,7 @@ class OpconsoleApp(App[None]):
     def action_go(self, name: str) -> None:
         """Go to a screen by its key."""
         if name != self.here.PLACE:
-            self.go(name)
+            self.go(name, self.here.leads_to(name))
 
     def action_where_before(self) -> None:
         """Go back to what was shown before."""

@@ -146,6 +146,10 @@ class Client:
         """Give what waits for approval, with the run of each, the oldest first."""
         return await asyncio.to_thread(self.reading.waiting_approvals)
 
+    async def durations(self) -> Mapping[tuple[str, str, str], float]:
+        """Give the seconds that the last success took at work, by project, environment and kind of task."""
+        return await asyncio.to_thread(self.reading.durations)
+
     async def environments(self) -> tuple[EnvironmentView, ...]:
         """Give what every environment runs."""
         return await asyncio.to_thread(self.reading.environments)

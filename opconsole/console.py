@@ -47,6 +47,10 @@ class Console(Protocol):
         """Give what waits for approval, with the run of each, the oldest first."""
         ...
 
+    async def durations(self) -> Mapping[tuple[str, str, str], float]:
+        """Give the seconds that the last success took at work, by project, environment and kind of task."""
+        ...
+
     async def environments(self) -> tuple[EnvironmentView, ...]:
         """Give what every environment runs."""
         ...

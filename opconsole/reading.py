@@ -155,6 +155,18 @@ class Reading:
         """Give the programs that a step of a run has started."""
         return () if self.place is None else programs_of(self.place.runs / run_id, position, name)
 
+    def durations(self) -> dict[tuple[str, str, str], float]:
+        """Give the seconds that the last success took at work, by project, environment and kind of task."""
+        settings = self.workspace.settings.projects
+        found: dict[tuple[str, str, str], float] = {}
+        for project in settings if self.reader else ():
+            for environment in settings[project].environments:
+                for kind in TaskKind:
+                    last = self.reader.last_success(project, environment, kind.value) if self.reader else None
+                    if usual := self._usual_steps(last):
+                        found[project, environment, kind.value] = sum(usual.values())
+        return found
+
     def environments(self) -> tuple[EnvironmentView, ...]:
         """Give what every environment runs, by the journal's word, in the order of the settings."""
         settings = self.workspace.settings

@@ -70,6 +70,11 @@ class ConsoleScreen(Screen[None]):
     def go_to(self, where: str) -> None:
         """Select what was selected then; what is gone is passed over."""
 
+    def leads_to(self, name: str) -> str:
+        """Say where another screen shall begin when one goes there from here; empty: where it was left."""
+        del name
+        return ""
+
     # -- actions
 
     def situation(self) -> Situation:

@@ -152,6 +152,10 @@ class OperationsScreen(ConsoleScreen):
         if pane in PANES:
             self._go_to(pane)
 
+    def leads_to(self, name: str) -> str:
+        """Begin the dependencies at the selected task."""
+        return (self.table.selected_key or "") if name == "dependencies" else ""
+
     # -- the selected run
 
     @on(VirtualTable.Selected)

@@ -19,6 +19,7 @@ class Scope(StrEnum):
     OPERATIONS = "operations"
     APPROVALS = "approvals"
     TABLE = "any table"
+    DEPENDENCIES = "dependencies"
     PIPELINE = "pipeline"
     LOG = "log"
     VIOLATIONS = "violations"

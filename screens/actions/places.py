@@ -49,6 +49,15 @@ PLACES: tuple[Place, ...] = (
         "What waits for a person: approvals, stuck runs, verifications.",
         Scope.APPROVALS,
     ),
+    Place(
+        "dependencies",
+        "Dependencies",
+        "x",
+        "screens.dependencies",
+        "DependenciesScreen",
+        "What waits for what and why, as a tree.",
+        Scope.DEPENDENCIES,
+    ),
 )
 """In the order of their keys."""
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from screens.actions.approvals import APPROVAL_ACTIONS
 from screens.actions.common import COMMON_ACTIONS
+from screens.actions.dependencies import DEPENDENCY_ACTIONS
 from screens.actions.everywhere import EVERYWHERE_ACTIONS
 from screens.actions.log import LOG_ACTIONS
 from screens.actions.model import Action, Scope, Situation
@@ -21,6 +22,7 @@ REGISTRY: tuple[Action, ...] = (
     *OPERATIONS_ACTIONS,
     *TASK_ACTIONS,
     *PIPELINE_ACTIONS,
+    *DEPENDENCY_ACTIONS,
     *LOG_ACTIONS,
     *VIOLATION_ACTIONS,
     *APPROVAL_ACTIONS,

@@ -23,6 +23,7 @@ TITLES = {
     Scope.OPERATIONS: "On this screen",
     Scope.APPROVALS: "On this screen",
     Scope.TABLE: "In any table",
+    Scope.DEPENDENCIES: "In the dependencies",
     Scope.PIPELINE: "In the pipeline",
     Scope.LOG: "In the log",
     Scope.VIOLATIONS: "In the violations",

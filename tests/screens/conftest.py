@@ -81,6 +81,7 @@ class FakeConsole:
     sources: dict[str, str] = field(default_factory=dict)
     folder: Path | None = None
     started: dict[tuple[str, str], tuple[ProgramFacts, ...]] = field(default_factory=dict)
+    known: dict[tuple[str, str, str], float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._changed = asyncio.Event()
@@ -114,6 +115,11 @@ class FakeConsole:
         if self.fault:
             raise self.fault
         return tuple((view.waiting, view.run) for view in self.runs.values() if view.waiting)
+
+    async def durations(self) -> Mapping[tuple[str, str, str], float]:
+        if self.fault:
+            raise self.fault
+        return self.known
 
     async def environments(self) -> tuple[EnvironmentView, ...]:
         return ()

@@ -46,3 +46,44 @@ async def _settle(pilot: Any, until: Any) -> None:
     await until(pilot, lambda: screen.situation().run)
     await until(pilot, lambda: screen.log_pane.view.count == 8)
     await pilot.pause(0.2)
+
+
+@pytest.mark.parametrize("theme", ["textual-dark", "high-contrast"])
+@pytest.mark.parametrize("size", SIZES)
+def test_an_open_step_and_the_whole_plan_look_as_they_did(
+    console: Any, make_app: Any, until: Any, snap_compare: Any, *, size: tuple[int, int], theme: str
+) -> None:
+    async def open_step(pilot: Any) -> None:
+        pilot.app.theme = theme
+        await _settle(pilot, until)
+        await pilot.press("enter", "enter", "p", "z")
+        view = pilot.app.operations.query_one("#pipeline-view")
+        await until(pilot, lambda: "no program" in str(view.draw(100)))
+        await pilot.pause(0.1)
+
+    assert snap_compare(make_app(console), terminal_size=size, run_before=open_step)
+
+
+@pytest.mark.parametrize("theme", ["textual-dark", "high-contrast"])
+@pytest.mark.parametrize("size", SIZES)
+def test_a_searched_log_looks_as_it_did(
+    console: Any, make_app: Any, until: Any, snap_compare: Any, *, size: tuple[int, int], theme: str
+) -> None:
+    run = console.runs["run-deploy-prod-001"]
+    record = 'o {"level": "info", "request": {"path": "/users", "took": 0.031}, "ok": true}'
+    lines = [f"o building part {n}" for n in range(20)] + [record, "e part 7 failed: no such file"]
+    run.log.write_text("".join(f"2026-03-02T14:05:{n:02d}.120Z {line}\n" for n, line in enumerate(lines)))
+
+    async def search(pilot: Any) -> None:
+        pilot.app.theme = theme
+        screen = pilot.app.operations
+        await until(pilot, lambda: screen.is_mounted and screen.table.selected)
+        screen.table.select("credentialmate:DEPLOY-PROD-001")
+        view = screen.log_pane.view
+        await until(pilot, lambda: view.count == len(lines) and view.complete)
+        await pilot.press("l", "t", "J", "z")
+        view.search("part 1?", expression=True)
+        await until(pilot, lambda: len(view.hits) == 21 and view.finder.share is None)
+        await pilot.pause(0.1)
+
+    assert snap_compare(make_app(console), terminal_size=size, run_before=search)
