@@ -347,8 +347,19 @@ def logs(
 
 
 @app.command()
-def report(ctx: typer.Context, task: Id) -> int:
+def report(
+    ctx: typer.Context,
+    task: Id,
+    cascade: Annotated[
+        bool,
+        typer.Option("--cascade", help="Of all tasks connected with it: what ran, what did not, and why."),
+    ] = False,
+) -> int:
     """Tell the story of a run: its steps, decisions and findings."""
+    if cascade:
+        from opconsole.cli.cascade import show_cascade
+
+        return show_cascade(_context(ctx), task)
     from opconsole.cli.report import show_report
 
     return show_report(_context(ctx), task)

@@ -13,6 +13,7 @@ from typing import TextIO
 from guardrails.sanitise import sanitise
 from opconsole.cli.advice import advise, failed_state, outcomes_of, waiting_for_people
 from opconsole.cli.asking import ask_about, ask_decision, ask_on_terminal, interactive
+from opconsole.cli.cascade import summaries
 from opconsole.cli.output import CommandContext, ExitStatus, counted, plain, worst
 from opconsole.cli.queue_commands import fault_line
 from opconsole.cli.report import stuck_lines
@@ -272,6 +273,11 @@ async def _end(context: CommandContext, client: Client, teller: Teller, *, fault
     known = [await asyncio.to_thread(client.reader.run, run_id) for run_id in teller.runs]
     runs = [run for run in known if run is not None]
     failed = [run for run in runs if failed_state(run.state)]
+    snapshot = await client.snapshot()
+    for line in summaries(
+        snapshot.tasks, [str(run.key) for run in runs if failed_state(run.state) or run.state.undecided]
+    ):
+        teller.say(line)
     blocked = await advise(context, client, teller.project, failed, teller.say)
     states = [run.state for run in runs]
     states += [run.state for run, _ in await waiting_for_people(client, teller.project)]

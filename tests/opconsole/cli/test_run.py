@@ -162,3 +162,34 @@ def test_events_stay_machine_readable(desk: Any) -> None:
     answered = desk.give("run", "--project", "shop", "--json")
     assert answered.status == 1
     assert [json.loads(line)["event"] for line in answered.out.splitlines()] == ["queue"]
+
+
+def test_a_cascade_that_failed_tells_what_ran_what_did_not_and_why(desk: Any) -> None:
+    desk.run("DEPLOY-DEV", "development", RunState.SUCCEEDED)
+    desk.run("DEPLOY-STAGING", "staging", RunState.ROLLED_BACK, reason="smoke tests failed")
+    told = desk.give("report", "DEPLOY-PROD", "--cascade", "--json").document
+    assert told["stopped_at"] == "shop:DEPLOY-STAGING"
+    assert [(one["task"], one["outcome"], one["reason"]) for one in told["tasks"]] == [
+        ("DEPLOY-DEV", "succeeded", ""),
+        ("DEPLOY-STAGING", "stopped", "smoke tests failed; its file says pending: retry runs it again"),
+        ("DEPLOY-PROD", "not run", "DEPLOY-STAGING rolled back"),
+    ]
+    shown = desk.give("report", "DEPLOY-DEV", "--cascade").out
+    assert "not run: DEPLOY-STAGING rolled back" in shown
+    assert "1 succeeded, 1 stopped, 1 not run; it stopped at DEPLOY-STAGING" in shown
+
+
+def test_run_ends_with_the_story_of_the_cascade_that_failed(desk: Any) -> None:
+    # There is nothing to deploy, so that development fails by itself, in its pre-flight.
+    answered = desk.give("run", "--project", "shop")
+    assert answered.status == 1
+    lines = answered.out.splitlines()
+    begin = lines.index("The cascade was halted at its first failure:")
+    told = [line.split() for line in lines[begin + 1 : begin + 4]]
+    assert [words[:3] for words in told] == [
+        ["✗", "DEPLOY-DEV", "development"],
+        ["-", "DEPLOY-STAGING", "staging"],
+        ["-", "DEPLOY-PROD", "production"],
+    ]
+    assert " ".join(told[2][3:]) == "not run: DEPLOY-DEV failed"
+    assert lines[begin + 4] == "1 stopped, 2 not run; it stopped at DEPLOY-DEV"
