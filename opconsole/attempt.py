@@ -199,7 +199,7 @@ class Attempt:
             self._carried.append(ops.end_step(self.run.id, item.position, StepState.SKIPPED, now))
 
     async def _act(self, step: Step, runner: StepRunner) -> str | None:
-        tries = 1 + (self.host.workspace.settings.policy.retries if step.retryable else 0)
+        tries = 1 + self.host.workspace.settings.policy.retries
         for attempt in range(tries):
             try:
                 return await step.act(runner)
@@ -208,6 +208,9 @@ class Attempt:
                     raise
                 wait = BACKOFF * 2**attempt
                 self.note(f"{failure.reason}; trying again in {wait:g} s")
+                told = self._event("retry", step=step.name, text=failure.reason, again_in=wait)
+                with contextlib.suppress(JournalError):  # it goes out with the outcome
+                    await self.commit(told)
                 await self.host.clock.sleep(wait)
         raise AssertionError("a step is tried at least once")
 

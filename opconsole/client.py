@@ -51,6 +51,8 @@ BEGINNING = 10.0
 
 PATIENCE = 15.0
 """Seconds to wait for an answer from whoever hosts the engine."""
+HOST_LOOK = 0.5
+"""Seconds between two looks whether somebody still hosts the engine, while an answer is waited for."""
 SHOWN_SOURCE = 64 * 1024
 """Bytes of a source file that are shown at most."""
 
@@ -261,22 +263,37 @@ class Client:
             created_at=self._clock.now(),
             created_by=self.operator,
         )
-        lock = await asyncio.to_thread(HostLock.try_acquire, self.place)
+        alive = await asyncio.to_thread(host_alive, self.place)
+        lock = None if alive else await asyncio.to_thread(HostLock.try_acquire, self.place)
         if lock is None:
             await asyncio.to_thread(write_once, self.place, ops.insert_request(request))
-            return await self._answer_of(request.id)
+            return await self._answer_of(request)
         with lock:
             return await self._answer_myself(request)
 
-    async def _answer_of(self, request_id: str) -> Answer:
-        try:
-            async with asyncio.timeout(PATIENCE):
-                async for _ in changes(self.place):
-                    row = await asyncio.to_thread(self.reader.request, request_id)
-                    if row is not None and row.answered_at is not None:
-                        return Answer(granted=bool(row.granted), text=row.answer or "")
-        except TimeoutError:
-            pass
+    async def _answer_of(self, request: RequestRow) -> Answer:
+        """Wait for the answer; when nobody hosts the engine any more, give it."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE), contextlib.aclosing(changes(self.place)) as news:  # type: ignore[type-var]
+                upcoming = asyncio.ensure_future(anext(news))
+                try:
+                    while True:
+                        await asyncio.wait({upcoming}, timeout=HOST_LOOK)
+                        if upcoming.done():
+                            upcoming.result()
+                            upcoming = asyncio.ensure_future(anext(news))
+                        row = await asyncio.to_thread(self.reader.request, request.id)
+                        if row is not None and row.answered_at is not None:
+                            return Answer(granted=bool(row.granted), text=row.answer or "")
+                        if await asyncio.to_thread(host_alive, self.place):
+                            continue
+                        # A command held it for its own request, or the worker has ended.
+                        if (lock := await asyncio.to_thread(HostLock.try_acquire, self.place)) is not None:
+                            with lock:
+                                return await self._answer_myself(request)
+                finally:
+                    upcoming.cancel()
+                    await asyncio.gather(upcoming, return_exceptions=True)
         return Answer(
             granted=False,
             text=f"no answer within {PATIENCE:.0f} s; the request stays in the journal and may still be "

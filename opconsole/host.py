@@ -80,11 +80,21 @@ async def open_host(
     operator: str,
     environ: Mapping[str, str] | None = None,
     clock: Clock | None = None,
+    on_fatal: Callable[[BaseException], None] | None = None,
 ) -> AsyncIterator[Host]:
-    """Open the journal for writing. The caller holds the host lock for as long as this lasts."""
+    """Open the journal for writing. The caller holds the host lock for as long as this lasts.
+
+    *on_fatal* is called from the journal's thread when the journal cannot be trusted any more.
+    """
     fatal: list[BaseException] = []
+
+    def ended(error: BaseException) -> None:
+        fatal.append(error)
+        if on_fatal is not None:
+            on_fatal(error)
+
     engine = await asyncio.to_thread(open_database, place, host=True)
-    journal = JournalWriter(place, on_fatal=fatal.append)
+    journal = JournalWriter(place, on_fatal=ended)
     journal.start()
     clock, reader = clock or SystemClock(), JournalReader(engine)
     try:

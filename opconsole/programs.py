@@ -25,7 +25,7 @@ from typing import TypeVar
 
 from guardrails.sanitise import sanitise
 from opconsole.masks import masked_forms
-from opconsole.shim import RECORD, unpack_record
+from opconsole.shim import RECORD, pid_namespace, unpack_record
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LOCK = "lock"
@@ -373,8 +373,10 @@ def _is_held(folder: Path) -> bool:
 
 
 def _shim_pid(folder: Path) -> int | None:
-    text = (folder / LOCK).read_bytes()[:20].strip()
-    return int(text) if text.isdigit() else None
+    """Give the shim's process number; None where it is not written yet, or counts in another namespace."""
+    words = (folder / LOCK).read_bytes()[:100].decode("ascii", "replace").split()
+    ours = len(words) == 2 and words[0].isdigit() and words[1] == pid_namespace()
+    return int(words[0]) if ours else None
 
 
 def _read_result(folder: Path) -> ProgramResult | None:

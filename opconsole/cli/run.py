@@ -17,6 +17,7 @@ from opconsole.cli.cascade import summaries
 from opconsole.cli.output import CommandContext, ExitStatus, counted, plain, worst
 from opconsole.cli.queue_commands import fault_line
 from opconsole.cli.report import stuck_lines
+from opconsole.cli.worker import end_at_once
 from opconsole.client import Client
 from opconsole.clock import iso
 from opconsole.engine import Engine
@@ -63,7 +64,7 @@ async def run_queue(
     if lock is None:
         return await _follow(context, client, teller, cap)
     with lock:
-        async with open_host(workspace, client.place, operator=client.operator) as host:
+        async with open_host(workspace, client.place, operator=client.operator, on_fatal=end_at_once) as host:
             session = _Session(context, Engine(host, lock), client, teller)
             return await session.run(cap, ask=ask)
 

@@ -64,6 +64,17 @@ def _place(workspace: Workspace) -> JournalPlace:
     return place
 
 
+def end_at_once(error: BaseException) -> None:
+    """End this process because its journal cannot be written any more; the next one reads back.
+
+    At once, and not by unwinding: that would cancel the runs' tasks, and with them stop the programs that the
+    next process adopts.
+    """
+    sys.stderr.write(f"opconsole: the journal cannot be written any more: {error}\n")
+    sys.stderr.flush()
+    os._exit(ExitStatus.FAILED)
+
+
 def _lock(place: JournalPlace) -> HostLock | None:
     """Take the host lock; a command that holds it for a moment, to answer its own request, is waited for."""
     deadline = time.monotonic() + BRIEF_HOLD
@@ -75,7 +86,7 @@ def _lock(place: JournalPlace) -> HostLock | None:
 async def _serve(
     workspace: Workspace, place: JournalPlace, lock: HostLock, context: CommandContext, systemd: Notifier
 ) -> None:
-    async with open_host(workspace, place, operator=operator_name()) as host:
+    async with open_host(workspace, place, operator=operator_name(), on_fatal=end_at_once) as host:
         engine = Engine(host, lock)
         loop = asyncio.get_running_loop()
 

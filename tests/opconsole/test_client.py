@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import threading
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from opconsole.journal.hosting import HostLock
 from opconsole.journal.location import locate
 from opconsole.journal.records import RequestKind
 from opconsole.journal.upgrade import open_database
+from opconsole.journal.wake import changes
 from opconsole.workspace import Workspace
 
 
@@ -57,3 +59,22 @@ async def test_a_console_that_was_opened_read_only_stays_so_and_asks_for_nothing
         assert "no project 'shop'" in (await switched.ask(RequestKind.PAUSE, {"project": "shop"})).text
     finally:
         switched.close()
+
+
+async def test_a_command_that_asked_while_another_held_the_workspace_for_a_moment_gives_its_own_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPCONSOLE_STATE_DIR", str(tmp_path / "state"))
+    (tmp_path / "opconsole.toml").write_text("")
+    client = Client.open(Workspace.open(tmp_path, environ={}), operator="ana")
+    lock = HostLock.try_acquire(client.place)
+    assert lock is not None
+    asking = asyncio.ensure_future(client.ask(RequestKind.PAUSE, {"project": "shop"}))
+    async for _ in changes(client.place):
+        if client.reader.open_requests():  # it has seen somebody hosting, and waits for the answer
+            break
+    lock.release()
+    answer = await asyncio.wait_for(asking, 60)
+    assert (answer.granted, "no project 'shop'" in answer.text) == (False, True)
+    assert client.reader.open_requests() == []
+    client.close()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -72,7 +73,7 @@ class Step:
         return found
 
     def shim(self) -> int:
-        return int((self.folder / "lock").read_text())
+        return int((self.folder / "lock").read_text().split()[0])
 
 
 @pytest.fixture
@@ -481,3 +482,16 @@ async def test_many_programs_run_at_once_and_leave_no_descriptor_or_child_behind
     assert len(set(Path("/proc/self/fd").iterdir())) <= len(before) + 1
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)  # noqa: ASYNC222 (it does not wait)
+
+
+async def test_a_shim_that_counts_in_another_namespace_is_waited_for_and_never_signalled(step: Step) -> None:
+    # Its number would be that of somebody else's process here.
+    step.folder.mkdir(parents=True, exist_ok=True)
+    lock = step.folder / "lock"
+    lock.write_text(f"{os.getpid()} pid:[1]\n")
+    with lock.open("r+") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        waiting = asyncio.ensure_future(attend(step.folder, stop=True))
+        await asyncio.sleep(0.2)
+        assert not waiting.done()
+    assert (await waiting).state is TraceState.INTERRUPTED
