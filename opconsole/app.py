@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import ClassVar
@@ -13,6 +14,7 @@ from textual.binding import BindingType
 from textual.screen import Screen
 
 from guardrails.sanitise import sanitise
+from opconsole.attention import NO_SIGNS, Signs, Standing, call, desktop_sequence, standing
 from opconsole.clock import Clock, SystemClock
 from opconsole.console import Console
 from opconsole.views import Snapshot
@@ -53,6 +55,7 @@ class OpconsoleApp(App[None]):
         waits: Waits | None = None,
         keys: Keymap | None = None,
         notes: Sequence[str] = (),
+        signs: Signs = NO_SIGNS,
     ) -> None:
         """Show *console*; *notes* are told first, such as what of the settings cannot be used."""
         super().__init__()
@@ -69,6 +72,8 @@ class OpconsoleApp(App[None]):
         self._clock = self.desk.clock
         self._snapshot: Snapshot | None = None
         self._told = ""
+        self._signs = signs
+        self._standing: Standing | None = None
         self._reloading = Latest(self._reload)
 
     def on_mount(self) -> None:
@@ -166,10 +171,23 @@ class OpconsoleApp(App[None]):
             self._snapshot = snapshot
             self.title = f"opconsole: {sanitise(snapshot.workspace, single_line=True, limit=60)}"
             self.here.show_snapshot(snapshot)
+            self._attract(snapshot)
         except Exception as error:  # noqa: BLE001 (the screen goes on and the person hears of it)
             self._tell_once(error, "What you see may be old; `opconsole doctor` says what is wrong.")
         else:
             self._told = ""
+
+    def _attract(self, snapshot: Snapshot) -> None:
+        """Call the person where something begins to wait or has failed, if they want that."""
+        if not self._signs.wanted:
+            return
+        text, self._standing = call(self._standing, snapshot), standing(snapshot)
+        if text is not None and self._signs.bell:
+            self.bell()
+        sequence = desktop_sequence(self._signs.desktop, text) if text is not None else ""
+        if sequence and not self.is_headless and sys.__stderr__ is not None:
+            # Where Textual's driver writes its frames, each as one text: this comes between two of them.
+            sys.__stderr__.write(sequence)
 
     def _tell_once(self, error: Exception, advice: str) -> None:
         text = f"{describe(error)}. {advice}"
@@ -255,13 +273,14 @@ def run_console(
     countdown: float = COUNTDOWN,
     keys: Keymap | None = None,
     notes: Sequence[str] = (),
+    signs: Signs = NO_SIGNS,
 ) -> int:
     """Show the console until the person leaves it. Gives the exit status.
 
     *guard* and *countdown* are seconds: for how long a dialog that just opened takes no key, and for how long
-    a decision of the third tier can be taken back. *notes* are told first.
+    a decision of the third tier can be taken back. *notes* are told first; *signs* call the person.
     """
     waits = Waits(guard=guard, countdown=countdown)
-    app = OpconsoleApp(console, waits=waits, keys=keys, notes=notes)
+    app = OpconsoleApp(console, waits=waits, keys=keys, notes=notes, signs=signs)
     app.run()
     return app.return_code or 0

@@ -48,6 +48,7 @@ from opconsole.journal.records import Approval, ApprovalState, Purpose, RequestR
 from opconsole.journal.writer import AuditOp, Op
 from opconsole.plans import digest
 from opconsole.signing import SignatureRefusedError, statement, verify
+from opconsole.telling import told_of_break_glass
 from queues.states import RunState
 
 
@@ -275,6 +276,7 @@ def _granted(host: Host, ballot: _Ballot, outcome: Granted) -> Grant:
         text = f"{by} approved {run.task} for {run.environment} alone, without a second person: {row.reason}"
         writes += [
             ops.audit(now, row.by, "break-glass", run.id, digest=approval.digest, reason=row.reason),
+            *told_of_break_glass(host, run, by, row.reason),
             event_of(host, run, "alert", priority="P0", text=text),
         ]
     what = "overrode the freeze for" if approval.purpose is Purpose.FREEZE else "approved"

@@ -23,6 +23,7 @@ from opconsole.settings.model import Environment, Project
 from opconsole.step_runner import Planned, StepRunner
 from opconsole.steps import Step, StepFailed, StepInterrupted
 from opconsole.surroundings import Scope
+from opconsole.telling import told_of_entering
 from queues.states import RunState
 from queues.tasks import Task
 
@@ -111,6 +112,7 @@ class Attempt:
             self._event("run", state=state.value, reason=reason),
             ops.audit(now, self.host.operator, f"run-{state.value}", self.run.id, reason=reason),
             ops.send("echo", self.run.project, self._echo(state, reason), now),
+            *told_of_entering(self.host, self.run, state, reason),
         ]
         told += held_on(self.run, state)
         await self.save(*told, *more, reserve=True, **fields)

@@ -24,6 +24,7 @@ from opconsole.journal.records import Approval, ApprovalState, Phase, Purpose, R
 from opconsole.journal.writer import AuditOp, Op
 from opconsole.rollback import revert_plan, way_to
 from opconsole.runs import served_release_ops, steps_still_running
+from opconsole.telling import told_of_entering
 from queues.graph import Graph
 from queues.queue_file import read_queue
 from queues.states import RunState
@@ -134,6 +135,7 @@ async def _revert(host: Host, request: RequestRow, run: Run, reason: str) -> Gra
     ]
     if decision.approval:
         text = f"the rollback of {run.task} waits for approval of plan {plan.plan.short}"
+        writes += told_of_entering(host, run, RunState.WAITING, asked)
         return Grant(text, tuple(writes))
     writes.append(ops.decide_approval(approval, ApprovalState.APPROVED, now, by, reason))
     return Grant(f"rolling {run.task} back", tuple(writes), (FollowUp(Then.RESUME, run.key),))

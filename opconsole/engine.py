@@ -25,6 +25,7 @@ from opconsole.journal.hosting import HostLock
 from opconsole.journal.records import ApprovalState, LockRow, Run
 from opconsole.locking import executor_words, held_words, within_sight
 from opconsole.looking import look_again
+from opconsole.notifying import CHANNELS
 from opconsole.outbox import Outbox
 from opconsole.outcomes import ended
 from opconsole.recovery import LEFT_BEHIND, interrupt
@@ -58,6 +59,7 @@ class Engine:
         self.queue_files: dict[str, QueueFile] = {}
         self.answerer = Answerer(host)
         self._outbox = Outbox(host, FILES)
+        self._notices = Outbox(host, CHANNELS)
         self._checkpoints = CheckpointService(host)
         self._housekeeper = Housekeeper(host)
         self._latest: dict[tuple[str, str], Run] = {}
@@ -146,7 +148,7 @@ class Engine:
         except asyncio.CancelledError:
             await self._cancel_adopted(list(self._adopted))
             raise
-        await self._outbox.deliver()
+        await self._deliver_all()
 
     async def _cancel_adopted(self, keys: Iterable[TaskKey]) -> None:
         jobs = [self._adopted[key] for key in keys if key in self._adopted]
@@ -173,7 +175,7 @@ class Engine:
         if not left:
             await self.scheduler.stop()
             await self._scheduling
-        await self._outbox.deliver()
+        await self._deliver_all()
         return left
 
     def stop(self) -> None:
@@ -186,7 +188,7 @@ class Engine:
             self.host,
             answer=self.answer_requests,
             reload=self.reload,
-            others=(self._outbox.serve, self._housekeeper.serve),
+            others=(self._outbox.serve, self._notices.serve, self._housekeeper.serve),
             periodic=((EXPIRY_LOOK, self._expire), (CHECKPOINT_LOOK, self._checkpoints.look)),
         ).running()
 
@@ -260,6 +262,10 @@ class Engine:
         await self.host.journal.commit(
             ops.event(self.host.clock.now(), "alert", project, task=task, detail=detail)
         )
+
+    async def _deliver_all(self) -> None:
+        """Deliver what can be before the engine ends; what cannot be waits for the next one."""
+        await asyncio.gather(self._outbox.deliver(), self._notices.deliver())
 
     async def _expire(self) -> None:
         for follow_up in await self.answerer.expire():

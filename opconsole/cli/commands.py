@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from opconsole.cli.audit_commands import audit
 from opconsole.cli.journal_commands import journal
+from opconsole.cli.notify_commands import notify
 from opconsole.cli.output import CommandContext, ExitStatus, UsageError
 from opconsole.cli.provision_commands import provision
 from opconsole.cli.sentence_commands import sentences
@@ -46,6 +47,7 @@ app.add_typer(queue, name="queue")
 app.add_typer(audit, name="audit")
 app.add_typer(journal, name="journal")
 app.add_typer(provision, name="provision")
+app.add_typer(notify, name="notify")
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="A run's id, or [project:]TASK.")]
 ProjectArgument = Annotated[str, typer.Argument(metavar="PROJECT")]

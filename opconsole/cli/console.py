@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from opconsole.app import read_keys, run_console
+from opconsole.attention import Signs
 from opconsole.cli.asking import interactive
 from opconsole.cli.output import CommandContext, ExitStatus
 from opconsole.cli.worker import ensure_worker, worker_log
@@ -41,7 +42,9 @@ def open_console_on(
         if not read_only:
             _start(context, client, start)
         guard, countdown = settings.approvals.guard, settings.approvals.countdown
-        status = run_console(client, guard=guard, countdown=countdown, keys=keys, notes=notes)
+        told = workspace.settings.notifications
+        signs = Signs(told.bell, told.desktop)
+        status = run_console(client, guard=guard, countdown=countdown, keys=keys, notes=notes, signs=signs)
         if status:
             context.warn("the console ended by a fault of its own; a worker that was at work goes on")
         return status

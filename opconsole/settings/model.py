@@ -17,6 +17,7 @@ from guardrails.gates import GATES
 from opconsole.settings.approvals import ApprovalRules, Approvals
 from opconsole.settings.aws import AwsSection
 from opconsole.settings.errors import Wrong, custom_error, raise_all
+from opconsole.settings.notifications import Notifications
 from opconsole.settings.targets import Health, Section, Target
 from opconsole.settings.types import (
     ActionName,
@@ -334,6 +335,8 @@ class Settings(BaseSettings):
     """Where the audit chain's checkpoints are kept."""
     console: ConsoleSection = ConsoleSection()
     """How the console behaves for whoever opens it here."""
+    notifications: Notifications = Notifications()
+    """Who is told of what."""
     journal: Journal = Journal()
     """How long old runs keep their logs and copies."""
     aws: AwsSection = AwsSection()

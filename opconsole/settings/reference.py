@@ -19,7 +19,7 @@ from pathlib import Path
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from opconsole.settings import approvals, aws, model, targets
+from opconsole.settings import approvals, aws, model, notifications, targets
 from opconsole.settings.schema import describe, types_at
 from opconsole.settings.targets import Section
 
@@ -31,6 +31,8 @@ SECTIONS: tuple[type[Section], ...] = (
     approvals.ApprovalRules,
     model.Audit,
     model.ConsoleSection,
+    notifications.Notifications,
+    notifications.Channel,
     model.Journal,
     model.Project,
     model.Migrations,

@@ -1,14 +1,18 @@
-"""Real databases, each server started once and shared by all processes of a test run."""
+"""What several folders of tests use: real databases, each server started once, and a webhook receiver."""
 # ruff: noqa: PLC0415 - what is only needed with a database is loaded with it: most tests need none
 
 from __future__ import annotations
 
 import hashlib
 import itertools
+import json
 import os
 import tempfile
+import threading
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -68,3 +72,64 @@ def ask_postgres() -> Callable[..., list[tuple[Any, ...]]]:
 
 
 _NUMBERS = itertools.count()
+
+
+@dataclass
+class Receiver:
+    """A webhook receiver on loopback: keeps what Apprise's json:// plugin posts, by its path."""
+
+    status: int = 200
+    taken: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    refused: int = 0
+
+    def __post_init__(self) -> None:
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                if receiver.status == 200:
+                    receiver.taken.append((self.path.strip("/"), body))
+                else:
+                    receiver.refused += 1
+                self.send_response(receiver.status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        self.thread.start()
+
+    def url(self, path: str) -> str:
+        """Give the Apprise URL that posts to *path*."""
+        return f"json://127.0.0.1:{self.server.server_address[1]}/{path}"
+
+    def titles(self, path: str) -> list[str]:
+        """Give the titles of what was posted to *path*."""
+        return [body["title"] for where, body in self.taken if where == path]
+
+    def texts(self, path: str) -> list[str]:
+        """Give the texts of what was posted to *path*."""
+        return [body["message"] for where, body in self.taken if where == path]
+
+    def close(self) -> None:
+        """End it."""
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """Give a webhook receiver."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Apprise's plugins import what Python has deprecated
+        import apprise
+
+        apprise.Apprise.instantiate("json://127.0.0.1/")
+    made = Receiver()
+    yield made
+    made.close()

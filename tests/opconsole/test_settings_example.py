@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 import opconsole.settings.approvals
 import opconsole.settings.model
+import opconsole.settings.notifications
 import opconsole.settings.targets
 from opconsole.settings import Settings, SettingsError, SettingsFault, parse_settings
 from opconsole.settings.locate import key_lines
@@ -39,7 +40,8 @@ def load(text: str) -> Settings:
 
 
 def models() -> set[type[BaseModel]]:
-    modules = (opconsole.settings.model, opconsole.settings.approvals, opconsole.settings.targets)
+    settings = opconsole.settings
+    modules = (settings.model, settings.approvals, settings.notifications, settings.targets)
     found = {one for module in modules for one in vars(module).values() if inspect.isclass(one)}
     named = {
         one for one in found if issubclass(one, (Section, Settings)) and not one.__name__.startswith("_")

@@ -76,7 +76,9 @@ def test_the_surface_is_what_the_contract_has_by_now() -> None:
     rest = {"history", "logs", "report", "do", "promote", "completion", "complete"} | {
         f"journal {verb}" for verb in ("backup", "check", "prune", "outbox")
     }
-    assert names(PROGRAM) == {*singles.split(), *queue, *audit, *rest}
+    notify = {"notify test", "notify channels"}
+    late = {"unlock", "provision plan", "freeze", "unfreeze"}
+    assert names(PROGRAM) == {*singles.split(), *queue, *audit, *rest, *notify, *late}
 
 
 @pytest.mark.parametrize(
