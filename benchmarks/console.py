@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # what a process loads is part of what is measured
     from opconsole.console import Answer
     from opconsole.journal.records import RequestKind
+    from opconsole.seen import Seen
     from opconsole.views import EnvironmentView, Snapshot, TaskView
     from queues.queue_file import QueueFile
 
@@ -272,6 +273,10 @@ class Shown:
     async def environments(self) -> tuple[EnvironmentView, ...]:
         """Give no environments."""
         return ()
+
+    async def look(self, environment: EnvironmentView) -> Seen:
+        """See nothing."""
+        raise NotImplementedError(environment.environment)
 
     async def migration_source(self, _run: str, _path: str) -> None:
         """Give no source."""

@@ -38,6 +38,7 @@ from opconsole.outbox import Outbox
 from opconsole.reading import Reading
 from opconsole.recovery import interrupt_left_behind
 from opconsole.requests import Answerer
+from opconsole.seen import Seen
 from opconsole.settings.model import Dialect, Downgrade
 from opconsole.signing import SigningError
 from opconsole.signing_client import sign_approval
@@ -155,6 +156,17 @@ class Client:
     async def environments(self) -> tuple[EnvironmentView, ...]:
         """Give what every environment runs."""
         return await asyncio.to_thread(self.reading.environments)
+
+    async def look(self, environment: EnvironmentView) -> Seen:
+        """Ask an environment's service and its target how it is now."""
+        from opconsole.seeing import look  # noqa: PLC0415 (loads what runs programs, for this alone)
+
+        names = await asyncio.to_thread(self._releases, environment)
+        return await look(self.workspace, environment, os.environ, journal=self.place.id, known=names)
+
+    def _releases(self, environment: EnvironmentView) -> list[str]:
+        known = self.reader.releases(environment.project, environment.environment)
+        return [release.name for release in known]
 
     async def migration_source(self, run_id: str, path: str) -> str | None:
         """Give the text of a file of the run's private copy, its first 64 KiB; None where it is not kept."""

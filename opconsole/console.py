@@ -8,6 +8,7 @@ from typing import Protocol
 
 from opconsole.exempting import Checkout, Proposal
 from opconsole.journal.records import Approval, RequestKind, Run
+from opconsole.seen import Seen
 from opconsole.step_facts import ProgramFacts
 from opconsole.views import EnvironmentView, RunView, Snapshot
 
@@ -53,6 +54,10 @@ class Console(Protocol):
 
     async def environments(self) -> tuple[EnvironmentView, ...]:
         """Give what every environment runs."""
+        ...
+
+    async def look(self, environment: EnvironmentView) -> Seen:
+        """Ask an environment's service and its target how it is now. Changes nothing; may take seconds."""
         ...
 
     async def migration_source(self, run_id: str, path: str) -> str | None:

@@ -348,7 +348,13 @@ class Reading:
             running=next((run.task for run in here if run.state in _AT_WORK), None),
             waiting=next(waits, None),
             held=self._held(project, name),
+            frozen=self._frozen(project, name),
         )
+
+    def _frozen(self, project: str, environment: str) -> str | None:
+        """Say why no effect may begin there now: somebody froze everything, or the calendar does."""
+        window = self.workspace.freeze(project, environment, datetime.now().astimezone())
+        return frozen_words(self.reader) or (f"{environment} is {window}" if window else None)
 
     def _held(self, project: str, environment: str) -> HeldView | None:
         lock = self.reader.lock(project, environment) if self.reader else None

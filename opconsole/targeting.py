@@ -9,6 +9,7 @@ from opconsole.attempt import Attempt
 from opconsole.host import Host
 from opconsole.journal.records import Run
 from opconsole.settings.targets import CommandTarget, ExtensionTarget, ReleasesTarget
+from opconsole.surroundings import Site
 from opconsole.targets.base import Holder, Target, TargetUse
 from opconsole.targets.registry import make_target
 
@@ -36,6 +37,22 @@ async def target_of(host: Host, run: Run, *, rollback: bool = False) -> Target:
     )
     known = await host.read(host.reader.releases, run.project, run.environment)
     options = _options(environment.target, host.workspace.root, [release.name for release in known])
+    return make_target(environment.target.type, options, use)
+
+
+def target_to_look_at(site: Site, journal: str, known: Sequence[str]) -> Target:
+    """Make a target for somebody who only looks; *known* are its releases on record. Nothing can change it.
+
+    Raises TargetSettingsError; makes no connection and reads nothing but the settings.
+    """
+    environment = site.settings.environments[site.environment]
+    use = TargetUse(
+        project=site.project,
+        environment=site.environment,
+        holder=Holder(journal_id=journal, run=site.run, fence=0),
+        limit=site.workspace.limits(site.project, site.environment).deployment,
+    )
+    options = _options(environment.target, site.workspace.root, known)
     return make_target(environment.target.type, options, use)
 
 

@@ -155,3 +155,5 @@ class EnvironmentView:
     """The task that waits there for a person."""
     held: HeldView | None = None
     """Which run holds it: only that run may change it."""
+    frozen: str | None = None
+    """Why nothing may begin there now; None: nothing keeps it."""

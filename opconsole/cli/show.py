@@ -10,11 +10,12 @@ from guardrails.environments import GateKind, resolve_environment
 from opconsole.cli.advice import approve_words
 from opconsole.cli.output import CommandContext, ExitStatus, counted, duration_text, plain, table
 from opconsole.cli.policy import policy_json, policy_lines, waiting_policy
-from opconsole.cli.probing import Health, Probed, probe_all
 from opconsole.cli.shapes import approval_json, environment_json, run_json, seconds_between, vote_words
 from opconsole.clock import iso
 from opconsole.journal.records import Purpose, Run
+from opconsole.probing import Probed, probe_all
 from opconsole.reading import Reading, open_reading
+from opconsole.seen import Health
 from opconsole.standing_rules import frozen_words
 from opconsole.task_views import unverified
 from opconsole.view_making import state_word

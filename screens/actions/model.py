@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from opconsole.views import QueueView, RunView, TaskView
+from opconsole.views import EnvironmentView, QueueView, RunView, TaskView
 from queues.states import RunState
 from screens.findings import ShownFinding
 
@@ -18,6 +18,8 @@ class Scope(StrEnum):
     SCREEN = "any screen"
     OPERATIONS = "operations"
     APPROVALS = "approvals"
+    ENVIRONMENTS = "environments"
+    MATRIX = "matrix"
     TABLE = "any table"
     DEPENDENCIES = "dependencies"
     PIPELINE = "pipeline"
@@ -39,6 +41,9 @@ class Situation:
     """The selected finding of the run's report."""
     marked: tuple[str, ...] = ()
     """The runs of the approvals that were marked, in the order of the screen."""
+    environment: EnvironmentView | None = None
+    after: EnvironmentView | None = None
+    """The environment of the same project that comes next, towards production."""
 
     @property
     def state(self) -> RunState | None:

@@ -58,6 +58,16 @@ PLACES: tuple[Place, ...] = (
         "What waits for what and why, as a tree.",
         Scope.DEPENDENCIES,
     ),
+    Place(
+        "environments",
+        "Environments",
+        "3",
+        "screens.environments",
+        "EnvironmentsScreen",
+        "What every project runs where, whether it is healthy, and whether it has drifted.",
+        Scope.ENVIRONMENTS,
+        (Scope.MATRIX,),
+    ),
 )
 """In the order of their keys."""
 

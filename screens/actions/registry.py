@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from screens.actions.approvals import APPROVAL_ACTIONS
 from screens.actions.common import COMMON_ACTIONS
 from screens.actions.dependencies import DEPENDENCY_ACTIONS
+from screens.actions.environments import ENVIRONMENT_ACTIONS, MATRIX_ACTIONS
 from screens.actions.everywhere import EVERYWHERE_ACTIONS
 from screens.actions.log import LOG_ACTIONS
 from screens.actions.model import Action, Scope, Situation
@@ -26,6 +27,8 @@ REGISTRY: tuple[Action, ...] = (
     *LOG_ACTIONS,
     *VIOLATION_ACTIONS,
     *APPROVAL_ACTIONS,
+    *ENVIRONMENT_ACTIONS,
+    *MATRIX_ACTIONS,
     *LIST_ACTIONS,
     *EVERYWHERE_ACTIONS,
 )

@@ -22,6 +22,8 @@ TITLES = {
     Scope.SCREEN: "On every screen that has it",
     Scope.OPERATIONS: "On this screen",
     Scope.APPROVALS: "On this screen",
+    Scope.ENVIRONMENTS: "On this screen",
+    Scope.MATRIX: "In the matrix",
     Scope.TABLE: "In any table",
     Scope.DEPENDENCIES: "In the dependencies",
     Scope.PIPELINE: "In the pipeline",
@@ -97,7 +99,7 @@ def help_lines(wanted: str = "", *, place: str = "", keys: Keymap | None = None)
     here = next((one for one in PLACES if one.name == place), None)
     found = False
     for scope, title in TITLES.items():
-        if here is not None and scope not in (here.scope, *here.parts, *_ANYWHERE):
+        if here is not None and scope not in (here.scope, *(here.parts or (Scope.TABLE,)), *_ANYWHERE):
             continue
         rows = []
         for action in actions(scope):

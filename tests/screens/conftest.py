@@ -26,6 +26,7 @@ from opconsole.journal.records import (
     StepRow,
     StepState,
 )
+from opconsole.seen import Drift, Health, Seen
 from opconsole.signing import SigningError
 from opconsole.step_facts import ProgramFacts
 from opconsole.views import EnvironmentView, QueueView, RunView, Snapshot, TaskView
@@ -82,6 +83,9 @@ class FakeConsole:
     folder: Path | None = None
     started: dict[tuple[str, str], tuple[ProgramFacts, ...]] = field(default_factory=dict)
     known: dict[tuple[str, str, str], float] = field(default_factory=dict)
+    places: tuple[EnvironmentView, ...] = ()
+    seen: dict[tuple[str, str], Seen] = field(default_factory=dict)
+    looked: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._changed = asyncio.Event()
@@ -122,7 +126,14 @@ class FakeConsole:
         return self.known
 
     async def environments(self) -> tuple[EnvironmentView, ...]:
-        return ()
+        if self.fault:
+            raise self.fault
+        return self.places
+
+    async def look(self, environment: EnvironmentView) -> Seen:
+        self.looked.append((environment.project, environment.environment))
+        seen = self.seen.get((environment.project, environment.environment))
+        return seen or Seen(Health.HEALTHY, "GET /health: 200", Drift.SAME, f"it runs {environment.release}")
 
     async def migration_source(self, run_id: str, path: str) -> str | None:
         if self.fault:
@@ -421,6 +432,22 @@ class Samples:
     def blocked_source(self) -> str:
         """Give the file that the guardrails stopped, as its findings have it."""
         return BLOCKED_SOURCE
+
+    def environment(self, name: str = "production", **changes: Any) -> EnvironmentView:
+        given: dict[str, Any] = {
+            "project": "credentialmate",
+            "environment": name,
+            "gate": name,
+            "version": "2.1.0",
+            "release": "2.1.0-1",
+            "revision": "77c0",
+            "url": f"https://{name}.example/",
+            "deployed_at": NOW - timedelta(hours=5),
+            "deployed_by": "alice",
+            "running": None,
+            "waiting": None,
+        }
+        return EnvironmentView(**{**given, **changes})
 
     def queue(self, **changes: Any) -> QueueView:
         given: dict[str, Any] = {

@@ -6,7 +6,6 @@ import asyncio
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from guardrails.sanitise import sanitise
@@ -20,6 +19,7 @@ from opconsole.programs import (
     clean_variables,
     run_program,
 )
+from opconsole.seen import Health
 from opconsole.settings import SecretError, resolve_all
 from opconsole.settings.secrets import Value
 from opconsole.views import EnvironmentView
@@ -27,14 +27,6 @@ from opconsole.workspace import Workspace
 
 PATIENCE = 2.0
 """Seconds that a service has for its answer; who takes longer is unknown, not unhealthy."""
-
-
-class Health(StrEnum):
-    """What was found out about a service."""
-
-    HEALTHY = "healthy"
-    UNHEALTHY = "unhealthy"
-    UNKNOWN = "unknown"  # nothing is deployed, nobody says how to ask, or there was no answer in time
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +41,11 @@ async def probe_all(
     workspace: Workspace, environments: Sequence[EnvironmentView], environ: Mapping[str, str]
 ) -> list[Probed]:
     """Ask every environment's checks once, at the same time."""
-    return list(await asyncio.gather(*(_probe(workspace, view, environ) for view in environments)))
+    return list(await asyncio.gather(*(probe(workspace, view, environ) for view in environments)))
 
 
-async def _probe(workspace: Workspace, view: EnvironmentView, environ: Mapping[str, str]) -> Probed:
+async def probe(workspace: Workspace, view: EnvironmentView, environ: Mapping[str, str]) -> Probed:
+    """Ask one environment's checks once, at the same time."""
     checks = workspace.environment(view.project, view.environment).health
     if view.version is None:
         return Probed(Health.UNKNOWN, "nothing is deployed")
