@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # what a process loads is part of what is measured
-    from opconsole.console import Answer
+    from opconsole.console import Answer, Preview
     from opconsole.journal.records import RequestKind
     from opconsole.seen import Seen
     from opconsole.views import EnvironmentView, Snapshot, TaskView
@@ -291,6 +291,14 @@ class Shown:
     def sign(self, run_id: str, reason: str, *, ask: bool) -> str:
         """Refuse."""
         raise NotImplementedError(f"{run_id} {reason} {ask}")
+
+    async def hear(self, text: str, _project: str | None = None) -> Preview:
+        """Hear nothing."""
+        raise NotImplementedError(text)
+
+    async def add(self, preview: Preview, *, start: bool) -> Answer:
+        """Refuse."""
+        raise NotImplementedError(f"{preview} {start}")
 
     async def changes(self) -> AsyncIterator[None]:
         """Never wake."""

@@ -205,13 +205,15 @@ class OpconsoleApp(App[None]):
 
     def action_command_line(self) -> None:
         """Ask for an action or a screen by its name, and do it."""
-        from screens.dialogs.command_line import CommandLine  # noqa: PLC0415 (loaded when it is first wanted)
+        from screens.dialogs.command_line import CommandLine, Said  # noqa: PLC0415 (loaded when wanted)
 
         here = self.here
 
-        def perform(action: Action | None) -> None:
-            if action is not None:
-                here.perform(action)
+        def perform(said: Said | None) -> None:
+            if isinstance(said, Action):
+                here.perform(said)
+            elif said is not None:
+                here.say(said.text)
 
         self.push_screen(CommandLine(here.palette(), self.desk.keys), perform)
 

@@ -19,7 +19,7 @@ from watchfiles import awatch
 from opconsole.answers import Then
 from opconsole.artifacts import ContentStore, NotStoredError
 from opconsole.clock import Clock, SystemClock
-from opconsole.console import Answer
+from opconsole.console import Answer, Preview
 from opconsole.deliveries import FILES
 from opconsole.exempting import Checkout, ExemptionError, Proposal, write
 from opconsole.host import open_host
@@ -225,6 +225,37 @@ class Client:
         if view is None or approval is None:
             raise SigningError("nothing waits for approval here any more; nothing was signed")
         return sign_approval(self.place.id, view.run, approval, reason, key=None, environ=os.environ, ask=ask)
+
+    async def hear(self, text: str, project: str | None = None) -> Preview:
+        """Say what a sentence comes to. Changes nothing."""
+        from opconsole.sentences_service import hear  # noqa: PLC0415 (loads a grammar, for this alone)
+
+        heard = await hear(self.reading, text, default_project=project)
+        projects = tuple(dict.fromkeys(task.project for task in heard.tasks))
+        return Preview(text, heard.lines, len(heard.tasks), projects, heard.outcome)
+
+    async def add(self, preview: Preview, *, start: bool) -> Answer:
+        """Put the tasks of a preview into their queues, and start these where that is wanted."""
+        from opconsole.sentences_service import AddedMeanwhileError, add  # noqa: PLC0415 (as above)
+        from queues.rewrite import QueueWriteError  # noqa: PLC0415 (as above)
+        from queues.sentences.outcome import Outcome  # noqa: PLC0415 (as above)
+
+        if self.read_only:
+            return Answer(granted=False, text="this console is read-only; nothing was added")
+        if not isinstance(preview.tasks, Outcome):
+            raise TypeError("only what this console has heard can be added")
+        try:
+            added = await add(self.workspace, preview.tasks)
+        except (AddedMeanwhileError, QueueWriteError) as error:
+            return Answer(granted=False, text=str(error))
+        said = f"Added {', '.join(added.keys)}."
+        for name in added.projects if start else ():
+            answer = await self.ask(RequestKind.START, {"project": name})
+            if not answer.granted:
+                return Answer(
+                    granted=False, text=f"{said} The queue of {name} was not started: {answer.text}"
+                )
+        return Answer(granted=True, text=said)
 
     async def changes(self) -> AsyncIterator[None]:
         """Wake whenever the journal or a queue file may have changed."""

@@ -22,6 +22,22 @@ class Answer:
     """One sentence: what happens now, or why not and what to do."""
 
 
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What would be added to queues, or why there is nothing to add."""
+
+    text: str
+    """The sentence it comes from."""
+    lines: tuple[str, ...]
+    """For people, safe to show: the tasks and what their gates will ask, or the question, or the reason."""
+    count: int
+    """Tasks that would be added."""
+    projects: tuple[str, ...]
+    """Whose queues they would go to."""
+    tasks: object
+    """What the console adds; a screen only hands it back."""
+
+
 class Console(Protocol):
     """Reads the workspace's present state and asks for changes. Never blocks the event loop."""
 
@@ -81,6 +97,14 @@ class Console(Protocol):
 
         With *ask*, ssh-keygen has the terminal: nothing else may draw on it meanwhile. Raises SigningError.
         """
+        ...
+
+    async def hear(self, text: str, project: str | None = None) -> Preview:
+        """Say what a sentence comes to. *project* is meant where it names none. Changes nothing."""
+        ...
+
+    async def add(self, preview: Preview, *, start: bool) -> Answer:
+        """Put the tasks of a preview into their queues, and start these where that is wanted."""
         ...
 
     def changes(self) -> AsyncIterator[None]:

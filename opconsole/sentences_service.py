@@ -62,6 +62,11 @@ async def hear(reading: Reading, text: str, *, default_project: str | None = Non
     return Heard(text, outcome, lines)
 
 
+def promotion(project: str, source: str, target: str) -> str:
+    """Give the sentence that deploys to *target* what *source* runs."""
+    return f'Promote "{project}" from {source} to {target}'
+
+
 def preview(reading: Reading, outcome: Outcome) -> Iterator[str]:
     """Show an outcome to people: for each task what, where, which version, and what will be asked."""
     if outcome.tasks:

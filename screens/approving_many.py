@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from textual.content import Content
 
 from opconsole.console import Answer
-from opconsole.journal.records import RequestKind
+from opconsole.journal.records import RequestKind, Run
 from screens.desk import Desk, describe
 from screens.dialogs.approve_many import ApproveManyDialog, Candidate, ManyApproved
 from screens.dialogs.simple import NoticeDialog
@@ -49,8 +49,10 @@ async def _approve(desk: Desk, one: Candidate, outcome: ManyApproved) -> list[Co
         )
     except Exception as error:  # noqa: BLE001 (whatever it is, the person must hear of it and of the others)
         answer = Answer(granted=False, text=f"{describe(error)}; look at the task before asking again")
-    sign = ("✓ ", Role.GOOD) if answer.granted else ("✗ ", Role.BAD)
-    return [
-        content(sign, (run.task, Role.STRONG), f" in {run.environment}"),
-        content("  ", (answer.text, Role.PLAIN if answer.granted else Role.WARN)),
-    ]
+    said = (answer.text, Role.PLAIN if answer.granted else Role.WARN)
+    return [_title(run, granted=answer.granted), content("  ", said)]
+
+
+def _title(run: Run, *, granted: bool) -> Content:
+    sign = ("✓ ", Role.GOOD) if granted else ("✗ ", Role.BAD)
+    return content(sign, (run.task, Role.STRONG), f" in {run.environment}")

@@ -98,6 +98,8 @@ class ConsoleScreen(Screen[None]):
             return
         situation = await self.settled()
         subject = situation.task.task if situation.task else "the queue"
+        if situation.environment is not None:
+            subject = f"{situation.environment.project} in {situation.environment.environment}"
         empty = "Nothing can be done with it now. Esc goes back."
         menu = ActionsMenu(
             f"Actions for {subject}", task_actions(situation), empty=empty, keys=self._desk.keys
@@ -117,6 +119,16 @@ class ConsoleScreen(Screen[None]):
             if handler is not None:
                 handler(*([action.argument] if action.argument else []))
                 return
+
+    def say(self, text: str) -> None:
+        """Read a text as a sentence; the project of what is selected is meant where it names none."""
+        self.run_worker(self._say(text), group="deciding", exit_on_error=False)
+
+    async def _say(self, text: str) -> None:
+        from screens.speaking import speak  # noqa: PLC0415 (loaded when it is first wanted)
+
+        situation = self.situation()
+        await speak(self._desk, text, project=situation.queue.project if situation.queue else None)
 
     def palette(self) -> list[Action]:
         """Give the actions that are valid here and now, to be chosen by name."""

@@ -33,6 +33,7 @@ class Deciding:
         self._stories: Mapping[str, Callable[[Situation], Awaitable[None]]] = {
             "approve": self._approve,
             "approve-marked": self._approve_marked,
+            "promote": self._promote,
             "reject": self._reject,
             "revert": self._revert,
             "decide": self._decide,
@@ -91,6 +92,14 @@ class Deciding:
         from screens.approving_many import approve_many  # noqa: PLC0415 (loaded when it is first wanted)
 
         await approve_many(self._desk, situation.marked)
+
+    async def _promote(self, situation: Situation) -> None:
+        from opconsole.sentences_service import promotion  # noqa: PLC0415 (loads a grammar, for this alone)
+        from screens.speaking import speak  # noqa: PLC0415 (loaded when it is first wanted)
+
+        here, there = situation.environment, situation.after
+        if here is not None and there is not None:
+            await speak(self._desk, promotion(here.project, here.environment, there.environment))
 
     async def _reject(self, situation: Situation) -> None:
         run = situation.run

@@ -12,7 +12,7 @@ from opconsole.cli.output import CommandContext, ExitStatus, UsageError, json_te
 from opconsole.client import Client
 from opconsole.journal.records import RequestKind
 from opconsole.reading import Reading, open_reading
-from opconsole.sentences_service import Added, AddedMeanwhileError, Heard, add, hear, heard_json
+from opconsole.sentences_service import Added, AddedMeanwhileError, Heard, add, hear, heard_json, promotion
 from opconsole.workspace import Workspace
 from queues.sentences.interpret import completed
 from queues.sentences.outcome import Result
@@ -38,7 +38,7 @@ def promote(
     workspace.project(project)
     for name in (source, target):
         workspace.environment(project, name)  # names what is allowed
-    text = f'Promote "{project}" from {source} to {target}'
+    text = promotion(project, source, target)
     return asyncio.run(_Doing(context, workspace, dry_run=dry_run, yes=yes).one(text))
 
 

@@ -18,6 +18,6 @@ MATRIX_ACTIONS: tuple[Action, ...] = (
     Action(
         "open-place", "Its run", ("enter",), Scope.MATRIX, "Go to what runs there.", footer=True, verb="open"
     ),
-    Action("left", "Left", ("left", "h"), Scope.MATRIX, "Go to the environment before."),
+    Action("left", "Left", ("left",), Scope.MATRIX, "Go to the environment before."),
     Action("right", "Right", ("right",), Scope.MATRIX, "Go to the next environment."),
 )

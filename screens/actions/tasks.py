@@ -19,6 +19,11 @@ def _can_approve(situation: Situation) -> bool:
     return situation.run is not None and situation.run.waiting is not None
 
 
+def _can_promote(situation: Situation) -> bool:
+    here, there = situation.environment, situation.after
+    return here is not None and there is not None and here.version not in (None, there.version)
+
+
 def _any_marked(situation: Situation) -> bool:
     return bool(situation.marked)
 
@@ -73,6 +78,7 @@ TASK_ACTIONS: tuple[Action, ...] = (
         _any_marked,
     ),
     _task("approve", "Approve …", "p", "Look at the plan, then let it happen.", _can_approve),
+    _task("promote", "Promote …", "g", "Deploy what runs here to the next environment.", _can_promote),
     _task("reject", "Reject …", "x", "Say no to the plan, with a reason.", _can_approve),
     _task("revert", "Revert the cascade …", "b", "Say no, and take back what went before.", _can_revert),
     _task("decide", "Revert, override or abort …", "d", "Say how a stuck run ends.", _can_decide),

@@ -1,8 +1,9 @@
-"""The command line: actions and screens by their names, found as one types."""
+"""The command line: actions and screens by their names, found as one types; and sentences that add tasks."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import on
@@ -22,8 +23,18 @@ ROWS = 12
 """Names that are shown at once; the list scrolls."""
 
 
-class CommandLine(ModalScreen[Action]):
-    """Gives the action whose name was typed or chosen, or None."""
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """What was typed is no name: it is to be read as a sentence."""
+
+    text: str
+
+
+Said = Action | Sentence
+
+
+class CommandLine(ModalScreen[Said]):
+    """Gives the action whose name was typed or chosen, or a sentence, or None."""
 
     DEFAULT_CSS = """
     CommandLine {
@@ -49,7 +60,7 @@ class CommandLine(ModalScreen[Action]):
         super().__init__()
         self._choices = tuple(choices)
         self._keymap = keys
-        self._found: list[Action] = []
+        self._found: list[Said] = []
 
     def compose(self) -> ComposeResult:
         """Put the names over the line."""
@@ -58,7 +69,10 @@ class CommandLine(ModalScreen[Action]):
             yield Static(id="nothing")
             with Vertical(id="line"):
                 yield Static(":")
-                yield Input(placeholder="an action or a screen; ↑ ↓ choose, enter does it", compact=True)
+                yield Input(
+                    placeholder="an action, a screen, or a sentence such as: Deploy 2.1.0 to staging",
+                    compact=True,
+                )
 
     def on_mount(self) -> None:
         """Begin with all that can be done here."""
@@ -88,22 +102,29 @@ class CommandLine(ModalScreen[Action]):
     def action_complete(self) -> None:
         """Write the name that is pointed at into the line."""
         place = self.query_one(OptionList).highlighted
-        if self._found:
+        chosen = self._found[place or 0] if self._found else None
+        if isinstance(chosen, Action):
             line = self.query_one(Input)
-            line.value = called(self._found[place or 0])
+            line.value = called(chosen)
             line.cursor_position = len(line.value)
 
     def _list(self, text: str) -> None:
-        self._found = matching(self._choices, text)
+        self._found = [*matching(self._choices, text)]
+        if len(text.split()) > 1:
+            self._found.append(Sentence(text.strip()))
         names = self.query_one(OptionList)
         names.clear_options()
-        names.add_options(Option(self._row(action)) for action in self._found)
+        names.add_options(Option(self._row(one)) for one in self._found)
         names.highlighted = 0 if self._found else None
         nothing = self.query_one("#nothing", Static)
         nothing.display = not self._found
-        nothing.update(content("Nothing is called so here. Esc goes back, ? shows all keys."))
+        nothing.update(
+            content("Nothing is called so here. A sentence has more words: Deploy 2.1.0 to staging")
+        )
 
-    def _row(self, action: Action) -> Content:
+    def _row(self, action: Said) -> Content:
+        if isinstance(action, Sentence):
+            return content(("Read it as a sentence", Role.ASKS), (f"  {action.text}", Role.MUTED))
         keys = " ".join(key_label(key) for key in self._keymap.keys(action))
         if action.scope is Scope.TASK:
             keys = f"a {keys}"

@@ -14,7 +14,7 @@ import pytest
 
 from guardrails.environments import GateKind
 from opconsole.app import OpconsoleApp
-from opconsole.console import Answer
+from opconsole.console import Answer, Preview
 from opconsole.exempting import Checkout, Proposal, write
 from opconsole.journal.records import (
     Approval,
@@ -86,6 +86,8 @@ class FakeConsole:
     places: tuple[EnvironmentView, ...] = ()
     seen: dict[tuple[str, str], Seen] = field(default_factory=dict)
     looked: list[tuple[str, str]] = field(default_factory=list)
+    heard: list[tuple[str, str | None]] = field(default_factory=list)
+    added: list[tuple[str, bool]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._changed = asyncio.Event()
@@ -154,6 +156,16 @@ class FakeConsole:
 
     def sign(self, run_id: str, reason: str, *, ask: bool) -> str:
         raise SigningError(f"{run_id} {reason} {ask}")
+
+    async def hear(self, text: str, project: str | None = None) -> Preview:
+        self.heard.append((text, project))
+        count = 1 if text.lower().startswith(("deploy", "promote")) else 0
+        lines = ("DEPLOY-STAGING-003  credentialmate: Deploy v2.2.0 to staging", "    asks nobody")
+        return Preview(text, lines if count else ("Which version?",), count, ("credentialmate",), None)
+
+    async def add(self, preview: Preview, *, start: bool) -> Answer:
+        self.added.append((preview.text, start))
+        return self.answer
 
     async def changes(self) -> AsyncIterator[None]:
         while True:

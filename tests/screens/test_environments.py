@@ -7,12 +7,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from textual.widgets import Static
+from textual.widgets import Button, Static
 
 from opconsole.seen import Drift, Health, Seen
 from opconsole.target_drift import compare
 from opconsole.targets.base import TargetState
 from opconsole.views import HeldView
+from screens.dialogs.spoken import SpokenDialog
 from screens.environments import AT_ONCE
 from screens.widgets.matrix import MatrixView
 
@@ -183,6 +184,24 @@ async def test_enter_goes_to_the_run_and_without_any_environment_it_says_what_to
         places.places = ()
         places.change()
         await until(pilot, lambda: "No environment is in the settings" in matrix(screen))
+
+
+async def test_a_version_is_promoted_to_the_next_column_after_its_plan_was_shown(
+    places: Any, make_app: Any, until: Any
+) -> None:
+    async with make_app(places).run_test(size=(120, 40)) as pilot:
+        screen = await opened(pilot, until)
+        screen.go_to("credentialmate staging")
+        await pilot.press("a")
+        await until(pilot, lambda: pilot.app.screen.query("OptionList"))
+        await pilot.press("g")
+        await until(pilot, lambda: isinstance(pilot.app.screen, SpokenDialog))
+        assert places.heard == [('Promote "credentialmate" from staging to production', None)]
+        assert places.added == []
+        pilot.app.screen.query_one("#add", Button).press()
+        await until(pilot, lambda: places.added == [(places.heard[0][0], False)])
+        screen.go_to("credentialmate production")
+        assert "promote" not in {action.name for action in screen.palette()}, "there is no further column"
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from textual.widgets import Input, OptionList, Static
+from textual.widgets import Button, Input, OptionList, Static
 
 from screens.actions import PLACES, REGISTRY, Scope, read_keymap
 from screens.actions.keymap import key_name
@@ -13,6 +13,7 @@ from screens.dialogs.command_line import CommandLine, called
 from screens.dialogs.help import HelpText
 from screens.dialogs.menu import ActionsMenu
 from screens.dialogs.simple import ConfirmDialog, NoticeDialog
+from screens.dialogs.spoken import SpokenDialog
 from screens.trail import Trail, View
 from screens.widgets.key_bar import KeyBar
 from screens.widgets.log_pane import LogPane
@@ -51,13 +52,45 @@ async def test_what_has_no_key_can_be_chosen_with_the_arrows(console: Any, make_
         await until(pilot, lambda: names.option_count == 2)
         await pilot.press("down")
         assert names.highlighted == 1
-        await pilot.press(*" no such thing")
+        pilot.app.screen.query_one(Input).value = "nosuchthing"
         nothing = pilot.app.screen.query_one("#nothing", Static)
         await until(pilot, lambda: nothing.display and "Nothing is called so" in str(nothing.content))
         await pilot.press("enter")
         assert isinstance(pilot.app.screen, CommandLine)
         await pilot.press("escape")
         await until(pilot, lambda: pilot.app.screen is pilot.app.operations)
+
+
+async def test_a_sentence_is_heard_shown_as_a_plan_and_added_only_when_the_person_says_so(
+    console: Any, make_app: Any, until: Any
+) -> None:
+    async with make_app(console).run_test(size=(100, 30)) as pilot:
+        await settle(pilot, until)
+        for button, added in (("cancel", []), ("start", [("Deploy 2.2.0 to staging", True)])):
+            await pilot.press("colon")
+            await until(pilot, lambda: isinstance(pilot.app.screen, CommandLine))
+            pilot.app.screen.query_one(Input).value = "Deploy 2.2.0 to staging"
+            await until(pilot, lambda: pilot.app.screen.query_one(OptionList).option_count == 1)
+            await pilot.press("enter")
+            await until(pilot, lambda: isinstance(pilot.app.screen, SpokenDialog))
+            await pilot.pause()
+            assert pilot.app.screen.focused.id == "cancel"
+            assert "DEPLOY-STAGING-003" in str(pilot.app.screen.query_one("#text", Static).content)
+            pilot.app.screen.query_one(f"#{button}", Button).press()
+            await until(pilot, lambda: pilot.app.screen is pilot.app.operations)
+            await until(pilot, lambda added=added: console.added == added)
+        assert console.heard == [("Deploy 2.2.0 to staging", "credentialmate")] * 2
+
+
+async def test_a_sentence_that_says_too_little_is_answered_with_the_question(
+    console: Any, make_app: Any, until: Any
+) -> None:
+    async with make_app(console).run_test(size=(100, 30)) as pilot:
+        await settle(pilot, until)
+        pilot.app.operations.say("make it so")
+        await until(pilot, lambda: isinstance(pilot.app.screen, NoticeDialog))
+        assert "Which version?" in str(pilot.app.screen.query_one("#text", Static).content)
+        assert console.added == []
 
 
 async def test_only_what_is_valid_now_is_offered(console: Any, make_app: Any, until: Any) -> None:
