@@ -30,6 +30,10 @@ from queues.sentences.said import (
 def deploy(_: Statement, order: Order) -> Done:
     """Deploy a version to one environment or through several."""
     order.refuse_unknown()
+    if order.has(Mark.MIGRATIONS):
+        raise RefusedSentenceError(
+            "are the migrations to run? Say “with migrations”, or leave them out; nothing was added"
+        )
     order.refuse_marks(
         (
             Mark.WITH_MIGRATIONS,

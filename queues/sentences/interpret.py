@@ -202,6 +202,9 @@ def _why_not(error: UnparsedError, known: Known) -> str:
     """Say of the word in the way why it is there no order, and what to say instead."""
     word = error.word
     if word is None:
+        strange = next((one for one in error.before if one.type == "NAME"), None)
+        if strange is not None:
+            return unknown_text(Unknown(strange.text), known)
         return f"the sentence breaks off; {_EXAMPLES}"
     nearby = (word, *reversed(error.before), *error.after)
     said = [one for one in nearby if one.text.lower() in GUARDS or one.text == "?"]

@@ -55,9 +55,13 @@ def _phrase_at(words: Sequence[Word], place: int) -> tuple[int, list[Word]] | No
         ):
             end += 1
         if end < len(words) and words[end].type == "MIGRATIONS":
-            if end + 1 < len(words) and words[end + 1].type == "_PATH_NOUN":
+            wanted = place > 0 and words[place - 1].type == "_WITH"  # then it is no "migrations path"
+            if not wanted and end + 1 < len(words) and words[end + 1].type == "_PATH_NOUN":
                 return end - place + 2, [words[end + 1]]
             return end - place + 1, [replace(words[end], text="migrations")]
+    last = next((word.type for word in reversed(words[:place]) if word.type != "QUALITY"), "")
+    if last == "_PROVISION" and first.text.lower() in _SHORT_RESOURCES:
+        return 1, [replace(first, type="RESOURCE", value=_SHORT_RESOURCES[first.text.lower()])]
     following = words[place + 1].type if place + 1 < len(words) else ""
     if first.type in ("PREVIOUS", "LATEST") and following in ("_VERSION_NOUN", "DEPLOYMENT"):
         return 2, [first]
@@ -84,6 +88,10 @@ def _listed(words: Sequence[Word]) -> list[Word]:
             if following == _kind_before(out) and following in ("PROJECT", "ENVIRONMENT"):
                 ordered = any(one.type in ("_THEN", "ARROW") for one in links)
                 out.append(Word("JOIN_IN_ORDER" if ordered else "JOIN", "and", "and"))
+                place = end
+                continue
+            if following == "ENVIRONMENT" and [one.type for one in links] == ["ARROW"]:
+                out.append(replace(word, type="PREPOSITION", value="to"))
                 place = end
                 continue
             if following in _VERBS and not conditional and links[-1].type != "PREPOSITION":
@@ -152,6 +160,7 @@ _PHRASES: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (("iam", "policy", "change"), "RESOURCE", "iam_policy"),
     (("iam", "policy"), "RESOURCE", "iam_policy"),
 )
+_SHORT_RESOURCES = {"bucket": "s3_bucket", "rds": "rds_instance", "lambda": "lambda_function"}
 _OF_MIGRATIONS = frozenset({"alembic", "pending", "outstanding", "sql"})
 _LINKS = ("_COMMA", "_AND", "_THEN", "ARROW")
 _GO_ON = ("_COMMA", "_AND", "PREPOSITION", "FROM", "_WITH")
