@@ -278,6 +278,7 @@ class Reading:
             approvals={one.run: one for one in approvals},
             started=frozenset(project for project, row in rows.items() if row.started),
             worker_alive=moment.worker_alive,
+            frozen=bool(frozen_words(self.reader)),
         )
         views, self._views = self._views, None  # what fails halfway is not gone on with
         if views is None or self._known is None or not moment.same_files(self._known.moment):

@@ -46,6 +46,8 @@ class Present:
     started: frozenset[str] = frozenset()
     """Projects whose queue somebody started."""
     worker_alive: bool = False
+    frozen: bool = False
+    """Somebody froze everything."""
 
 
 def graph_of(files: Mapping[str, QueueFile]) -> Graph:
@@ -348,7 +350,10 @@ class TaskViews:
             if approval is not None and approval.purpose is Purpose.REVERT:
                 return "approval of its rollback"
             if approval is not None:
-                return "approval"
+                freeze = approval.purpose is Purpose.FREEZE
+                return "the end of a freeze" if freeze else "approval"
+            if self._present.frozen:
+                return "everything to be unfrozen"
             other = self._busy.get((run.project, run.environment))
             return f"approved; {_behind(other)}" if other is not None else self._worker("approved; ")
         if run.state.undecided:

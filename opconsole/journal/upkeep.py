@@ -168,8 +168,9 @@ _CONTRADICTIONS = {
         "WHERE a.state = 'waiting' AND r.state <> 'waiting'"
     ),
     "run {0} waits, yet no approval was asked for": (
-        "SELECT id FROM runs WHERE state = 'waiting' AND NOT EXISTS "
-        "(SELECT 1 FROM approvals a WHERE a.run = runs.id)"
+        # One that needs none waits while everything is frozen, and until somebody goes on with it after that.
+        "SELECT id FROM runs WHERE state = 'waiting' AND reason NOT LIKE '% froze everything at %' "
+        "AND NOT EXISTS (SELECT 1 FROM approvals a WHERE a.run = runs.id)"
     ),
     "approval {0} is {1}, yet nobody is named who decided": (
         "SELECT id, state FROM approvals WHERE state IN ('approved', 'rejected') AND decided_by IS NULL"

@@ -50,6 +50,8 @@ def draw_strip(
         pieces.append((f"  {safe(snapshot.workspace, limit=24)}  ", Role.MUTED))
     if read_only:
         pieces.append(("  read-only", Role.ASKS))
+    if snapshot.frozen:
+        pieces.append(("  ■ everything is frozen", Role.ASKS))
     counts = (
         (snapshot.running, "▶", "running", Role.BUSY),
         (snapshot.waiting, "◆", "waiting" if short else "waiting for you", Role.ASKS),
