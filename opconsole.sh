@@ -5,6 +5,7 @@
 #   ./opconsole.sh test [...]  set everything up and run the tests; what follows goes to pytest
 #   ./opconsole.sh setup       set everything up with the developers' tools, and run nothing
 #   ./opconsole.sh uv ...      the uv that this checkout is set up with
+#   ./opconsole.sh audit-dependencies   look the locked dependencies up among known vulnerabilities
 #   ./opconsole.sh ...         anything else is opconsole's own command line
 #
 # All it makes lies in .venv here. Nothing goes into the system's Python or the home directory's programs.
@@ -37,6 +38,10 @@ main() {
             find_uv
             use_only_this_python
             exec "$uv" "$@"
+            ;;
+        audit-dependencies)
+            shift
+            audit_dependencies "$@"
             ;;
         setup-alone) # what prepare calls while it holds the lock
             set_up "$2"
@@ -98,6 +103,22 @@ set_up() {
     "$uv" sync --project "$root" --locked "$groups" ${quiet:+"$quiet"} ||
         fail "uv could not install what uv.lock names; its message is above. $CERTIFICATES"
     printf '%s\n' "$wanted" >"$stamp-$1"
+}
+
+# Exit status: 0 nothing is known against them, 1 something is, 2 it could not be looked up.
+audit_dependencies() {
+    prepare dev
+    cd "$root"
+    find_python
+    find_uv
+    use_only_this_python
+    status=0
+    "$uv" audit --preview-features audit-command --locked "$@" || status=$?
+    if [ "$status" -gt 1 ]; then
+        fail "the dependencies of uv.lock were NOT audited: the database could not be asked (the reason is above).
+It is https://api.osv.dev; another one is named by --service-url URL"
+    fi
+    exit "$status"
 }
 
 # uv is to use the Python found here, and neither one of its own nor an environment that happens to be active.
@@ -205,7 +226,7 @@ say() { printf '%s\n' "$*" >&2; }
 
 fail() {
     printf 'opconsole.sh: %s\n' "$*" >&2
-    exit 1
+    exit "${status:-1}"
 }
 
 main "$@"

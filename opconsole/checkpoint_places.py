@@ -66,7 +66,7 @@ class GitPlace:
     """A branch of a git remote, ``opconsole-audit/<journal>``; no copy of it stays here."""
 
     def __init__(self, remote: str, journal: str, environ: Mapping[str, str]) -> None:
-        if not remote or remote.startswith("-") or not remote.isprintable():
+        if not remote or remote.startswith("-") or "::" in remote or not remote.isprintable():
             raise CheckpointPlaceError(f"{remote!a} is no git remote; name a URL or a path")
         self._remote = remote
         self._branch = f"refs/heads/opconsole-audit/{journal}"

@@ -89,6 +89,8 @@ class DeploymentLog:
         folder = host.workspace.project_path(project) / ".aibrain"
         try:
             folder.mkdir(exist_ok=True)
+            if folder.is_symlink():  # the project's own files are not trusted: it could lead anywhere
+                return Sent(frozenset(), f"{folder} is a link; make it a folder of the project")
             append_deployments(folder / "deployments.json", [row.payload for row in rows])
         except (OSError, ValueError) as fault:
             return Sent(frozenset(), f"deployments of {project} could not be written: {fault}")
@@ -127,7 +129,9 @@ def append_deployments(path: Path, entries: Sequence[Mapping[str, object]]) -> N
 
 def _read_log(path: Path) -> tuple[dict[str, object], list[object]]:
     try:
-        document = json.loads(path.read_text("utf-8"))
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        with os.fdopen(os.open(path, flags), encoding="utf-8") as file:
+            document = json.loads(file.read())
     except FileNotFoundError:
         known: list[object] = []
         return {"deployments": known}, known

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from guardrails.trusted import distrust
 from opconsole.settings.files import read_checked
 
 SIGN_LIMIT = 60.0
@@ -56,10 +57,12 @@ def read_signers(path: Path) -> str:
     def check(facts: os.stat_result) -> None:
         if not stat.S_ISREG(facts.st_mode):
             raise SshKeyError(f"{path} is not a file; name a file of allowed signers")
-        if facts.st_mode & stat.S_IWOTH:
-            raise SshKeyError(f"everybody may change {path}, so it proves nothing; run: chmod o-w on it")
+        doubt = distrust(facts, folder, user=os.geteuid())
+        if doubt is not None:
+            raise SshKeyError(f"{path} proves nothing: found {doubt.found}; {doubt.remedy}")
 
     try:
+        folder = Path(os.path.realpath(path)).parent.stat()
         content = read_checked(path, check, limit=MAX_SIGNERS_BYTES)
         return content.decode("utf-8")
     except OSError as error:

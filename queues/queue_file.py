@@ -14,6 +14,7 @@ from pathlib import Path
 import aiofiles
 
 from guardrails.environments import STANDARD, GateKind
+from guardrails.trusted import distrust
 from queues.collector import collector_paused
 from queues.json_text import BOM, Finder, Lines
 from queues.queue_parser import MAX_BYTES, Fault, FileFaultError, Parsed, decode, parse_text
@@ -76,7 +77,7 @@ async def load_queue(
     """Read a work queue file as `read_queue` does, without holding up the event loop."""
     try:
         async with aiofiles.open(path, "rb", opener=_open) as file:
-            _check(os.fstat(file.fileno()))
+            _check(os.fstat(file.fileno()), _folder_of(path))
             data = await file.read(MAX_BYTES + 1)
     except OSError as error:
         return _unreadable(path, project, _cannot_read(error))
@@ -138,7 +139,7 @@ def read_bytes(path: Path) -> bytes:
     """Read the bytes of a queue file; raises FileFaultError when it is none, or others may write it."""
     try:
         with open(_open(str(path), os.O_RDONLY), "rb") as file:
-            _check(os.fstat(file.fileno()))
+            _check(os.fstat(file.fileno()), _folder_of(path))
             return file.read(MAX_BYTES + 1)
     except OSError as error:
         raise _cannot_read(error) from error
@@ -149,16 +150,16 @@ def _open(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
-def _check(status: os.stat_result) -> None:
+def _folder_of(path: Path) -> os.stat_result:
+    return Path(os.path.realpath(path)).parent.stat()  # where a link leads to: there it could be replaced
+
+
+def _check(status: os.stat_result, folder: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise FileFaultError("file", "not a regular file", "a regular file")
-    if status.st_mode & stat.S_IWOTH:
-        mode = stat.filemode(status.st_mode)
-        raise FileFaultError(
-            "file",
-            f"mode {mode}, so that anybody may write it",
-            "a file that others cannot write (chmod o-w)",
-        )
+    doubt = distrust(status, folder, user=os.geteuid())
+    if doubt is not None:
+        raise FileFaultError("file", doubt.found, f"{doubt.allowed} ({doubt.remedy})")
     if status.st_size > MAX_BYTES:
         raise FileFaultError("file", f"{status.st_size:,} bytes", f"at most {MAX_BYTES:,}")
 

@@ -79,10 +79,14 @@ class _Script:
         self.comments: list[Comment] = []
         self.statements = 0
         self.analysed = 0
+        self.routines: dict[str, tuple[_Code, Token]] = {}
+        """Functions and procedures that the script makes, until it calls them: their statement and body."""
 
     def read(self) -> Reading:
         for piece in split(self.text, self.dialect, plain=HOLE not in self.text):
             self._note_comments(piece)
+            if self.routines:
+                self._called_in(piece)
             if piece.plain >= 0:
                 self._plain_piece(piece)
                 continue
@@ -127,7 +131,38 @@ class _Script:
         if piece.kind is PieceKind.META:
             yield from _client_command(code)
         else:
+            self._remember_routine(code)
             yield from understand(code)
+
+    def _remember_routine(self, code: _Code) -> None:
+        """Keep what a function or procedure would do: it does nothing until it is called."""
+        made = _ROUTINE.match(code.shown)
+        body = next((t for t in code.tokens if t.kind is Kind.STRING and t.text.startswith("$")), None)
+        if made is not None and body is not None:
+            self.routines[made[1].strip('"').lower()] = (code, body)
+
+    def _called_in(self, piece: Piece) -> None:
+        """Count what a routine does where the same script calls it."""
+        if piece.plain >= 0:
+            text = re.sub(r"'[^']*'", "''", self.text[piece.plain : piece.end])
+        else:
+            quoted = Kind.STRING
+            text = " ".join(t.text for t in piece.tokens if t.kind is not quoted or t.text.startswith("$"))
+        if not _CALLING.match(text):
+            return
+        for name in set(_CALLED.findall(text.lower())) & self.routines.keys():
+            code, body = self.routines.pop(name)
+            self.operations += _block(code, body)
+
+
+_ROUTINE = re.compile(
+    r"""CREATE\s+(?:OR\s+REPLACE\s+)?(?:FUNCTION|PROCEDURE)\s+(?:[\w"$]+\s*\.\s*)*("[^"]+"|[\w$]+)\s*\(""",
+    re.IGNORECASE,
+)
+_CALLED = re.compile(r"""([\w$]+)"?\s*\(""")
+_CALLING = re.compile(
+    r"\s*(?:SELECT|CALL|WITH|VALUES|DO|EXPLAIN|INSERT|UPDATE|DELETE|MERGE)\b", re.IGNORECASE
+)
 
 
 def understand(code: _Code) -> Iterator[Operation]:

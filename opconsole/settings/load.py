@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
+from guardrails.trusted import distrust
 from opconsole.settings.errors import SettingsError, SettingsFault, printable
 from opconsole.settings.explain import Origin, explain
 from opconsole.settings.files import read_checked
@@ -61,7 +62,7 @@ def read_settings_file(path: Path) -> str:
     """Read the file, which nobody but its owner and group may be able to change. Raises SettingsError."""
     name = printable(str(path), limit=500)
     try:
-        folder = path.absolute().parent.stat()
+        folder = Path(os.path.realpath(path)).parent.stat()
         content = read_checked(path, partial(_check_trust, folder, name), limit=MAX_SETTINGS_BYTES)
     except FileNotFoundError:
         raise _file_fault(name, "there are no settings here; run: opconsole init") from None
@@ -93,20 +94,10 @@ class _Values(PydanticBaseSettingsSource):
 def _check_trust(folder: os.stat_result, name: str, facts: os.stat_result) -> None:
     if not stat.S_ISREG(facts.st_mode):
         raise _file_fault(name, "the settings are not a file")
-    if facts.st_mode & stat.S_IWOTH:
-        raise _file_fault(
-            name,
-            "everybody may change the settings; run: chmod o-w on the file",
-            found=f"mode {stat.S_IMODE(facts.st_mode):03o}",
-            allowed="a file that others may not write",
-        )
-    if folder.st_mode & stat.S_IWOTH and not folder.st_mode & stat.S_ISVTX:
-        raise _file_fault(
-            name,
-            "everybody may replace the settings; run: chmod o-w on their folder",
-            found=f"folder with mode {stat.S_IMODE(folder.st_mode):03o}",
-            allowed="a folder that others may not write",
-        )
+    doubt = distrust(facts, folder, user=os.geteuid())
+    if doubt is not None:
+        message = f"the settings cannot be trusted; {doubt.remedy}"
+        raise _file_fault(name, message, found=doubt.found, allowed=doubt.allowed)
 
 
 def _toml(text: str, name: str) -> dict[str, object]:

@@ -25,6 +25,7 @@ from opconsole.settings.types import (
     Count,
     EnvironmentName,
     Flag,
+    GitRemote,
     Globs,
     Inside,
     KeyNames,
@@ -130,7 +131,7 @@ class Audit(Section):
 
     checkpoint_file: Place | None = None
     """File to which checkpoints are appended; on another machine's disk it proves most."""
-    checkpoint_git: Line | None = None
+    checkpoint_git: GitRemote | None = None
     """Git remote to which checkpoints are pushed, as a URL or a path; its branch only grows."""
     checkpoint_every: Positive = 1000
     """Entries after which the worker makes a checkpoint."""

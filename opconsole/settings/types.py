@@ -152,6 +152,15 @@ def _web_address(text: str) -> str:
     return text
 
 
+def _remote(text: str) -> str:
+    _plain_line(text)
+    if text.startswith("-") or "::" in text:
+        raise custom_error(
+            "this is no place of a git repository", allowed="for example git@git.example:audit.git, or a path"
+        )
+    return text
+
+
 def _host(text: str) -> str:
     if not _HOST.fullmatch(text):
         raise custom_error("this is no host name or address", allowed="for example 127.0.0.1 or db.internal")
@@ -221,6 +230,8 @@ Commands = Annotated[tuple[Argv, ...], BeforeValidator(_one_or_several)]
 Names = Annotated[tuple[Line, ...], AfterValidator(_distinct), BeforeValidator(_listed)]
 Globs = Annotated[tuple[Inside, ...], BeforeValidator(_listed)]
 WebAddress = Annotated[StrictStr, AfterValidator(_web_address)]
+GitRemote = Annotated[StrictStr, AfterValidator(_remote)]
+"""A git repository elsewhere, as a URL or a path; neither an option nor a program that git would start."""
 Host = Annotated[StrictStr, AfterValidator(_host)]
 Flag = StrictBool
 Count = Annotated[StrictInt, Field(ge=0, le=1_000_000)]

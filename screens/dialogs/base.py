@@ -8,10 +8,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from screens.desk import Waits
+from screens.dialogs.modal import Modal
 from screens.look import Role
 from screens.widgets.controls import PushButton
 from screens.widgets.text import put
@@ -27,7 +27,7 @@ SHORT = 30
 """Rows of a terminal below which a dialog saves room."""
 
 
-class Dialog(ModalScreen[Outcome]):
+class Dialog(Modal[Outcome]):
     """A dialog: a title, a body that scrolls, fields, one line that says what is missing, and buttons.
 
     Dismissing it with None means that nothing was decided.

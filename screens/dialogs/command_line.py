@@ -11,11 +11,11 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from screens.actions import Action, Keymap, Scope, key_label
+from screens.dialogs.modal import Modal
 from screens.look import Role
 from screens.words import content
 
@@ -33,7 +33,7 @@ class Sentence:
 Said = Action | Sentence
 
 
-class CommandLine(ModalScreen[Said]):
+class CommandLine(Modal[Said]):
     """Gives the action whose name was typed or chosen, or a sentence, or None."""
 
     DEFAULT_CSS = """

@@ -10,10 +10,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from screens.actions import PLACES, Keymap, Scope, actions, key_label
+from screens.dialogs.modal import Modal
 from screens.look import Role
 from screens.widgets.scroll_pane import ScrollPane
 from screens.words import content, lines
@@ -48,7 +48,7 @@ class HelpText(ScrollPane):
         return lines(help_lines(self.wanted, place=self.place, keys=self.keys))
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(Modal[None]):
     """Shows every key."""
 
     DEFAULT_CSS = """

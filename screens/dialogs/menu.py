@@ -10,17 +10,17 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from screens.actions import Action, Keymap, key_label
+from screens.dialogs.modal import Modal
 from screens.look import Role
 from screens.widgets.controls import POINTER
 from screens.words import content
 
 
-class ActionsMenu(ModalScreen[str]):
+class ActionsMenu(Modal[str]):
     """Lists actions; gives the chosen one's name, or None."""
 
     DEFAULT_CSS = """

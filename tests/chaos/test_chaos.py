@@ -40,7 +40,7 @@ async def test_hosts_that_die_one_after_the_other_at_commits_break_nothing(lab: 
 
 
 @pytest.mark.parametrize("seed", [20261, 20262, 20263])
-async def test_hosts_that_die_at_any_moment_break_nothing(lab: Lab, seed: int):
+async def test_33_hosts_that_die_at_any_moment_break_nothing(lab: Lab, seed: int):
     choice = random.Random(seed)
     deaths = [Death(after=choice.uniform(0.02, 0.9)) for _ in range(5)]
     told = await lab.play(choice.choice([QUICK, GUARDED]), deaths, seed=seed, aftermath=seed == 20261)
@@ -78,7 +78,7 @@ os.execv(sys.executable, [sys.executable, "-m", "opconsole", *sys.argv[1:]])
 """
 
 
-async def test_a_terminal_that_goes_away_ends_nothing_that_it_started(lab: Lab):
+async def test_33_a_terminal_that_goes_away_ends_nothing_that_it_started(lab: Lab):
     with lab.stage(QUICK) as stage:
         stage.workspace.hold.touch()
         ours, theirs = pty.openpty()

@@ -368,7 +368,7 @@ async def test_nothing_is_pruned_while_another_workspace_holds_the_target(
 # -- who holds the target --------------------------------------------------------------------------------
 
 
-async def test_two_clones_of_a_workspace_exclude_each_other(
+async def test_32_two_clones_of_a_workspace_exclude_each_other(
     target_at: MakeTarget, release_of: MakeRelease, context: Subprocesses, tmp_path: Path
 ) -> None:
     ours, theirs = target_at(), target_at(replace(OURS, holder=Holder("journal-b", "run-9", 99)))

@@ -445,3 +445,20 @@ def test_what_changes_something_has_no_key_of_its_own() -> None:
 def test_every_state_has_a_glyph_and_a_word() -> None:
     assert {state.value for state in RunState} <= set(TASK_MARKS)
     assert all(mark.glyph and mark.word for mark in (*TASK_MARKS.values(), *STEP_MARKS.values()))
+
+
+async def test_a_menu_that_is_left_twice_at_once_is_left_once(
+    console: Any, make_app: Any, until: Any
+) -> None:
+    async with make_app(console).run_test(size=(120, 40)) as pilot:
+        screen = pilot.app.operations
+        await until(pilot, lambda: screen.situation().run)
+        await pilot.press("a")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ActionsMenu))
+        menu = pilot.app.screen
+        menu.dismiss(None)
+        menu.dismiss(None)  # a second key that was typed before it had closed
+        await pilot.pause()
+        assert pilot.app.screen is screen
+        await pilot.press("j")
+        assert pilot.app.is_running

@@ -158,6 +158,7 @@ def harmless() -> Callable[[bytes], None]:
     """Judge bytes that reached a terminal: nothing may be among them that only data would send."""
 
     def judge(data: bytes) -> None:
+        data = re.sub(rb"\x1b\]22;[a-z-]*\x07", b"", data)  # Textual's own: the shape of the mouse pointer
         for what, pattern in _NEVER.items():
             found = re.search(pattern, data)
             assert found is None, f"{what}: {data[max(0, found.start() - 60) : found.end() + 60]!r}"

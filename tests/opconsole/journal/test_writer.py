@@ -376,7 +376,7 @@ print([row.event for row in JournalReader(engine).events_after(0)], ended, integ
 """
 
 
-def test_a_disk_full_in_the_middle_of_a_journal_write_still_records_an_outcome(
+def test_31_a_disk_full_in_the_middle_of_a_journal_write_still_records_an_outcome(
     python: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
     room = tmp_path / "small disk"

@@ -341,7 +341,7 @@ async def test_no_effect_starts_when_the_journal_is_full(project, deploy, fill_j
 @pytest.mark.parametrize(
     ("step", "state", "serves"), [("place", "failed", "1.0.0-1"), ("restart", "interrupted", "1.1.0-1")]
 )
-async def test_a_disk_that_fills_up_in_the_middle_lets_no_further_effect_begin(  # noqa: PLR0917 - fixtures
+async def test_31_a_disk_that_fills_up_in_the_middle_lets_no_further_effect_begin(  # noqa: PLR0917 - fixtures
     project, deploy, monkeypatch, step, state, serves
 ):
     project.queue(deploy("ONE", "development"))

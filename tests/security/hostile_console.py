@@ -1,0 +1,71 @@
+"""Opens the console on samples in which every text is hostile: what a test runs in a real terminal.
+
+python hostile_console.py FOLDER
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass, replace
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+HOSTILE = (
+    "\x1b]52;c;WEFUVEFDSw==\x07[/bold][@click=app.quit]x[/]\x1b]0;XTITLE\x07\x1b]8;;file:///XLINK\x1b\\l\x1b]8;;\x1b\\"
+    "\x9b31m\x9d52;c;WEMx\x9c\u202e\u2066\u200b\U000e0041\x1bP1$rXDCS\x1b\\\x1b_XAPC\x1b\\\x00\rover\x08\x08\n"
+    "second \x1b[2J\x1b[6n\x1b[21t\x1b"
+)
+"""One of everything that a terminal, a clipboard or a parser of markup could be steered with."""
+
+KEPT = frozenset({"run", "id", "state", "kind", "key", "digest", "log", "file"})
+"""Fields that say which record it is, or where its file lies."""
+
+
+def hostile(value: Any, name: str = "") -> Any:
+    """Give a value with every text in it replaced, except the names that hold records together."""
+    if (name in KEPT and isinstance(value, str)) or isinstance(value, Enum | Path | datetime):
+        return value
+    if isinstance(value, str):
+        return HOSTILE
+    if isinstance(value, Mapping):
+        return {key: hostile(inner, str(key)) for key, inner in value.items()}
+    if isinstance(value, tuple | list):
+        return type(value)(hostile(inner, name) for inner in value)
+    if is_dataclass(value) and not isinstance(value, type):
+        given = {one.name: hostile(getattr(value, one.name), one.name) for one in fields(value) if one.init}
+        return replace(value, **given)
+    return value
+
+
+def main(folder: Path) -> None:
+    """Show the samples of the screens' own tests, made hostile, until a key ends it."""
+    path = Path(__file__).parents[1] / "screens" / "conftest.py"
+    spec = importlib.util.spec_from_file_location("samples_of_screens", path)
+    if spec is None or spec.loader is None:
+        raise ImportError(str(path))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module.__name__] = module
+    spec.loader.exec_module(module)
+    samples = module.Samples(folder)
+    console = module.console.__wrapped__(samples)
+    for run in console.runs.values():
+        samples.log(run, [f"{stream} {HOSTILE}".replace("\n", "|") for stream in "one" * 4])
+    for one in fields(console):
+        value = getattr(console, one.name)
+        if one.name == "runs":
+            console.runs = {key: hostile(run) for key, run in value.items()}
+        elif one.name not in ("folder", "asked", "answer", "fault", "read_only"):
+            setattr(console, one.name, hostile(value, one.name))
+    console.answer = replace(console.answer, text=HOSTILE)
+    console.sources = dict.fromkeys([*console.sources, HOSTILE], HOSTILE)
+    from opconsole.app import OpconsoleApp  # noqa: PLC0415 (after its samples)
+
+    OpconsoleApp(console).run()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
