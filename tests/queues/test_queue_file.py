@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from guardrails.environments import GateKind
@@ -396,6 +396,7 @@ names = st.sampled_from(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no fault of it
 @given(
     st.lists(st.dictionaries(names, anything, max_size=6).map(lambda entry: {**DEPLOY, **entry}) | anything)
 )

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from opconsole.settings import SettingsError
@@ -409,7 +409,7 @@ def taken(read: Callable[[str], object], text: str) -> str:
 LETTERS = st.text(alphabet="0123456789abcrv.+-_!~/\\ \n;$'\"\u202e\u0661é", max_size=20)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(LETTERS)
 def test_whatever_is_taken_for_a_version_is_safe_as_tag_folder_and_argument(text: str) -> None:
     for version in filter(None, (taken(check_version, text), taken(read_version, text))):
@@ -419,7 +419,7 @@ def test_whatever_is_taken_for_a_version_is_safe_as_tag_folder_and_argument(text
         assert ".." not in version
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.recursive(
         st.none() | st.booleans() | st.floats() | st.text(max_size=9),
