@@ -112,7 +112,8 @@ class Workspace:
 
     def rules(self, project: str, environment: str) -> Approvals:
         """Give the rules of deciding there: the environment's, else the project's, else the workspace's."""
-        name = resolve_environment(environment, self.environments(project))
+        places = self.environments(project)
+        name = environment if environment == AWS else resolve_environment(environment, places)
         return rules_of(self.settings, project, name)
 
     def approvers(self, project: str, environment: str) -> tuple[str, ...]:

@@ -255,6 +255,7 @@ class Aws:
         """Ask, and say what went wrong in words of ours; the credentials are in none of them."""
         try:
             from botocore.exceptions import BotoCoreError, ClientError
+            from botocore.parsers import ResponseParserError
         except ImportError as error:
             raise AwsError(
                 "boto3 is not installed; install opconsole with its extra: pip install 'opconsole[aws]'"
@@ -266,7 +267,7 @@ class Aws:
             code = str(told.get("Code", ""))
             hint = _HINTS.get(code, "")
             raise AwsError(f"{service} refused ({code}): {told.get('Message', '')}{hint}", code) from error
-        except BotoCoreError as error:
+        except (BotoCoreError, ResponseParserError) as error:
             text = " ".join(str(error).split())
             raise AwsError(
                 f"AWS could not be asked: {text}; check the network, and the credentials with "

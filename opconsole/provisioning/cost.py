@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
+from guardrails.approving import Needed, needed_for_cost
 from opconsole.provisioning.resources import (
     BucketProperties,
     DatabaseProperties,
@@ -23,8 +24,6 @@ HOURS = 730
 """Hours of a month, as AWS counts them."""
 REVIEWED = Decimal(1)
 """US dollars a month from which on a cost is reviewed (policy: $1)."""
-SENIOR = Decimal(500)
-"""US dollars a month from which on a second, senior approver is needed (policy: $500)."""
 TOLERANCE = Decimal("0.20")
 """A difference between estimate and business case beyond this share is a finding (20 %)."""
 HOME = "us-east-1"
@@ -82,11 +81,6 @@ class CostEstimate:
         """US dollars a month, rounded to cents."""
         return _cents(sum((line.monthly for line in self.lines), Decimal(0)))
 
-    @property
-    def wants_senior(self) -> bool:
-        """Whether a second, senior approver is needed; where the cost is not known, one is."""
-        return bool(self.unknown) or self.monthly >= SENIOR
-
     def to_json(self) -> dict[str, object]:
         """Give what the plan says of it: text for amounts, for a digest must not depend on floats."""
         return {
@@ -98,9 +92,13 @@ class CostEstimate:
         }
 
 
-def senior_needed(estimate: CostEstimate, claimed: Decimal | None) -> bool:
-    """Say whether a second, senior approver is needed: by the estimate or by the case, whichever is more."""
-    return estimate.wants_senior or (claimed is not None and claimed >= SENIOR)
+def needed(estimate: CostEstimate, claimed: Decimal | None, senior_over: float) -> Needed:
+    """Say how many must approve: by the estimate or by the case, whichever is more.
+
+    Where the estimate is only a part, the cost counts as not known.
+    """
+    cost = max(estimate.monthly, claimed or Decimal(0))
+    return needed_for_cost(None if estimate.unknown else float(cost), senior_over)
 
 
 def estimate(resource: Resource, *, region: str, table: PriceTable) -> CostEstimate:

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from guardrails.findings import Finding, Verdict
 from opconsole.attempt import Attempt
+from opconsole.basis import policy_of
 from opconsole.journal.records import Phase
 from opconsole.plans import Plan, entry_digest, seal
 from opconsole.preflight import GuardrailsBlockError
 from opconsole.provisioning.aws import Aws, AwsAccess, AwsError, ChangeSet
-from opconsole.provisioning.cost import senior_needed
 from opconsole.provisioning.lint import LINT_LIMIT, LintError, lint_argv, read_hits
 from opconsole.provisioning.record import RecordError, check_repository
 from opconsole.provisioning.request import ProvisioningRequest, RequestError, aws_of, repository_of, work_out
@@ -241,7 +241,10 @@ class ProvisioningPreflight:
                     for one in request.findings
                 ],
                 "steps": [{"name": step.name, "kind": step.kind.value, "argv": None} for step in effects],
-                "policy": {"gate": attempt.gate.kind.value, "approval": attempt.gate.approval.value},
+                "policy": policy_of(
+                    attempt.host, run.project, run.environment, asks=attempt.task.requires_approval
+                ),
+                "needs": {"approvals": request.needed.approvals, "seniors": request.needed.seniors},
                 "approvers": list(workspace.approvers(run.project, run.environment)),
                 "named_approvers": list(attempt.task.approvers),
             }
@@ -250,8 +253,7 @@ class ProvisioningPreflight:
     @property
     def senior(self) -> bool:
         """Whether the cost wants a second, senior approver."""
-        request = self._asked()
-        return senior_needed(request.cost, request.case.monthly_usd)
+        return self._asked().needed.seniors > 0
 
     def _asked(self) -> ProvisioningRequest:
         if self._request is None:

@@ -10,12 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from guardrails.approving import Needed
 from guardrails.findings import Finding
 from opconsole.provisioning.case import BusinessCase, CaseError, read_case
-from opconsole.provisioning.cost import CostEstimate, PriceTable, PriceTableError, estimate
+from opconsole.provisioning.cost import CostEstimate, PriceTable, PriceTableError, estimate, needed
 from opconsole.provisioning.resources import Resource, ResourceError, read_resource
 from opconsole.provisioning.review import cost_findings, incomplete, unfit, wide_permissions
 from opconsole.provisioning.template import template_of, template_text
+from opconsole.runs import environment_of
 from opconsole.settings.aws import AwsSection
 from opconsole.workspace import Workspace
 from queues.tasks import Task
@@ -36,6 +38,8 @@ class ProvisioningRequest:
     resource: Resource
     case: BusinessCase
     cost: CostEstimate
+    needed: Needed
+    """How many must approve a cost like that."""
     template: str
     """As it is sent."""
     findings: tuple[Finding, ...]
@@ -78,9 +82,11 @@ def work_out(workspace: Workspace, task: Task) -> ProvisioningRequest:
     if findings or resource is None:
         raise RequestError(tuple(findings))
     cost = estimate(resource, region=aws.region, table=table)
-    review = [*cost_findings(place, case, cost), *wide_permissions(place, resource)]
+    rules = workspace.rules(task.project, environment_of(task))
+    people = needed(cost, case.monthly_usd, rules.senior_over)
+    review = [*cost_findings(place, case, cost, people), *wide_permissions(place, resource)]
     template = template_text(template_of(resource, project=task.project, task=task.id))
-    return ProvisioningRequest(resource, case, cost, template, tuple(review))
+    return ProvisioningRequest(resource, case, cost, people, template, tuple(review))
 
 
 def aws_of(workspace: Workspace, project: str) -> AwsSection:

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
+from guardrails.approving import Needed
 from guardrails.findings import FileReport, Finding, Report, Severity, Verdict
 from opconsole.provisioning.case import ASKED, BusinessCase
-from opconsole.provisioning.cost import REVIEWED, TOLERANCE, CostEstimate, difference, senior_needed
+from opconsole.provisioning.cost import REVIEWED, TOLERANCE, CostEstimate, difference
 from opconsole.provisioning.lint import LintHit
 from opconsole.provisioning.resources import PolicyProperties, Resource
 
@@ -40,8 +41,11 @@ def unfit(place: str, faults: Sequence[str]) -> list[Finding]:
     ]
 
 
-def cost_findings(place: str, case: BusinessCase, cost: CostEstimate) -> list[Finding]:
-    """Compare the estimate with the business case's own figure, and tell what the policy says of its size."""
+def cost_findings(place: str, case: BusinessCase, cost: CostEstimate, needed: Needed) -> list[Finding]:
+    """Compare the estimate with the business case's own figure, and tell what the policy says of its size.
+
+    *needed* is how many must approve a cost of that size.
+    """
     found = []
     for name in cost.unknown:
         text = f"the table of prices ({cost.as_of}) has no price for {name}, so the estimate is only a part"
@@ -58,8 +62,9 @@ def cost_findings(place: str, case: BusinessCase, cost: CostEstimate) -> list[Fi
         found.append(
             _finding("cost-differs", Verdict.WARN, place, text, "mend the figure, or the resource's size")
         )
-    if senior_needed(cost, case.monthly_usd):
-        text = "this needs a second, senior approver: $500 a month and more, or a cost that is not known"
+    if needed.seniors:
+        size = "a cost that is not known" if cost.unknown else f"${max(cost.monthly, claimed)} a month"
+        text = f"{size} takes a second, senior approver"
         found.append(_finding("cost-senior", Verdict.WARN, place, text, "a senior approver approves as well"))
     elif max(cost.monthly, claimed) >= REVIEWED:
         text = f"${max(cost.monthly, claimed)} a month is to be reviewed by whoever approves"

@@ -417,14 +417,17 @@ def _look_alikes(projects: Mapping[str, Project]) -> list[Wrong]:
 
 
 def rules_of(settings: Settings, project: str, environment: str) -> Approvals:
-    """Give the rules of deciding in an environment: its own, else its project's, else the workspace's."""
+    """Give the rules of deciding in an environment: its own, else its project's, else the workspace's.
+
+    A place that is none of the project's environments has its project's rules.
+    """
     one = settings.projects[project]
-    own = one.environments[environment]
-    layers = (one.approvals, own.approvals)
+    own = one.environments.get(environment)
+    layers = (one.approvals, own.approvals) if own else (one.approvals,)
     merged = {name: value for layer in layers for name, value in layer if value is not None}
-    if own.approvers:
+    if own and own.approvers:
         merged["approvers"] = own.approvers
-    if own.expires_after is not None:
+    if own and own.expires_after is not None:
         merged["expires_after"] = own.expires_after
     return settings.approvals.model_copy(update=merged)
 

@@ -1,7 +1,8 @@
 """Completes moto, the stand-in for AWS: what its CloudFormation leaves out of buckets is put in here.
 
-moto makes a bucket of a template without its versioning and public access block, knows no bucket policy, and
-forgets template and outputs of a stack that a change set makes.
+moto makes a bucket of a template without its versioning and public access block, knows no bucket policy, takes
+no parameter group of the same template, leaves a database unprotected, and forgets template and outputs of a
+stack that a change set makes.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 
 from moto.cloudformation.models import ChangeSet
 from moto.core.common_models import CloudFormationModel
+from moto.rds.models import DBInstance
 from moto.s3.models import FakeBucket, s3_backends
 
 
@@ -58,6 +60,22 @@ def _create(
     return bucket
 
 
+_made_database = DBInstance.create_from_cloudformation_json
+
+
+def _create_database(
+    resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **more: Any
+) -> Any:
+    properties = cloudformation_json["Properties"]
+    group = properties["DBParameterGroupName"]
+    properties = {**properties, "DBParameterGroupName": getattr(group, "name", group)}
+    database = _made_database(
+        resource_name, {**cloudformation_json, "Properties": properties}, account_id, region_name, **more
+    )
+    database.deletion_protection = properties["DeletionProtection"]
+    return database
+
+
 _applied = ChangeSet.apply
 
 
@@ -72,3 +90,4 @@ def complete() -> None:
     """Put it in; harmless when done twice."""
     FakeBucket.create_from_cloudformation_json = staticmethod(_create)
     ChangeSet.apply = _apply  # type: ignore[method-assign]
+    DBInstance.create_from_cloudformation_json = staticmethod(_create_database)

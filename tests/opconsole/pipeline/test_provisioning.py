@@ -198,8 +198,9 @@ async def test_an_entry_that_is_edited_after_the_approval_was_asked_for_is_asked
         assert driver.approval(TASK).plan["provisioning"]["stack"] == "opconsole-other-name"
 
 
-async def test_a_costly_database_wants_a_second_senior_approver(project: Any, cloud: Cloud) -> None:
-    del cloud
+async def test_a_costly_database_takes_two_people_one_of_them_senior(project: Any, cloud: Cloud) -> None:
+    project.policy += '[approvals]\napprovers = ["ana", "ben", "eve"]\nseniors = ["eve"]\n'
+    project.settings()
     properties = {"instance_class": "db.r6g.2xlarge", "multi_az": True, "storage_gb": 500}
     case = {**CASE, "cost_estimate": "$1,300 per month"}
     resource = {"type": "rds_instance", "name": "main-db", "properties": properties}
@@ -211,6 +212,19 @@ async def test_a_costly_database_wants_a_second_senior_approver(project: Any, cl
         assert approval.tier == 3
         assert "its cost wants a second, senior approver" in approval.why
         assert approval.plan["provisioning"]["cost"]["monthly_usd"] == "1427.94"
+        assert approval.plan["needs"] == {"approvals": 2, "seniors": 1}
+        first = await approve(driver, by="ana")
+        assert "still needs" in first.text
+        second = await approve(driver, by="ben")
+        assert "a senior approver: eve" in second.text
+        assert cloud.stacks() == ["opconsole-main-db"]
+        assert driver.state(TASK) == "waiting"
+        assert (await approve(driver, by="eve")).granted
+        assert driver.state(TASK) == "succeeded", driver.run(TASK).reason
+    [database] = cloud.of("rds").describe_db_instances()["DBInstances"]
+    assert (database["StorageEncrypted"], database["DeletionProtection"]) == (True, True)
+    record = json.loads((project.root / "infrastructure/app/main-db/record.json").read_text())
+    assert record["decisions"][0]["by"] == "ana, ben, eve"
 
 
 class DiedError(BaseException):

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from guardrails.approving import Needed
 from opconsole.provisioning.case import CaseError, monthly_usd, read_case
-from opconsole.provisioning.cost import PriceTable, PriceTableError, difference, estimate, senior_needed
+from opconsole.provisioning.cost import PriceTable, PriceTableError, difference, estimate, needed
 from opconsole.provisioning.lint import LintError, lint_argv, read_hits
 from opconsole.provisioning.resources import Resource, ResourceError, ResourceType, read_resource
 from opconsole.provisioning.review import cost_findings, harmful_changes, wide_permissions
@@ -212,14 +213,14 @@ def test_the_guides_bucket_costs_about_what_its_case_says():
     assert bucket.properties.model_dump()["storage_gb"] == 1024
     assert abs(difference(cost, case.monthly_usd)) <= Decimal("0.20")
     assert cost.assumptions
-    assert [one.rule for one in cost_findings("q", case, cost)] == ["cost-reviewed"]
+    assert [one.rule for one in cost_findings("q", case, cost, Needed())] == ["cost-reviewed"]
 
 
 def test_a_difference_of_more_than_a_fifth_is_a_finding_either_way():
     bucket = read_resource({"type": "s3_bucket", "name": "photos"}, project="app")
     cost = estimate(bucket, region="us-east-1", table=PriceTable.load())
     for claimed, word in (("$5/month", "more"), ("$300/month", "less")):
-        found = cost_findings("q", read_case({"cost_estimate": claimed}), cost)
+        found = cost_findings("q", read_case({"cost_estimate": claimed}), cost, Needed())
         [differs] = [one for one in found if one.rule == "cost-differs"]
         assert word in differs.message
 
@@ -229,13 +230,14 @@ def test_what_is_costly_or_of_unknown_cost_wants_a_senior_approver():
     small = read_resource({"type": "rds_instance", "name": "small"}, project="app")
     huge = {"type": "rds_instance", "name": "odd", "properties": {"instance_class": "db.x9.huge"}}
     odd = read_resource(huge, project="app")
-    assert not senior_needed(estimate(small, region="us-east-1", table=table), Decimal(20))
-    assert senior_needed(estimate(small, region="us-east-1", table=table), Decimal(500))
+    assert needed(estimate(small, region="us-east-1", table=table), Decimal(20), 500).seniors == 0
+    assert needed(estimate(small, region="us-east-1", table=table), Decimal(500), 500).seniors == 1
     unknown = estimate(odd, region="us-east-1", table=table)
     assert unknown.unknown == ("db.x9.huge",)
-    assert senior_needed(unknown, Decimal(20))
+    people = needed(unknown, Decimal(20), 500)
+    assert people.seniors == 1
     assert {"cost-unknown", "cost-senior"} <= {
-        one.rule for one in cost_findings("q", read_case(None), unknown)
+        one.rule for one in cost_findings("q", read_case(None), unknown, people)
     }
 
 
