@@ -1,8 +1,8 @@
 """Completes moto, the stand-in for AWS: what its CloudFormation leaves out of buckets is put in here.
 
 moto makes a bucket of a template without its versioning and public access block, knows no bucket policy, and
-takes no parameter group of the same template; it leaves a database unprotected, and forgets template and outputs
-of a stack that a change set makes.
+takes no parameter group of the same template; it leaves a database unprotected, and forgets template
+and outputs of a stack that a change set makes.
 """
 
 from __future__ import annotations
