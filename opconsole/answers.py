@@ -12,6 +12,7 @@ from opconsole.host import Host
 from opconsole.journal import ops
 from opconsole.journal.records import PolicyRow, RequestRow, Run
 from opconsole.journal.writer import AuditOp, Op
+from opconsole.telling import report_of_entering
 from queues.states import RunState
 
 
@@ -129,6 +130,7 @@ def leave(host: Host, run: Run, state: RunState, reason: str, **fields: object) 
         event_of(host, run, "run", state=state.value, reason=reason),
         ops.send("echo", run.project, echo_payload(run, state, reason, stamp(now)), now),
     ]
+    writes += report_of_entering(host, run, state)
     writes += held_on(run, state)
     if state.final:
         writes.append(ops.skip_pending(run.id, now))

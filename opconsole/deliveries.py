@@ -1,4 +1,4 @@
-"""Deliveries into files: queue echoes, new entries of queues, and deployments.json.
+"""Deliveries into files: queue echoes, new entries of queues, deployments.json, and reports.
 
 Delivering something twice changes nothing, so a crash between a delivery and its record harms nothing.
 """
@@ -14,6 +14,10 @@ from pathlib import Path
 from opconsole.host import Host
 from opconsole.journal.records import OutboxRow
 from opconsole.outbox import Delivery, Sent
+from opconsole.reading import Reading
+from opconsole.run_report import TAIL, make_report, markdown, report_name
+from opconsole.view_making import is_unverified
+from opconsole.withholding import masked, secrets_of
 from queues.echo import DuplicateTaskError, EchoUpdate, append_tasks, write_echo
 from queues.rewrite import QueueWriteError
 
@@ -97,7 +101,43 @@ class DeploymentLog:
         return Sent(frozenset(row.seq for row in rows))
 
 
-FILES: Mapping[str, Delivery] = {"echo": Echo(), "append": Append(), "deployments": DeploymentLog()}
+class ReportFile:
+    """Writes a run's report into the workspace, as the journal tells it now; again is the same file."""
+
+    longest_wait = LONGEST_WAIT
+
+    def lane(self, row: OutboxRow) -> str:
+        """All reports one after the other: they share a folder."""
+        return "reports"
+
+    def send(self, host: Host, rows: Sequence[OutboxRow]) -> Sent:
+        """Write each run's report once."""
+        folder = host.workspace.root / host.workspace.settings.workspace.reports
+        reading = Reading(host.workspace, host.place, host.reader)
+        for run_id in {str(row.payload.get("run")): None for row in rows}:
+            view = reading.run(run_id)
+            if view is None:
+                continue
+            run = view.run
+            serving = host.reader.current_release(run.project, run.environment)
+            report = make_report(
+                view, serving, view.last_lines(TAIL), unverified=is_unverified(host.workspace, run)
+            )
+            secrets = secrets_of(host.workspace, host.environ, run.project, run.environment)
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                _replace(folder / report_name(run), masked(markdown(report), secrets))
+            except OSError as fault:
+                return Sent(frozenset(), f"report of {run.project} could not be written: {fault}")
+        return Sent(frozenset(row.seq for row in rows))
+
+
+FILES: Mapping[str, Delivery] = {
+    "echo": Echo(),
+    "append": Append(),
+    "deployments": DeploymentLog(),
+    "report": ReportFile(),
+}
 """What leaves for files, by kind."""
 
 
@@ -112,11 +152,15 @@ def append_deployments(path: Path, entries: Sequence[Mapping[str, object]]) -> N
     if not fresh:
         return
     known.extend(fresh)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".deployments-")
+    _replace(path, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a whole file in one moment, with the mode that it had."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:60]}-")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(document, file, indent=2, ensure_ascii=False)
-            file.write("\n")
+            file.write(text)
             file.flush()
             os.fsync(file.fileno())
         mode = path.stat().st_mode & 0o777 if path.exists() else 0o644

@@ -12,11 +12,11 @@ from datetime import timedelta
 from guardrails.sanitise import sanitise
 from opconsole.host import Host
 from opconsole.journal.records import OutboxRow
-from opconsole.masks import masked_forms
 from opconsole.notices import Notice, body_of, quiet_for, title_of
 from opconsole.outbox import Delivery, Sent
 from opconsole.settings.notifications import Channel, Priority
-from opconsole.settings.secrets import SecretError, SecretRef, resolve, resolve_all
+from opconsole.settings.secrets import SecretError, SecretRef, resolve
+from opconsole.withholding import masked, secrets_of
 from opconsole.workspace import Workspace
 
 LONGEST_WAIT = 900.0
@@ -30,8 +30,6 @@ LOOK_AGAIN = 600.0
 
 TIMEOUT = 20.0
 """Seconds that one channel may take."""
-
-MASK = "***"
 
 
 class Notify:
@@ -62,7 +60,7 @@ class Notify:
             if quiet > 0:
                 wait = min(quiet, LOOK_AGAIN)
                 continue
-            secrets = _secrets_of(host.workspace, host.environ, notice)
+            secrets = secrets_of(host.workspace, host.environ, notice.project, notice.environment)
             body = masked(body_of(notice, settings.templates), secrets)
             error = send(host.workspace, channel, (title_of(notice), body), notice.priority, host.environ)
             if error is not None:
@@ -116,35 +114,6 @@ def send(
         return None
     told = sanitise(masked(said, (url,)), single_line=True, limit=300).strip()
     return told or "it did not take the message"
-
-
-def masked(text: str, secrets: Sequence[str]) -> str:
-    """Take every spelling of the secrets out of a text, the longest first."""
-    for form in sorted(masked_forms(secrets), key=len, reverse=True):
-        text = text.replace(form, MASK)
-    return text
-
-
-def _secrets_of(workspace: Workspace, environ: Mapping[str, str], notice: Notice) -> tuple[str, ...]:
-    """Give the secrets that a run's programs knew, as far as they can be found now."""
-    project = workspace.settings.projects.get(notice.project)
-    if project is None:
-        return ()
-    values = dict(project.variables)
-    environment = project.environments.get(notice.environment)
-    if environment is not None:
-        values.update(environment.variables)
-        values.update(getattr(environment.target, "variables", {}))
-        if environment.database is not None:
-            values["\0database"] = environment.database.url
-    found: list[str] = []
-    for name, value in values.items():
-        try:
-            one = resolve_all({name: value}, environ=environ, workspace=workspace.root)
-        except SecretError:
-            continue  # what cannot be found was not printed by a program that had it
-        found += [secret.reveal() for secret in one.secrets]
-    return tuple(found)
 
 
 CHANNELS: Mapping[str, Delivery] = {"notify": Notify()}

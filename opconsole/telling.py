@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from guardrails.environments import GateKind
 from opconsole.host import Host
+from opconsole.journal import ops
 from opconsole.journal.records import Run
 from opconsole.journal.writer import Op
 from opconsole.notices import break_glass, notice_of, notice_ops
+from opconsole.run_report import TOLD
 from queues.states import RunState
 
 
@@ -14,7 +16,13 @@ def told_of_entering(host: Host, run: Run, state: RunState, reason: str) -> tupl
     """Give what tells people that a run has come to *state* by itself."""
     now = host.clock.now()
     notice = notice_of(run, state, reason, _gate(host, run), now)
-    return notice_ops(host.workspace.settings.notifications, notice, now)
+    notices = notice_ops(host.workspace.settings.notifications, notice, now)
+    return (*notices, *report_of_entering(host, run, state))
+
+
+def report_of_entering(host: Host, run: Run, state: RunState) -> tuple[Op, ...]:
+    """Give what has the run's report written into the workspace, where *state* is worth one."""
+    return (ops.send("report", run.project, {"run": run.id}, host.clock.now()),) if state in TOLD else ()
 
 
 def told_of_break_glass(host: Host, run: Run, by: str, reason: str) -> tuple[Op, ...]:

@@ -9,6 +9,7 @@ from typing import cast
 from guardrails.environments import GateKind
 from opconsole.journal.records import Run
 from opconsole.views import TaskView
+from opconsole.workspace import Workspace
 from queues.states import RunState
 from queues.tasks import Task
 
@@ -32,6 +33,13 @@ def state_word(run: Run) -> str:
 def unverified(run: Run, gate: GateKind | None) -> bool:
     """Say whether a production run succeeded and nobody has recorded its verification yet."""
     return run.state is RunState.SUCCEEDED and gate is GateKind.PRODUCTION and run.verified_at is None
+
+
+def is_unverified(workspace: Workspace, run: Run) -> bool:
+    """Say whether a production run waits for its verification; environments that are gone have no gate."""
+    project = workspace.settings.projects.get(run.project)
+    environment = project.environments.get(run.environment) if project else None
+    return unverified(run, environment.gate if environment else None)
 
 
 def run_reason(task: Task, run: Run) -> str:

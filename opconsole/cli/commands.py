@@ -356,15 +356,16 @@ def report(
         bool,
         typer.Option("--cascade", help="Of all tasks connected with it: what ran, what did not, and why."),
     ] = False,
+    form: Annotated[str, typer.Option("--format", metavar="text|markdown|json")] = "text",
 ) -> int:
-    """Tell the story of a run: its steps, decisions and findings."""
+    """Tell the story of a run: its plan, steps, decisions, findings, and where things stand."""
     if cascade:
         from opconsole.cli.cascade import show_cascade
 
         return show_cascade(_context(ctx), task)
     from opconsole.cli.report import show_report
 
-    return show_report(_context(ctx), task)
+    return show_report(_context(ctx), task, form)
 
 
 @queue.command("start")

@@ -17,8 +17,7 @@ from opconsole.probing import Probed, probe_all
 from opconsole.reading import Reading, open_reading
 from opconsole.seen import Health
 from opconsole.standing_rules import frozen_words
-from opconsole.task_views import unverified
-from opconsole.view_making import state_word
+from opconsole.view_making import is_unverified, state_word
 from opconsole.views import EnvironmentView, HeldView
 from opconsole.workspace import Workspace
 from queues.states import RunState
@@ -210,13 +209,6 @@ def show_history(context: CommandContext, project: str | None, environment: str 
     ]
     context.say(table(headings, rows, context.width))
     return ExitStatus.DONE
-
-
-def is_unverified(workspace: Workspace, run: Run) -> bool:
-    """Say whether a production run waits for its verification; environments that are gone have no gate."""
-    project = workspace.settings.projects.get(run.project)
-    environment = project.environments.get(run.environment) if project else None
-    return unverified(run, environment.gate if environment else None)
 
 
 def verification(run: Run | None, *, unverified: bool) -> str:

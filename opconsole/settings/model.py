@@ -99,6 +99,8 @@ class WorkspaceSection(Section):
     """Shown in the console's title. Default: the folder's name."""
     queues: Inside = "tasks"
     """Folder of the ``work_queue_<project>.json`` files, below the workspace."""
+    reports: Inside = "reports"
+    """Folder of the reports of runs that ended, as Markdown, below the workspace."""
     max_parallel: Positive = 4
     """Runs that may be at work at once in the whole workspace; waiting ones do not count."""
 

@@ -233,6 +233,17 @@ def test_a_report_tells_steps_decisions_and_findings(desk: Any) -> None:
     assert found["findings"]["files"][0]["path"] == "a.sql"
 
 
+def test_a_report_can_be_had_as_markdown_in_which_nothing_is_markup(desk: Any) -> None:
+    desk.run("DEPLOY-DEV", "development", RunState.FAILED, reason="<script> | *bold* [a](b)")
+    text = desk.give("report", "DEPLOY-DEV", "--format", "markdown").out
+    assert text.startswith("# Incident report: shop:DEPLOY-DEV, deploy 2.1.0 in development\n")
+    assert "\\<script\\> \\| \\*bold\\* \\[a\\](b)" in text
+    as_json = desk.give("report", "DEPLOY-DEV", "--format", "json")
+    assert as_json.document == desk.give("report", "DEPLOY-DEV", "--json").document
+    refused = desk.give("report", "DEPLOY-DEV", "--format", "pdf")
+    assert (refused.status, "allowed: text, markdown, json" in refused.err) == (2, True)
+
+
 def test_a_log_is_printed_as_lines_and_as_one_list(desk: Any) -> None:
     run = desk.run("DEPLOY-DEV", "development", RunState.SUCCEEDED)
     log = desk.place.runs / run.id / "log"

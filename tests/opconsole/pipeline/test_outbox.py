@@ -31,7 +31,7 @@ async def _put(driver, kind, payload, project="app"):
     await driver.host.journal.commit(ops.send(kind, project, payload, driver.clock.now()))
 
 
-@pytest.mark.parametrize("kind", list(FILES))
+@pytest.mark.parametrize("kind", list(MESSAGES))
 async def test_what_had_left_before_a_crash_changes_nothing_when_it_leaves_again(project, deploy, kind):
     project.queue(deploy("D", "development"))
     async with project.hosted() as driver:
