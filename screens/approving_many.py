@@ -9,6 +9,7 @@ from textual.content import Content
 from opconsole.console import Answer
 from opconsole.journal.records import RequestKind, Run
 from screens.desk import Desk, describe
+from screens.dialogs.approval import plan_changes
 from screens.dialogs.approve_many import ApproveManyDialog, Candidate, ManyApproved
 from screens.dialogs.simple import NoticeDialog
 from screens.look import Role
@@ -23,18 +24,27 @@ async def approve_many(desk: Desk, runs: Sequence[str]) -> None:
     if not candidates:
         desk.tell("Nothing of what was marked waits for approval any more.", wrong=True)
         return
+    altered = [
+        f"{one.run.run.task}: {text}" for one in candidates for text in plan_changes(one.approval, one.run)
+    ]
+    if altered:
+        await _refused(desk, altered)
+        return
     dialog = ApproveManyDialog(desk.waits, candidates, reload=desk.console.run)
     outcome = await desk.show(dialog)
     if outcome is None:
         return
     if outcome.changed:
-        text = lines([content("– ", line) for line in outcome.changed])
-        title = "Not any more what was shown: nothing was approved"
-        await desk.show(NoticeDialog(desk.waits, title, text))
+        await _refused(desk, outcome.changed)
         return
     rows = [row for one in candidates for row in await _approve(desk, one, outcome)]
     title = f"What became of {len(candidates)} approvals"
     await desk.show(NoticeDialog(desk.waits, title, lines(rows)))
+
+
+async def _refused(desk: Desk, why: Sequence[str]) -> None:
+    text = lines([content("– ", line) for line in why])
+    await desk.show(NoticeDialog(desk.waits, "Not any more what was shown: nothing was approved", text))
 
 
 async def _approve(desk: Desk, one: Candidate, outcome: ManyApproved) -> list[Content]:

@@ -20,6 +20,7 @@ class Scope(StrEnum):
     APPROVALS = "approvals"
     ENVIRONMENTS = "environments"
     MATRIX = "matrix"
+    FOUND = "the violations screen"
     TABLE = "any table"
     DEPENDENCIES = "dependencies"
     PIPELINE = "pipeline"

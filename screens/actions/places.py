@@ -68,6 +68,15 @@ PLACES: tuple[Place, ...] = (
         Scope.ENVIRONMENTS,
         (Scope.MATRIX,),
     ),
+    Place(
+        "violations",
+        "Violations",
+        "5",
+        "screens.violations",
+        "ViolationsScreen",
+        "What the guardrails found in the blocked runs of every project.",
+        Scope.FOUND,
+    ),
 )
 """In the order of their keys."""
 

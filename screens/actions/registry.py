@@ -12,6 +12,7 @@ from screens.actions.common import COMMON_ACTIONS
 from screens.actions.dependencies import DEPENDENCY_ACTIONS
 from screens.actions.environments import ENVIRONMENT_ACTIONS, MATRIX_ACTIONS
 from screens.actions.everywhere import EVERYWHERE_ACTIONS
+from screens.actions.found import FOUND_ACTIONS
 from screens.actions.log import LOG_ACTIONS
 from screens.actions.model import Action, Scope, Situation
 from screens.actions.panes import LIST_ACTIONS, OPERATIONS_ACTIONS, VIOLATION_ACTIONS
@@ -29,6 +30,7 @@ REGISTRY: tuple[Action, ...] = (
     *APPROVAL_ACTIONS,
     *ENVIRONMENT_ACTIONS,
     *MATRIX_ACTIONS,
+    *FOUND_ACTIONS,
     *LIST_ACTIONS,
     *EVERYWHERE_ACTIONS,
 )

@@ -24,6 +24,7 @@ TITLES = {
     Scope.APPROVALS: "On this screen",
     Scope.ENVIRONMENTS: "On this screen",
     Scope.MATRIX: "In the matrix",
+    Scope.FOUND: "On this screen",
     Scope.TABLE: "In any table",
     Scope.DEPENDENCIES: "In the dependencies",
     Scope.PIPELINE: "In the pipeline",

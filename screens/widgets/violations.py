@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import ClassVar
 
@@ -60,18 +60,22 @@ class ViolationsView(ScrollPane):
         """The finding that the keys are about."""
         return self._found[self._at] if self._found else None
 
-    def show_report(self, run: str | None, report: JsonMap | None) -> None:
-        """Show another run's report; None: guardrails have not looked yet."""
+    def show_report(self, run: str | None, report: JsonMap | None, *, at: int | None = None) -> None:
+        """Show another run's report; None: guardrails have not looked yet. *at* is the finding to select."""
         if run == self.run and report == self._report:
+            if at is not None:
+                self.select(at)
             return
         if run != self.run:
             self._code, self._checked, self._at = {}, {}, 0
             self.scroll_home(animate=False)
         self.run, self._report = run, report
         self._found = worst_first(findings_of(report))[:SHOWN]
-        self._at = min(self._at, max(0, len(self._found) - 1))
+        self._at = min(self._at if at is None else at, max(0, len(self._found) - 1))
         self.redraw()
         self._load()
+        if at is not None:
+            self.call_after_refresh(self._reveal)
 
     def draw(self, width: int) -> Content:
         """Give the text for a width in cells."""
@@ -158,8 +162,13 @@ class ViolationsView(ScrollPane):
         """Fetch the code of the selected finding, once."""
         one = self.selected
         if self.is_mounted and self.run is not None and one and (one.path, one.line) not in self._code:
-            work = self._load_code(self.run, one.path, one.line)
-            self.run_worker(work, group="code", exclusive=True, exit_on_error=False)
+            run, path, line = self.run, one.path, one.line
+
+            async def work() -> None:  # made only when it begins: another selection may cancel it before
+                await self._load_code(run, path, line)
+
+            load: Callable[[], Awaitable[None]] = work
+            self.run_worker(load, group="code", exclusive=True, exit_on_error=False)
 
     async def _load_code(self, run: str, path: str, line: int) -> None:
         code: Code

@@ -1,0 +1,277 @@
+"""The violations screen: what the guardrails found in the blocked runs of all projects, to be mended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical
+
+from opconsole.views import RunView, TaskView
+from queues.states import RunState
+from screens.actions import Scope, Situation, bindings
+from screens.base import ConsoleScreen
+from screens.desk import Desk, describe
+from screens.findings import ShownFinding, findings_of, rank, worst_first
+from screens.latest import Latest
+from screens.look import SEVERITY_MARKS, Mark, Role
+from screens.widgets.heading import Heading
+from screens.widgets.key_bar import KeyBar
+from screens.widgets.list_pane import ListPane
+from screens.widgets.violations import SHOWN, VERDICTS, ViolationsView
+from screens.widgets.virtual_table import Cell, Column, VirtualTable
+from screens.words import content, lines
+
+WIDE = 110
+"""Columns of a terminal from which on the code is shown beside the list."""
+RUNS = 200
+"""Blocked runs that are read at most, the latest ones; the command line has them all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A finding of a blocked run."""
+
+    task: TaskView
+    run: str
+    finding: ShownFinding
+    number: int
+    """Its place in the run's report, the worst first."""
+
+    @property
+    def key(self) -> str:
+        """The run and the place."""
+        return f"{self.run} {self.number}"
+
+
+class ViolationsScreen(ConsoleScreen):
+    """All findings of the blocked runs; the selected one is shown with its code; the keys are about it."""
+
+    PLACE = "violations"
+    DEFAULT_CSS = """
+    ViolationsScreen {
+        & #panes { height: 1fr; }
+        & #found { width: 55%; }
+        & #code { width: 1fr; border-left: vkey $panel; }
+    }
+    ViolationsScreen.-single {
+        & #found { width: 1fr; }
+        & #code { display: none; border-left: none; }
+        &.-at-code #found { display: none; }
+        &.-at-code #code { display: block; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.FOUND)]
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(desk)
+        self._runs: dict[str, RunView] = {}
+        self._loading = Latest(self._load)
+        self._wanted = ""
+        empty = lines(
+            [
+                content(("✓ ", Role.GOOD), "No run is blocked."),
+                content(("What the guardrails stop comes here, of every project.", Role.MUTED)),
+            ]
+        )
+        self._list = ListPane("Violations", _columns(), lambda row: row.key, _words, empty=empty, id="found")
+        self._view = ViolationsView(desk, id="report")
+
+    def compose(self) -> ComposeResult:
+        """Put the list beside the code."""
+        yield self.strip()
+        with Horizontal(id="panes"):
+            yield self._list
+            with Vertical(id="code"):
+                yield Heading(code="Its code")
+                yield self._view
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        """Begin with what is known already."""
+        self._ready = True
+        self._fold()
+        self._show_all()
+        self._list.table.focus()
+        self.run_worker(self._loading.run(), group="loading")
+
+    def on_resize(self) -> None:
+        """Fold the code away where there is no room for it."""
+        if self._ready:
+            self._fold()
+
+    def _fold(self) -> None:
+        self.set_class(self.app.size.width < WIDE, "-single")
+
+    # -- what is shown
+
+    def _show_all(self) -> None:
+        super()._show_all()
+        self._loading.want()
+
+    async def _load(self) -> None:
+        if self._snapshot is None:
+            return
+        tasks = [task for task in self._snapshot.tasks if task.state == RunState.BLOCKED and task.run]
+        tasks = sorted(tasks, key=lambda task: (task.finished_at is None, task.finished_at), reverse=True)[
+            :RUNS
+        ]
+        wanted = {task.run: task for task in tasks if task.run}
+        try:
+            # A blocked run is over: what was read of it once stays true.
+            for run in [run for run in wanted if run not in self._runs]:
+                view = await self._desk.console.run(run)
+                if view is not None:
+                    self._runs[run] = view
+        except Exception as error:  # noqa: BLE001 (the screen goes on; the person hears of it)
+            self._desk.tell(f"{describe(error)}. The findings could not be read.", wrong=True)
+            return
+        self._runs = {run: view for run, view in self._runs.items() if run in wanted}
+        self._list.show_rows(_rows(wanted, self._runs))
+        if self._wanted and self._list.table.select(self._wanted):
+            self._wanted = ""
+        self._show_code()
+
+    @on(VirtualTable.Selected)
+    def _selected(self, event: VirtualTable.Selected) -> None:
+        if not isinstance(event, VirtualTable.Opened):
+            self._show_code()
+
+    def _show_code(self) -> None:
+        row = self._list.table.selected
+        view = self._runs.get(row.run) if row else None
+        report = view.run.report if view else None
+        self._view.show_report(row.run if row else None, report, at=row.number if row else None)
+
+    @on(VirtualTable.Opened)
+    def _opened(self) -> None:
+        self.action_next_pane()
+
+    # -- where one is
+
+    def where(self) -> str:
+        """Name the run and the finding."""
+        return self._list.table.selected_key or ""
+
+    def go_to(self, where: str) -> None:
+        """Select a finding; of a run that is not blocked any more none is."""
+        if not self._list.table.select(where):
+            self._wanted = where
+
+    # -- actions
+
+    def situation(self) -> Situation:
+        """Say which task and finding are selected."""
+        row = self._list.table.selected
+        if row is None:
+            return Situation()
+        queues = self._snapshot.queues if self._snapshot else ()
+        queue = next((queue for queue in queues if queue.project == row.task.project), None)
+        finding = self._view.selected if self._view.has_focus else row.finding
+        return Situation(row.task, self._runs.get(row.run), queue, finding)
+
+    def parts(self) -> Iterable[object]:
+        """Give the panes that carry out actions."""
+        return self._view, self._list.table
+
+    def action_open_file(self) -> None:
+        """Open the file in the editor, at the line."""
+        self._view.action_open_file()
+
+    def action_exempt_finding(self) -> None:
+        """Ask for a reason and show what would be written."""
+        self._view.action_exempt_finding()
+
+    def action_recheck(self) -> None:
+        """Let the guardrails read the file of the project's folder again."""
+        self._view.action_recheck()
+
+    def action_filter(self) -> None:
+        """Ask which findings to show."""
+        self._go_to_list()
+        self._list.begin_filter()
+
+    def action_back(self) -> None:
+        """Come back to the list; end the filter."""
+        if self._view.has_focus:
+            self._go_to_list()
+        elif self._list.filtering:
+            self._list.end_filter()
+
+    def action_next_pane(self) -> None:
+        """Go to the code, and back."""
+        if self._list.table.has_focus:
+            self.add_class("-at-code")
+            self._view.focus()
+        else:
+            self._go_to_list()
+
+    action_previous_pane = action_next_pane
+
+    def _go_to_list(self) -> None:
+        self.remove_class("-at-code")
+        self._list.table.focus()
+
+    def action_log(self) -> None:
+        """Go to the run on the operations screen."""
+        row = self._list.table.selected
+        if row is not None:
+            self._desk.go("operations", f"detail {row.task.key}")
+
+    def action_copy(self) -> None:
+        """Copy the place of the finding."""
+        row = self._list.table.selected
+        if row is not None:
+            self.app.copy_to_clipboard(f"{row.finding.path}:{row.finding.line}")
+            self._desk.tell("Copied file and line.")
+
+
+def _rows(tasks: dict[str, TaskView], runs: dict[str, RunView]) -> list[Found]:
+    found = [
+        Found(task, run, finding, number)
+        for run, task in tasks.items()
+        if run in runs
+        for number, finding in enumerate(worst_first(findings_of(runs[run].run.report))[:SHOWN])
+    ]
+    return sorted(found, key=lambda row: (row.finding.verdict != "block", rank(row.finding.severity)))
+
+
+def _columns() -> list[Column[Found]]:
+    def severity(row: Found) -> Cell:
+        look = SEVERITY_MARKS.get(row.finding.severity) or Mark("·", row.finding.severity, Role.MUTED)
+        return str(look), look.role
+
+    def verdict(row: Found) -> Cell:
+        look = VERDICTS.get(row.finding.verdict) or Mark("·", row.finding.verdict, Role.MUTED)
+        return str(look), look.role
+
+    def place(row: Found) -> str:
+        return f"{row.finding.path.rpartition('/')[2]}:{row.finding.line}"
+
+    return [
+        Column("Severity", 10, severity, lambda row: rank(row.finding.severity)),
+        Column("Verdict", 8, verdict, lambda row: row.finding.verdict, folds=2),
+        Column("Rule", 14, lambda row: (row.finding.rule, Role.PLAIN), lambda row: row.finding.rule, grows=2),
+        Column("Place", 20, lambda row: (place(row), Role.PLAIN), place, grows=3),
+        Column(
+            "Task", 15, lambda row: (row.task.task, Role.MUTED), lambda row: row.task.key, grows=1, folds=1
+        ),
+        Column(
+            "Environment",
+            11,
+            lambda row: (row.task.environment or "–", Role.MUTED),
+            lambda row: row.task.environment or "",
+            folds=3,
+        ),
+    ]
+
+
+def _words(row: Found) -> str:
+    one = row.finding
+    return " ".join(
+        (row.task.key, row.task.environment or "", one.severity, one.verdict, one.rule, one.path, one.message)
+    )
