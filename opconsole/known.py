@@ -70,7 +70,8 @@ class KnownFacts:
 
     def facts(self) -> Iterator[tuple[str, str]]:
         """Give what people are shown, each with its name."""
-        yield "Serves now", self.serves
+        if self.release or self.version or self.target:
+            yield "Serves now", self.serves
         if self.stands_at:
             yield "Database now", self.stands_at
         if self.holder:

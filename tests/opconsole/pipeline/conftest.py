@@ -438,6 +438,7 @@ from opconsole.host import open_host
 from opconsole.journal.hosting import HostLock
 from opconsole.journal.location import locate
 from opconsole.workspace import Workspace
+from opconsole.cli.worker import end_at_once
 import opconsole.attempt as attempt
 
 root, step, when = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
@@ -464,7 +465,7 @@ async def main():
     place = locate(workspace.root, create=True)
     lock = HostLock.try_acquire(place)
     with lock:
-        async with open_host(workspace, place, operator="ana", environ={}) as host:
+        async with open_host(workspace, place, operator="ana", environ={}, on_fatal=end_at_once) as host:
             engine = Engine(host, lock)
             await engine.prepare()
             print("hosting", flush=True)

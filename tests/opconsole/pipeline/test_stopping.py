@@ -480,3 +480,23 @@ async def test_what_is_known_of_a_stuck_run_is_laid_out(project, deploy, migrati
         told = list(stuck_lines(view))
         assert "  Serves now: 1.1.0-1 (version 1.1.0)" in told
         assert any(line.startswith("  Database now: 0001, schema ") for line in told)
+
+
+async def test_a_host_whose_journal_is_lost_ends_at_once_and_leaves_its_programs_to_the_next(
+    project, deploy, dying, held_restart, until
+):
+    hold, begun = held_restart
+    project.queue(deploy("D", "development"), deploy("LATER", "staging", depends_on=["D"]))
+    process = dying()
+    await begun("development")
+    reading = open_reading(Workspace.open(project.root, environ={}))
+    place = reading.place
+    reading.close()
+    moved = place.host_lock.rename(place.root / "host.lock.away")  # another could host beside it from here on
+    hold.unlink()
+    assert await asyncio.to_thread(process.wait, 90) == 1
+    moved.rename(place.host_lock)
+    async with project.hosted() as driver:
+        await driver.go()
+        assert driver.run("D").reason == "deployed"
+    assert (project.target("development") / "shared" / "restarts").read_text() == "1.0.0-1\n"
