@@ -117,7 +117,9 @@ class OperationsScreen(ConsoleScreen):
         )
         view = self.query_one(ViolationsView)
         finding = view.selected if run is not None and view.run == run.run.id else None
-        return Situation(task, run, self._queue_of(task), finding)
+        marked = self.table.marked
+        waiting = tuple(one.run for one in marked if one.run is not None and one.state == RunState.WAITING)
+        return Situation(task, run, self._queue_of(task), finding, waiting)
 
     def _queue_of(self, task: TaskView | None) -> QueueView | None:
         queues = self._snapshot.queues if self._snapshot else ()
@@ -304,11 +306,13 @@ class OperationsScreen(ConsoleScreen):
         self._go_to("detail")
 
     def action_back(self) -> None:
-        """End a search, a filter or a zoom, one at a time; else go back to the queue."""
+        """End a search, a filter, the marks or a zoom, one at a time; else go back to the queue."""
         if self._pane == "detail" and self.log_pane.end_search():
             return
         if self.queue_pane.filtering:
             self.queue_pane.end_filter()
+        elif self._pane == "queue" and self.table.unmark():
+            return
         elif self._zoomed and self._pane == "queue":
             self.action_zoom()
         else:
@@ -340,6 +344,9 @@ class OperationsScreen(ConsoleScreen):
         task = self.table.selected
         if self._in_log():
             self.run_worker(self._copy_log(), group="copying", exclusive=True, exit_on_error=False)
+        elif marked := self.table.marked:
+            self.app.copy_to_clipboard("\n".join(safe(one.key) for one in marked))
+            self._desk.tell(f"Copied the names of {len(marked):,} marked tasks.")
         elif task is not None:
             self.app.copy_to_clipboard(" ".join(safe(part) for part in (task.key, task.run) if part))
             self._desk.tell("Copied the task's name.")

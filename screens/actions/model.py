@@ -22,6 +22,7 @@ class Scope(StrEnum):
     MATRIX = "matrix"
     FOUND = "the violations screen"
     TABLE = "any table"
+    QUEUE = "queue"
     DEPENDENCIES = "dependencies"
     PIPELINE = "pipeline"
     LOG = "log"

@@ -17,6 +17,17 @@ OPERATIONS_ACTIONS: tuple[Action, ...] = (
     Action("violations", "Violations", ("v",), Scope.OPERATIONS, "Go to what the guardrails found."),
     Action("zoom", "Zoom", ("z",), Scope.OPERATIONS, "Show this pane alone, or all.", footer=True),
 )
+QUEUE_ACTIONS: tuple[Action, ...] = (
+    Action("mark-task", "Mark", ("space",), Scope.QUEUE, "Mark the task, or take its mark off.", verb="mark"),
+    Action(
+        "mark-tasks",
+        "Mark to here",
+        ("V",),
+        Scope.QUEUE,
+        "Mark all from the last mark to here.",
+        verb="mark_range",
+    ),
+)
 VIOLATION_ACTIONS: tuple[Action, ...] = (
     Action("next-finding", "Finding", ("e",), Scope.VIOLATIONS, "Go to the next finding.", valid=has_finding),
     Action(

@@ -38,7 +38,7 @@ PLACES: tuple[Place, ...] = (
         "OperationsScreen",
         "What runs, what waits, and the log of the selected run.",
         Scope.OPERATIONS,
-        (Scope.TABLE, Scope.PIPELINE, Scope.LOG, Scope.VIOLATIONS),
+        (Scope.TABLE, Scope.QUEUE, Scope.PIPELINE, Scope.LOG, Scope.VIOLATIONS),
     ),
     Place(
         "approvals",

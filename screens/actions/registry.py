@@ -15,7 +15,7 @@ from screens.actions.everywhere import EVERYWHERE_ACTIONS
 from screens.actions.found import FOUND_ACTIONS
 from screens.actions.log import LOG_ACTIONS
 from screens.actions.model import Action, Scope, Situation
-from screens.actions.panes import LIST_ACTIONS, OPERATIONS_ACTIONS, VIOLATION_ACTIONS
+from screens.actions.panes import LIST_ACTIONS, OPERATIONS_ACTIONS, QUEUE_ACTIONS, VIOLATION_ACTIONS
 from screens.actions.pipeline import PIPELINE_ACTIONS
 from screens.actions.tasks import TASK_ACTIONS
 
@@ -25,6 +25,7 @@ REGISTRY: tuple[Action, ...] = (
     *TASK_ACTIONS,
     *PIPELINE_ACTIONS,
     *DEPENDENCY_ACTIONS,
+    *QUEUE_ACTIONS,
     *LOG_ACTIONS,
     *VIOLATION_ACTIONS,
     *APPROVAL_ACTIONS,

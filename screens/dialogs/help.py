@@ -26,6 +26,7 @@ TITLES = {
     Scope.MATRIX: "In the matrix",
     Scope.FOUND: "On this screen",
     Scope.TABLE: "In any table",
+    Scope.QUEUE: "In the queue",
     Scope.DEPENDENCIES: "In the dependencies",
     Scope.PIPELINE: "In the pipeline",
     Scope.LOG: "In the log",

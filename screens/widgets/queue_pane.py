@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from textual import on
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Input, Static
 
 from opconsole.clock import Clock
 from opconsole.views import QueueView, Snapshot, TaskView
+from screens.actions import Scope, bindings
 from screens.look import Role
 from screens.queue_table import is_open, matches, queue_columns
 from screens.widgets.heading import Heading
@@ -37,6 +41,8 @@ class QueuePane(Vertical):
         &.-faulty #faults { display: block; }
     }
     """
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.QUEUE)]
 
     def __init__(self, clock: Clock, *, id: str | None = None) -> None:  # noqa: A002 (Textual's word for it)
         super().__init__(id=id)
@@ -89,6 +95,19 @@ class QueuePane(Vertical):
         self._show_rest()
         self.table.focus()
 
+    def action_mark(self) -> None:
+        """Mark the selected task, or take its mark off."""
+        self.table.action_mark()
+
+    def action_mark_range(self) -> None:
+        """Mark all tasks from the last mark to here."""
+        self.table.action_mark_range()
+
+    @on(VirtualTable.Arranged)
+    def _arranged(self, event: VirtualTable.Arranged) -> None:
+        event.stop()
+        self._show_rest()
+
     @on(Input.Changed, "#filter")
     def _filter(self, event: Input.Changed) -> None:
         event.stop()
@@ -121,9 +140,11 @@ class QueuePane(Vertical):
     def _note(self, queues: tuple[QueueView, ...]) -> Content:
         shown, total = len(self.table.shown), len(self._snapshot.tasks) if self._snapshot else 0
         count = f"{shown:,} of {total:,}" if shown != total else f"{total:,}"
+        marked = len(self.table.marked)
         states = [f"{safe(queue.project)} {'started' if queue.started else 'paused'}" for queue in queues[:2]]
         more = [f"+{len(queues) - 2}"] if len(queues) > 2 else []
-        return content(" · ".join([*states, *more, f"{count} task{'' if total == 1 else 's'}"]))
+        marks = [f"{marked:,} marked"] if marked else []
+        return content(" · ".join([*marks, *states, *more, f"{count} task{'' if total == 1 else 's'}"]))
 
     def _empty_text(self) -> Content | None:
         snapshot = self._snapshot

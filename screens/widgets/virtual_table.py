@@ -1,11 +1,14 @@
 """A table of any number of rows: only the rows in view are ever laid out.
 
 The rows are a sequence that belongs to whoever gives them; the table keeps the place by a row's key, so the
-selection stays where it was when rows come, go or change.
+selection stays where it was when rows come, go or change. Very many rows are filtered and sorted in a thread:
+keys are answered meanwhile, and what was shown stays until the new order is there.
 """
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
@@ -13,7 +16,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
-from textual import events
+from textual import events, work
 from textual.binding import BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
@@ -31,7 +34,10 @@ Cell = tuple[str, Role]
 GAP = 1
 """Cells between two columns."""
 GUTTER = 2
-"""Cells before the first column, for the sign of the selected row."""
+"""Cells before the first column, for the signs of the selected row and of the marked ones."""
+MARKED = "●"
+LARGE = 5_000
+"""Rows from which on they are filtered and sorted in a thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +96,9 @@ class VirtualTable(ScrollView, Generic[Row], can_focus=True):
     class Opened(Selected):
         """A row was opened."""
 
+    class Arranged(Message):
+        """Other rows are shown, other ones are marked, or they stand in another order."""
+
     def __init__(
         self,
         columns: Sequence[Column[Row]],
@@ -108,6 +117,9 @@ class VirtualTable(ScrollView, Generic[Row], can_focus=True):
         self._shown: Sequence[Row] = ()
         self._filter = ""
         self._cursor = 0
+        self._marked: dict[str, None] = {}  # in the order of marking
+        self._arranging = False
+        self._stale = False
 
     # -- what is shown
 
@@ -151,13 +163,39 @@ class VirtualTable(ScrollView, Generic[Row], can_focus=True):
         return index is not None
 
     def _arrange(self) -> None:
-        before = self.selected_key
-        shown = self._rows
-        if self._filter:
-            shown = [row for row in shown if self._matches(row, self._filter)]
-        if self.sorted_by is not None:
-            shown = sorted(shown, key=self.columns[self.sorted_by].sort, reverse=self.reverse)
-        place = self._cursor
+        ordered = bool(self._filter) or self.sorted_by is not None
+        if len(self._rows) < LARGE or not ordered or not self.is_mounted:
+            self._stale = False
+            self._take(self._arranged(self._rows, self._filter, self.sorted_by, reverse=self.reverse))
+            return
+        self._stale = True
+        if not self._arranging:
+            self._arranging = True
+            self._arrange_many()
+
+    @work(group="arranging", exit_on_error=False)
+    async def _arrange_many(self) -> None:
+        """Arrange in a thread, and again as long as something has changed meanwhile."""
+        try:
+            while self._stale:
+                self._stale, began = False, time.monotonic()
+                given = self._rows, self._filter, self.sorted_by
+                shown = await asyncio.to_thread(self._arranged, *given, reverse=self.reverse)
+                if self._filter == given[1] or self._stale:  # else all are shown again already
+                    self._take(shown)
+                await asyncio.sleep(time.monotonic() - began)  # leave as much time to everything else
+        finally:
+            self._arranging = False
+
+    def _arranged(
+        self, rows: Sequence[Row], wanted: str, column: int | None, *, reverse: bool
+    ) -> Sequence[Row]:
+        if wanted:
+            rows = [row for row in rows if self._matches(row, wanted)]
+        return rows if column is None else sorted(rows, key=self.columns[column].sort, reverse=reverse)
+
+    def _take(self, shown: Sequence[Row]) -> None:
+        before, place = self.selected_key, self._cursor
         self._shown = shown
         index = self._find(before, near=place) if before is not None else None
         self._cursor = max(0, min(place, len(shown) - 1)) if index is None else index
@@ -165,11 +203,51 @@ class VirtualTable(ScrollView, Generic[Row], can_focus=True):
         self._keep_in_view()
         if self.selected_key != before:
             self.post_message(self.Selected(self, self.selected_key))
+        self.post_message(self.Arranged())
 
     def _find(self, key: str, near: int = 0) -> int | None:
         if near < len(self._shown) and self._key(self._shown[near]) == key:
             return near
         return next((index for index, row in enumerate(self._shown) if self._key(row) == key), None)
+
+    # -- marking
+
+    @property
+    def marked(self) -> list[Row]:
+        """The marked rows among those that are shown, in their order."""
+        return [row for row in self._shown if self._key(row) in self._marked] if self._marked else []
+
+    def action_mark(self) -> None:
+        """Mark the selected row, or take its mark off; then go on to the next."""
+        key = self.selected_key
+        if key is not None:
+            if key in self._marked:
+                del self._marked[key]
+            else:
+                self._marked[key] = None
+            self._move_to(self._cursor + 1)
+            self._tell_marks()
+
+    def action_mark_range(self) -> None:
+        """Mark all rows from the one that was marked last to the selected one."""
+        last = next(reversed(self._marked), None)
+        start = None if last is None else self._find(last, near=self._cursor)
+        first, after = sorted((self._cursor if start is None else start, self._cursor))
+        for row in self._shown[first : after + 1]:
+            self._marked[self._key(row)] = None
+        self._tell_marks()
+
+    def unmark(self) -> bool:
+        """Take all marks off; False when there were none."""
+        found = bool(self._marked)
+        self._marked.clear()
+        if found:
+            self._tell_marks()
+        return found
+
+    def _tell_marks(self) -> None:
+        self.refresh()
+        self.post_message(self.Arranged())
 
     # -- moving
 
@@ -280,7 +358,8 @@ class VirtualTable(ScrollView, Generic[Row], can_focus=True):
             name = "table--cursor" if self.has_focus else "table--cursor-away"
             background += self.get_component_rich_style(name)
         row = self._shown[index]
-        sign = POINTER if index == self._cursor else ""
+        sign = POINTER if index == self._cursor else " "
+        sign += MARKED if self._marked and self._key(row) in self._marked else ""
         return self._line([column.cell(row) for column in self.columns], width, background, sign)
 
     def _heading(self, width: int) -> Strip:

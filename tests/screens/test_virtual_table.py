@@ -1,0 +1,90 @@
+"""The table of any number of rows: marks, and very many rows filtered and sorted while keys are answered."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from textual.app import App, ComposeResult
+
+from screens.look import Role
+from screens.widgets.virtual_table import LARGE, Column, VirtualTable
+
+
+class TableApp(App[None]):
+    """A table of numbers alone; a test can hold the filter back."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.count = count
+        self.open = threading.Event()
+        self.open.set()
+
+    def compose(self) -> ComposeResult:
+        columns = [Column("Number", 10, lambda row: (str(row), Role.PLAIN), lambda row: -row)]
+        yield VirtualTable(columns, lambda row: f"n{row}", self._matches)
+
+    def on_mount(self) -> None:
+        self.table.show_rows(range(self.count))
+        self.table.focus()
+
+    def _matches(self, row: int, text: str) -> bool:
+        assert self.open.wait(10)
+        return str(row).endswith(text)
+
+    @property
+    def table(self) -> VirtualTable[int]:
+        return self.query_one(VirtualTable)
+
+    def drawn(self, y: int) -> str:
+        return self.table.render_line(y).text.rstrip()
+
+
+async def test_rows_are_marked_one_by_one_and_up_to_here(until: Any) -> None:
+    async with TableApp(50).run_test(size=(40, 20)) as pilot:
+        table = pilot.app.table
+        await pilot.pause()
+        table.action_mark()
+        assert pilot.app.drawn(1) == " ●0"
+        assert pilot.app.drawn(2) == "› 1"
+        await pilot.press("j", "j", "j")
+        table.action_mark_range()
+        assert table.marked == [0, 1, 2, 3, 4]
+        table.show_rows([4, 2, 90])
+        assert table.marked == [4, 2], "marks stay with their rows"
+        table.filter("2")
+        assert table.marked == [2], "what is not shown is not acted on"
+        assert table.unmark()
+        assert not table.unmark()
+
+
+async def test_very_many_rows_are_filtered_while_keys_are_answered(until: Any) -> None:
+    app = TableApp(LARGE * 2)
+    async with app.run_test(size=(40, 20)) as pilot:
+        table = app.table
+        await pilot.pause()
+        app.open.clear()
+        table.filter("7")
+        await pilot.press("j", "j")
+        assert table.selected == 2, "the rows are still those of before"
+        assert len(table.shown) == LARGE * 2
+        table.filter("77")
+        app.open.set()
+        await until(pilot, lambda: len(table.shown) == LARGE * 2 // 100)
+        assert table.shown[0] == 77
+        table.filter("")
+        await until(pilot, lambda: len(table.shown) == LARGE * 2)
+
+
+async def test_the_selection_stays_while_very_many_sorted_rows_change(until: Any) -> None:
+    app = TableApp(LARGE)
+    async with app.run_test(size=(40, 20)) as pilot:
+        table = app.table
+        await pilot.pause()
+        table.sort_by(0)
+        await until(pilot, lambda: table.shown[0] == LARGE - 1)
+        assert table.select("n100")
+        for more in range(1, 6):
+            table.show_rows(range(LARGE + more))
+        await until(pilot, lambda: table.shown[0] == LARGE + 4)
+        assert table.selected == 100
