@@ -11,6 +11,7 @@ from queues.sentences.entries import (
     rollback,
     validations,
 )
+from queues.sentences.known import KnownProject
 from queues.sentences.order import Order
 from queues.sentences.outcome import AskedBackError, PlannedTask, RefusedSentenceError
 from queues.sentences.questions import Done, ask, given, migration_notes, one_of, refuse_more, way_through
@@ -85,15 +86,20 @@ def roll_back(_: Statement, order: Order) -> Done:
     }
     ask(order.known, missing, one_of(project))
     project, environment = given(project), given(environment)
-    notes: tuple[str, ...] = ()
+    return [rollback(project, environment, version)], _way_notes(project, environment, version)
+
+
+def _way_notes(project: KnownProject, environment: str, version: str | None) -> tuple[str, ...]:
+    """Say where the journal knows of no way back: unless that changes, the task will fail in pre-flight."""
     served = project.served.get(environment)
-    if version is not None and served is not None and version not in served:
-        known = ", ".join(served) or "none"
-        notes = (
-            f"Version {version} is not on record in {environment} (known: {known}): unless that changes, the "
-            "task will fail in pre-flight.",
-        )
-    return [rollback(project, environment, version)], notes
+    if served is None or (version in served if version is not None else len(served) > 1):
+        return ()
+    wanted = f"Version {version} is not" if version is not None else "No release before this one is"
+    known = ", ".join(served) or "none"
+    return (
+        f"{wanted} on record in {environment} (known: {known}): unless that changes, the task will fail in "
+        "pre-flight.",
+    )
 
 
 CARRY_OUT: Mapping[Verb, Callable[[Statement, Order], Done]] = {

@@ -72,15 +72,20 @@ def parse(text: str, known: Known) -> tuple[Statement, ...]:
 
 @cache
 def grammar() -> tuple[Lark, Lexicon]:
-    """Build the parser, which takes a third of a second; an ambiguous grammar raises GrammarError."""
+    """Give the parser and its words, which takes a third of a second the first time."""
     text = files("queues.sentences").joinpath("grammar.lark").read_text(encoding="utf-8")
-    parser = Lark(text, parser="lalr", lexer=_Words, strict=True)
+    parser = build(text)
     vocabulary = {
         re.sub(r"\\(.)", r"\1", word): one.name
         for one in parser.terminals
         for word in one.pattern.to_regexp().removeprefix("(?:").removesuffix(")").split("|")
     }
     return parser, Lexicon(vocabulary)
+
+
+def build(text: str) -> Lark:
+    """Build the parser of a grammar. Raises GrammarError where a sentence would have two readings."""
+    return Lark(text, parser="lalr", lexer=_Words, strict=True)
 
 
 class _Words(Lexer):

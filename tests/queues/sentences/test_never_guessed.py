@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+from importlib.resources import files
 from itertools import product
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lark.exceptions import GrammarError
 
 from guardrails.environments import ALIASES, STANDARD, GateKind
 from queues.sentences.guards import GUARDS
 from queues.sentences.interpret import completed, interpret
 from queues.sentences.known import Known, KnownProject, Serving
 from queues.sentences.outcome import Result
+from queues.sentences.parsing import build
 
 PROJECTS = ("karematch", "credentialmate")
 KNOWN = Known({name: KnownProject(name, STANDARD) for name in PROJECTS})
@@ -172,3 +175,30 @@ def test_a_promotion_takes_the_version_from_where_it_runs() -> None:
 def test_a_book_and_control_characters_are_refused() -> None:
     assert "allowed: 20,000" in interpret("deploy " * 5000, KNOWN).message
     assert "control characters" in interpret("Deploy karematch\x1b[31m 1.2.3 to dev", KNOWN).message
+
+
+def test_a_rollback_says_where_the_journal_knows_no_way_back() -> None:
+    served = {"staging": ("2.1.0",), "production": ("2.1.0", "2.0.0"), "development": ()}
+    known = Known({"shop": KnownProject("shop", STANDARD, served=served)})
+    assert (
+        "No release before this one is on record in staging" in interpret("Roll back staging", known).message
+    )
+    assert interpret("Roll back production", known).message == ""
+    assert interpret("Roll back production to 2.0.0", known).message == ""
+    assert "known: 2.1.0, 2.0.0" in interpret("Roll back production to 1.0.0", known).message
+    assert "known: none" in interpret("Roll back dev", known).message
+
+
+@pytest.mark.parametrize(
+    ("rule", "ambiguous"),
+    [
+        ("fragment: phrases\n", "fragment: phrases | place\n"),
+        ("noun: DEPLOYMENT | DATABASE\n", "noun: DEPLOYMENT | DATABASE | _ENVIRONMENT_NOUN\n"),
+    ],
+)
+def test_a_grammar_with_two_readings_of_a_sentence_does_not_build(rule: str, ambiguous: str) -> None:
+    text = files("queues.sentences").joinpath("grammar.lark").read_text(encoding="utf-8")
+    assert rule in text
+    assert build(text)
+    with pytest.raises(GrammarError, match=r"collision|conflict"):
+        build(text.replace(rule, ambiguous))
