@@ -19,6 +19,9 @@ from opconsole.surroundings import Site
 END_LIMIT = 30.0
 """Seconds in which sessions that were told to end have to be gone."""
 
+PATIENCE = 1.0
+"""Seconds in which a session that ends with its program is gone; nothing need be said of it."""
+
 NOTE_EVERY = 15.0
 """Seconds between two notes while waiting."""
 
@@ -52,7 +55,7 @@ class _Waiting:
         self._deadline = deadline
         self._certain = certain
         self._told_to_end = False
-        self._next_note = 0.0
+        self._next_note = time.monotonic() + PATIENCE
         self._strangers: set[int] | None = None
         self._noted = False
 

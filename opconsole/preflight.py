@@ -32,6 +32,7 @@ from opconsole.journal import ops
 from opconsole.journal.records import ArtifactRow, Phase
 from opconsole.journal.writer import AuditOp
 from opconsole.migrating import migrations_folder
+from opconsole.migration_database import surely
 from opconsole.program_check import check_programs
 from opconsole.sandbox import Sandbox, make_sandbox
 from opconsole.settings.model import Dialect, Downgrade, Sandboxed
@@ -177,6 +178,9 @@ class Preflight:
             present = path.end if goes_back(attempt) else path.start
             since = None if present == BASE else present
             await attempt.save(revision_before=present, revision_after=present)
+            caution = await surely(path.site, path.config, lambda database: database.caution)
+            if caution:
+                context.note(f"{path.database}: {caution}")
         required = configured is None or configured.downgrade is Downgrade.REQUIRED
         try:
             place = inside(stored.path, folder)

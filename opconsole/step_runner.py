@@ -173,11 +173,14 @@ class StepRunner:
             secrets=self._surroundings.secrets,
         )
         first = self._folder()
-        log = log or first / "output"
+        asks = log is None
         tries = await asyncio.to_thread(_tries, first)
-        result = await self._adopted(tries[-1]) if self._again and tries else None
+        # What only asks is asked afresh: the answer may be another one now.
+        result = await self._adopted(tries[-1]) if self._again and tries and not asks else None
+        own = _next_try(first, tries)
+        log = log or own / "output"
         if result is None:
-            result = await self._started(program, _next_try(first, tries), log)
+            result = await self._started(program, own, log)
         self.status = result.status
         if result.ending is Ending.CANCELLED:
             raise asyncio.CancelledError

@@ -197,7 +197,11 @@ def _step(
         yield content(*pieces, ("  failed", Role.BAD))
         yield from folded(step.detail, width, indent=4, role=Role.BAD)
         return
-    told = look.word if step.state not in (StepState.SUCCEEDED, StepState.PENDING) else safe(step.detail)
+    # A step that goes on may say how far it has come.
+    speaks = step.state in (StepState.SUCCEEDED, StepState.PENDING, StepState.RUNNING)
+    told = safe(step.detail) if speaks else look.word
+    if not told and step.state is StepState.RUNNING:
+        told = look.word
     if told and left >= 10:
         pieces.append((f"  {clip(told, left - 2)}", look.role if told == look.word else Role.MUTED))
     yield content(*pieces)

@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from opconsole.cli.audit_commands import audit
 from opconsole.cli.journal_commands import journal
+from opconsole.cli.migrations_commands import migrations
 from opconsole.cli.notify_commands import notify
 from opconsole.cli.output import CommandContext, ExitStatus, UsageError
 from opconsole.cli.provision_commands import provision
@@ -46,6 +47,7 @@ app.add_typer(sentences)
 app.add_typer(queue, name="queue")
 app.add_typer(audit, name="audit")
 app.add_typer(journal, name="journal")
+app.add_typer(migrations, name="migrations")
 app.add_typer(provision, name="provision")
 app.add_typer(notify, name="notify")
 

@@ -90,6 +90,11 @@ class Database(Protocol):
         """When what a migration has done is kept although it fails, where it does not commit by itself."""
         ...
 
+    @property
+    def caution(self) -> str:
+        """Say what a person should know before anything is migrated there; mostly nothing."""
+        ...
+
     def check(self) -> None:
         """See that it can be asked at all."""
         ...

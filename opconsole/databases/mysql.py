@@ -50,6 +50,11 @@ class MysqlDatabase:
         """Each change of the schema commits, with all that was done before it."""
         return Commits.MIDWAY
 
+    @property
+    def caution(self) -> str:
+        """Say what a failure leaves."""
+        return "each change of the schema commits by itself: a migration that fails may leave half done work"
+
     def check(self) -> None:
         """See that it can be asked."""
         self._rows("SELECT 1")
@@ -138,7 +143,7 @@ def _rows(connection: Connection, query: str, arguments: tuple[object, ...] = ()
 _AT_WORK = """
 SELECT id, CONCAT_WS(', ', LOWER(command), NULLIF(LOWER(state), '')), time
 FROM information_schema.processlist
-WHERE id > %s AND id <> CONNECTION_ID() AND db = DATABASE() AND user = SUBSTRING_INDEX(CURRENT_USER(), '@', 1)
+WHERE id > %s AND id <> CONNECTION_ID() AND db = DATABASE() AND user = SUBSTRING_INDEX(USER(), '@', 1)
   AND command NOT IN ('Sleep', 'Daemon', 'Killed')
 ORDER BY id
 """

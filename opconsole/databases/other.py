@@ -19,6 +19,11 @@ class OtherDatabase:
         """Nobody can tell."""
         return Commits.PERHAPS
 
+    @property
+    def caution(self) -> str:
+        """Say that nobody looks."""
+        return f"opconsole cannot look into {self.kind}: a migration that fails there is for a person"
+
     def check(self) -> None:
         """Nothing can be asked."""
 

@@ -59,6 +59,16 @@ class PostgresDatabase:
         """Changes of the schema are part of the transaction."""
         return Commits.WHOLE
 
+    @property
+    def caution(self) -> str:
+        """Say where the sessions cannot be told from others for sure."""
+        if self._takes_names:
+            return ""
+        return (
+            "its sessions take no name and no timeouts from us (the driver, or application_name in the URL): "
+            "what of the migration is still at work is waited for, and is not ended"
+        )
+
     def check(self) -> None:
         """See that it can be asked."""
         with self._asking() as connection:

@@ -36,6 +36,11 @@ class SqliteDatabase:
         """Changes of the schema are part of the transaction where env.py begins one."""
         return Commits.PERHAPS
 
+    @property
+    def caution(self) -> str:
+        """Say nothing."""
+        return ""
+
     def check(self) -> None:
         """See that the file is a database, where there is one."""
         self.fingerprint()

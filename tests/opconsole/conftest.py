@@ -3,14 +3,20 @@
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import itertools
 import json
 import os
+import shutil
+import socket
+import subprocess
 import tempfile
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -71,6 +77,88 @@ def ask_postgres() -> Callable[..., list[tuple[Any, ...]]]:
     return ask
 
 
+@pytest.fixture(scope="session")
+def mysql_server() -> Iterator[str]:
+    """Give the socket of a MariaDB or MySQL server, where one is installed."""
+    server = shutil.which("mariadbd") or shutil.which("mysqld")
+    if server is None:
+        pytest.skip("no MariaDB or MySQL server is installed here (mariadbd or mysqld on PATH)")
+    folder = Path(tempfile.mkdtemp(prefix="opconsole-mysql-"))
+    data, place = folder / "data", folder / "socket"
+    user = getpass.getuser()
+    make = shutil.which("mariadb-install-db")
+    argv = [make, "--no-defaults", f"--datadir={data}", f"--user={user}", "--skip-test-db"]
+    if make is None:
+        argv = [server, "--no-defaults", "--initialize-insecure", f"--datadir={data}", f"--user={user}"]
+    else:
+        argv.append("--auth-root-authentication-method=normal")
+    subprocess.run(argv, check=True, capture_output=True, timeout=DEADLINE)
+    argv = [server, "--no-defaults", f"--datadir={data}", f"--socket={place}", f"--user={user}"]
+    argv += ["--skip-networking", f"--pid-file={folder / 'pid'}", f"--log-error={folder / 'log'}"]
+    process = subprocess.Popen(
+        argv,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _wait_for(place, process)
+        yield str(place)
+    finally:
+        process.terminate()
+        process.wait(DEADLINE)
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def mysql(mysql_server: str) -> Iterator[Callable[[], str]]:
+    """Make fresh databases; each call gives the URL of one more, for a user who may do anything in it."""
+    made: list[str] = []
+
+    def make() -> str:
+        name = f"t_{os.getpid()}_{next(_NUMBERS)}"
+        made.append(name)
+        with closing(_root(mysql_server)) as connection, connection.cursor() as cursor:
+            cursor.execute(f"CREATE DATABASE {name}")
+            cursor.execute("CREATE USER IF NOT EXISTS app@localhost IDENTIFIED BY 'h1dden-word'")
+            cursor.execute(f"GRANT ALL ON {name}.* TO app@localhost")
+        return f"mysql+pymysql://app:h1dden-word@localhost/{name}?unix_socket={mysql_server}"
+
+    yield make
+    with closing(_root(mysql_server)) as connection, connection.cursor() as cursor:
+        for name in made:
+            cursor.execute(f"DROP DATABASE IF EXISTS {name}")
+
+
+@pytest.fixture
+def ask_mysql(mysql_server: str) -> Callable[..., list[tuple[Any, ...]]]:
+    """Run a statement in a database by its URL, as somebody who may do anything; give its rows."""
+
+    def ask(url: str, statement: str, *arguments: object) -> list[tuple[Any, ...]]:
+        name = url.partition("?")[0].rpartition("/")[2]
+        with closing(_root(mysql_server)) as connection, connection.cursor() as cursor:
+            cursor.execute(f"USE {name}")
+            cursor.execute(statement, arguments or None)
+            return list(cursor.fetchall())
+
+    return ask
+
+
+def _root(place: str) -> Any:
+    import pymysql
+
+    return pymysql.connect(unix_socket=place, user="root", autocommit=True)
+
+
+def _wait_for(place: Path, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + DEADLINE
+    with socket.socket(socket.AF_UNIX) as door:
+        while door.connect_ex(str(place)):
+            assert process.poll() is None, "the server ended"
+            assert time.monotonic() < deadline, "the server takes too long to start"
+            time.sleep(0.1)  # it tells nobody when it is ready
+
+
+DEADLINE = 120.0
 _NUMBERS = itertools.count()
 
 

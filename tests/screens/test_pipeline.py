@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,16 @@ def test_a_step_stands_against_the_last_success(samples: Samples) -> None:
     assert "━" in place
     assert "─" in place
     assert "60" not in next(row for row in rows if "Take a clean export" in row), "nothing is known of it"
+
+
+def test_a_step_that_goes_on_says_how_far_it_has_come(samples: Samples) -> None:
+    task, run = samples.run(samples.task(), RunState.RUNNING)
+    told = replace(
+        next(step for step in run.steps if step.state is StepState.RUNNING), detail="2/5 0002 Add users"
+    )
+    steps = tuple(told if step.position == told.position else step for step in run.steps)
+    rows = text_of(Shown(task, replace(run, steps=steps)))
+    assert "2/5 0002 Add users" in next(row for row in rows if told.title in row)
 
 
 def test_an_open_step_tells_its_command_its_end_and_only_the_names_of_variables(samples: Samples) -> None:

@@ -78,7 +78,8 @@ def test_the_surface_is_what_the_contract_has_by_now() -> None:
     }
     notify = {"notify test", "notify channels"}
     late = {"unlock", "provision plan", "freeze", "unfreeze"}
-    assert names(PROGRAM) == {*singles.split(), *queue, *audit, *rest, *notify, *late}
+    migrations = {f"migrations {verb}" for verb in ("show", "sql", "validate")}
+    assert names(PROGRAM) == {*singles.split(), *queue, *audit, *migrations, *rest, *notify, *late}
 
 
 @pytest.mark.parametrize(

@@ -418,6 +418,25 @@ def alive() -> Callable[[str], Sequence[int]]:
 
 
 @pytest.fixture
+def alembic_of() -> Callable[[str], list[int]]:
+    """Find the Alembic processes of a run: by its variable, for those of others may run beside them."""
+
+    def find(run: str) -> list[int]:
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                mine = f"OPCONSOLE_RUN={run}".encode() in (folder / "environ").read_bytes()
+                alembic = b"alembic" in (folder / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if mine and alembic:
+                found.append(int(folder.name))
+        return found
+
+    return find
+
+
+@pytest.fixture
 def until() -> Callable[..., Any]:
     """Wait until a condition holds, with a deadline."""
 
