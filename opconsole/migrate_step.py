@@ -20,7 +20,7 @@ from opconsole.alembic_program import (
     upgrade_argv,
 )
 from opconsole.databases import Commits, Database, Marks
-from opconsole.migrating import QUIET, UNKNOWN, MigrationPath, RevisionHeard
+from opconsole.migrating import ASK_LIMIT, QUIET, UNKNOWN, MigrationPath, RevisionHeard
 from opconsole.migration_database import own_variables, session_rules, surely
 from opconsole.migration_watch import Watch
 from opconsole.programs import Ending, ProgramResult
@@ -209,7 +209,7 @@ class _Migration:
         move = self._move
         try:
             revisions = await current_revision(
-                self._context, move.path.config, variables=QUIET, limit=move.limit
+                self._context, move.path.config, variables=QUIET, limit=max(move.limit, ASK_LIMIT)
             )
             schema = await move.ask(lambda database: database.fingerprint())
         except StepFailed as failure:

@@ -23,6 +23,9 @@ from opconsole.steps import StepContext, StepFailed
 from opconsole.surroundings import Site
 from opconsole.trees import UnsafeTreeError, inside
 
+ASK_LIMIT = 60.0
+"""Seconds that asking a database for its revision may take at least, however short a migration must be."""
+
 UNKNOWN = "unknown"
 """Stands for a database's revision while a migration runs, and after one whose outcome cannot be told."""
 
@@ -128,7 +131,7 @@ class MigrationFiles:
         if file is not None and not await asyncio.to_thread(file.exists):
             return BASE  # asking would create the file, and nothing may change before the gate
         await surely(self.site, config, lambda database: database.check())
-        revisions = await current_revision(context, config, variables=QUIET, limit=limit)
+        revisions = await current_revision(context, config, variables=QUIET, limit=max(limit, ASK_LIMIT))
         if len(revisions) > 1:
             raise StepFailed(
                 f"the database stands at several revisions ({', '.join(sorted(revisions))}); "
