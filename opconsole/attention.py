@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from guardrails.sanitise import sanitise
-from opconsole.settings.notifications import DesktopSign
+from opconsole.desktop_sign import DesktopSign
 from opconsole.views import Snapshot, TaskView
 
 _CALLS = {

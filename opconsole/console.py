@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from opconsole.exempting import Checkout, Proposal
 from opconsole.journal.records import Approval, RequestKind, Run
 from opconsole.seen import Seen
 from opconsole.step_facts import ProgramFacts
 from opconsole.views import EnvironmentView, RunView, Snapshot
+
+if TYPE_CHECKING:  # reading migrations is loaded when somebody exempts a finding
+    from opconsole.exempting import Checkout, Proposal
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import BindingType
 from textual.screen import Screen
@@ -11,11 +12,12 @@ from textual.screen import Screen
 from opconsole.views import Snapshot
 from screens.actions import Action, Scope, Situation, actions, bindings, task_actions
 from screens.actions.places import place
-from screens.deciding import Deciding
 from screens.desk import Desk
-from screens.dialogs.menu import ActionsMenu
 from screens.trail import View
 from screens.widgets.strip import StatusStrip
+
+if TYPE_CHECKING:
+    from screens.deciding import Deciding
 
 
 class ConsoleScreen(Screen[None]):
@@ -28,9 +30,15 @@ class ConsoleScreen(Screen[None]):
     def __init__(self, desk: Desk) -> None:
         super().__init__()
         self._desk = desk
-        self._deciding = Deciding(desk)
         self._snapshot: Snapshot | None = None
         self._ready = False  # its parts are there
+
+    @cached_property
+    def _deciding(self) -> Deciding:
+        """What opens the dialogs; loaded with them when the first one is wanted."""
+        from screens.deciding import Deciding  # noqa: PLC0415
+
+        return Deciding(self._desk)
 
     # -- what is shown
 
@@ -101,6 +109,8 @@ class ConsoleScreen(Screen[None]):
         if situation.environment is not None:
             subject = f"{situation.environment.project} in {situation.environment.environment}"
         empty = "Nothing can be done with it now. Esc goes back."
+        from screens.dialogs.menu import ActionsMenu  # noqa: PLC0415 (loaded when it is first wanted)
+
         menu = ActionsMenu(
             f"Actions for {subject}", task_actions(situation), empty=empty, keys=self._desk.keys
         )

@@ -19,6 +19,7 @@ from pydantic import (
     field_validator,
 )
 
+from opconsole.desktop_sign import DesktopSign
 from opconsole.settings.errors import custom_error
 from opconsole.settings.secrets import SecretRef
 from opconsole.settings.targets import Section
@@ -43,14 +44,6 @@ class Priority(StrEnum):
     P1 = "P1"  # soon
     P2 = "P2"  # today
     P3 = "P3"  # to know
-
-
-class DesktopSign(StrEnum):
-    """The control sequence that makes a terminal show a desktop notification."""
-
-    OFF = "off"
-    OSC9 = "osc9"  # iTerm2, kitty, WezTerm, Windows Terminal, ghostty
-    OSC777 = "osc777"  # foot, urxvt, Konsole, GNOME Terminal's VTE in some distributions
 
 
 POLICY: Mapping[str, tuple[Happening, ...]] = {

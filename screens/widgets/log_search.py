@@ -12,11 +12,13 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-
-import regex
+from typing import TYPE_CHECKING
 
 from guardrails.sanitise import sanitise
 from screens.widgets.log_file import LogFile, Segment
+
+if TYPE_CHECKING:
+    import regex
 
 PATIENCE = 2.0
 """Seconds that an expression may take for one segment."""
@@ -49,6 +51,8 @@ class Wanted:
     @cached_property
     def pattern(self) -> regex.Pattern[str]:
         """The pattern to search with. Raises SearchError."""
+        import regex  # noqa: PLC0415 (a large module, loaded with the first search)
+
         flags = regex.MULTILINE | (regex.IGNORECASE if self.ignores_case else 0)
         try:
             return regex.compile(self.text if self.expression else regex.escape(self.text), flags)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import ClassVar
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from textual import events
 from textual.binding import BindingType
@@ -16,11 +17,13 @@ from screens.actions import Scope, bindings
 from screens.desk import Desk, describe
 from screens.findings import ShownFinding, findings_of, worst_first
 from screens.look import SEVERITY_MARKS, Mark, Role
-from screens.mending import Mending
 from screens.widgets.controls import POINTER
 from screens.widgets.scroll_pane import ScrollPane
-from screens.widgets.source_text import CodeLine, code_around
 from screens.words import clip, content, folded, lines, moment, safe
+
+if TYPE_CHECKING:
+    from screens.mending import Mending
+    from screens.widgets.source_text import CodeLine
 
 SHOWN = 300
 """Findings that are drawn; the command line prints the rest."""
@@ -32,7 +35,7 @@ VERDICTS = {
     "exempt": Mark("○", "exempt", Role.BUSY),
 }
 
-Code = Sequence[CodeLine] | str
+Code: TypeAlias = "Sequence[CodeLine] | str"
 """The code around a place, or why it cannot be shown."""
 
 
@@ -44,7 +47,6 @@ class ViolationsView(ScrollPane):
     def __init__(self, desk: Desk, *, id: str | None = None) -> None:  # noqa: A002 (Textual's word for it)
         super().__init__(id=id)
         self._desk = desk
-        self._mending = Mending(desk)
         self._report: JsonMap | None = None
         self.run: str | None = None
         self._found: list[ShownFinding] = []
@@ -54,6 +56,13 @@ class ViolationsView(ScrollPane):
         self._spans: list[
             tuple[int, int]
         ] = []  # each finding's first row, with its headings, and the one after
+
+    @cached_property
+    def _mending(self) -> Mending:
+        """What mends findings; loaded when the first one is to be mended."""
+        from screens.mending import Mending  # noqa: PLC0415
+
+        return Mending(self._desk)
 
     @property
     def selected(self) -> ShownFinding | None:
@@ -171,6 +180,8 @@ class ViolationsView(ScrollPane):
             self.run_worker(load, group="code", exclusive=True, exit_on_error=False)
 
     async def _load_code(self, run: str, path: str, line: int) -> None:
+        from screens.widgets.source_text import code_around  # noqa: PLC0415 (loads what colours code)
+
         code: Code
         try:
             text = await self._desk.console.migration_source(run, path)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from opconsole.attention import MOST, call, desktop_sequence, standing
-from opconsole.settings.notifications import DesktopSign
+from opconsole.desktop_sign import DesktopSign
 from opconsole.views import Snapshot, TaskView
 
 

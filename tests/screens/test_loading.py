@@ -1,0 +1,39 @@
+"""What the console loads before its first picture: its first screen, and nothing that is wanted later."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+LATER = (
+    "pydantic",
+    "pydantic_settings",
+    "regex",
+    "pygments",
+    "sqlalchemy",
+    "opconsole.exempting",
+    "screens.deciding",
+    "screens.mending",
+    "screens.dialogs.approval",
+    "screens.dialogs.help",
+    "screens.dialogs.command_line",
+    "screens.approvals",
+    "screens.environments",
+    "screens.violations",
+    "screens.dependencies",
+    "queues.sentences",
+)
+
+
+def test_the_first_picture_waits_for_nothing_that_is_wanted_later() -> None:
+    told = "import sys, opconsole.app; print('\\n'.join(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", told],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[2],
+        timeout=120,
+    )
+    assert set(done.stdout.split()) & set(LATER) == set()
