@@ -137,19 +137,24 @@ class Terminal:
         text = b""
         deadline = time.monotonic() + PATIENCE
         while mark not in text:
-            data = self._read(deadline - time.monotonic())
+            data = self.read(deadline - time.monotonic())
             if not data:
                 raise TimeoutError(f"{mark!r} was not painted; the end of what was: {text[-500:]!r}")
             text += data
         return time.monotonic()
 
+    def type(self, keys: bytes) -> None:
+        """Press keys."""
+        os.write(self._descriptor, keys)
+
     def drain(self, seconds: float) -> None:
         """Read whatever is painted for so long."""
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
-            self._read(left)
+            self.read(left)
 
-    def _read(self, timeout: float) -> bytes:
+    def read(self, timeout: float) -> bytes:
+        """Give what is painted, once something is; nothing after so many seconds without."""
         ready, _, _ = select.select([self._descriptor], [], [], max(timeout, 0.0))
         try:
             return os.read(self._descriptor, 65536) if ready else b""
