@@ -112,7 +112,7 @@ def send(
         said = log.getvalue()
     if taken:
         return None
-    told = sanitise(masked(said, (url,)), single_line=True, limit=300).strip()
+    told = sanitise(" ".join(masked(said, (url,)).split()), single_line=True, limit=300)
     return told or "it did not take the message"
 
 

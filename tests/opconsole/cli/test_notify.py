@@ -22,6 +22,8 @@ def test_a_test_says_of_each_channel_whether_it_took_the_message(desk, receiver)
     assert found.status == 1
     assert found.out == "ops: taken\n", found.err
     assert found.err.startswith("chat: ")
+    assert found.err.count("\n") == 1
+    assert "\\n" not in found.err
     assert "token-token" not in found.err
     assert receiver.titles("ops") == ["[P3] workspace: a test"]
     assert desk.give("notify", "test", "ops").status == 0
