@@ -59,7 +59,7 @@ MUTATIONS = (
         "guardrails/sanitise.py",
         'out.append("\\\\r")',
         'out.append("\\r")',
-        f"{TERMINAL}::test_05_carriage_return_or_backspaces_that_overwrite_failed[logs]",
+        "tests/guardrails/test_sanitise.py::test_05_carriage_return_and_backspaces_cannot_overwrite_failed",
     ),
     Mutation(
         6,
