@@ -75,7 +75,8 @@ async def _turn(host: Host, request: RequestRow, *, on: bool) -> Grant:
     if on:
         return Grant("everything is frozen: no effect begins until somebody unfreezes it", tuple(writes))
     held = [FollowUp(Then.RESUME, run.key) for run in await held_runs(host)]
-    return Grant(f"unfrozen; {len(held)} runs go on", tuple(writes), tuple(held))
+    runs = f"{len(held)} run{'s go' if len(held) > 1 else ' goes'} on" if held else "nothing waited for it"
+    return Grant(f"unfrozen; {runs}", tuple(writes), tuple(held))
 
 
 async def held_runs(host: Host) -> list[Run]:
