@@ -82,14 +82,14 @@ async def test_a_key_revoked_between_approval_and_effects_voids_what_it_approved
 
 
 async def test_a_requester_does_not_approve_their_own_request(project, deploy, keys, allow, signed):
-    signers = allow(keys.line("ana@example.org"), "kim")
+    signers = allow(keys.line("ana", principals="admin,ana@example.org"), "kim")
     project.policy = f'[approvals]\nfour_eyes = true\nallowed_signers = "{signers}"'
     project.settings()
     project.queue(deploy("PROD", "production"))
     async with project.hosted(user="ana") as driver:
         await driver.go()
         # Not under another name in the session either: the key says who it is.
-        own = signed(driver, "PROD", "ana@example.org")
+        own = signed(driver, "PROD", "ana")
         for name in ("ana", "kim"):
             refused = await driver.approve("PROD", by=name, signature=own)
             assert not refused.granted
