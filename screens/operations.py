@@ -71,9 +71,14 @@ class OperationsScreen(ConsoleScreen):
 
     def compose(self) -> ComposeResult:
         """Put the strip over the panes, and the keys under them."""
+        # Known before anything is there: changing a class later lays out all that is below it again.
+        self.set_class(self.app.size.width < WIDE, "-single")
+        self.add_class("-at-queue")
         yield self.strip()
         with Horizontal(id="panes"):
-            yield QueuePane(self._desk.clock, id="queue")
+            queue = QueuePane(self._desk.clock, id="queue")
+            queue.add_class("-active")
+            yield queue
             with Vertical(id="right"):
                 with Vertical(id="pipeline"):
                     yield Heading(pipeline="Pipeline")

@@ -48,6 +48,8 @@ _LABELS = {
     "question_mark": "?",
     "escape": "esc",
     "down": "↓",
+    "left": "←",
+    "right": "→",
     "up": "↑",
     "pagedown": "PgDn",
     "pageup": "PgUp",

@@ -41,7 +41,10 @@ class CommandLine(Modal[Said]):
         align: center bottom;
         background: $background 50%;
         & > Vertical { width: 100%; height: auto; background: $surface; }
-        & OptionList { height: auto; max-height: 12; border: none; background: transparent; padding: 0 1; }
+        & OptionList {
+            height: auto; max-height: 12; border: none; background: transparent; padding: 0 1;
+            text-wrap: nowrap; text-overflow: ellipsis;
+        }
         & OptionList > .option-list--option-highlighted { background: $primary 45%; }
         & #line { height: 1; layout: horizontal; background: $panel; }
         & #line > Static { width: 2; padding: 0 0 0 1; }

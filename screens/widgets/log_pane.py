@@ -98,6 +98,7 @@ class LogPane(Vertical):
 
     def compose(self) -> ComposeResult:
         """Put the log over its status line."""
+        self.add_class("-empty")  # until there is a log
         yield Static(
             content("No run yet, so there is no log. A started queue runs what is ready: a, then Start."),
             id="log-empty",
@@ -106,10 +107,6 @@ class LogPane(Vertical):
         yield Static(id="log-status")
         yield SearchLine()
         yield Input(placeholder="write it into which file? esc: none", id="log-save", compact=True)
-
-    def on_mount(self) -> None:
-        """Begin without a log."""
-        self.add_class("-empty")
 
     @property
     def view(self) -> LogView:

@@ -49,6 +49,7 @@ class QueuePane(Vertical):
         self._clock = clock
         self._snapshot: Snapshot | None = None
         self._ticking = Ticking(self, self._tick)
+        self.add_class("-empty")  # until the workspace is known
 
     def compose(self) -> ComposeResult:
         """Put the heading over the table, and the faults and the filter under it."""

@@ -5,10 +5,14 @@ After a wanted change: ``pytest tests/screens/test_pictures.py --snapshot-update
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from textual.pilot import Pilot
+
+from opconsole.seen import Drift, Health, Seen
+from queues.states import RunState
 
 SIZES = [pytest.param((140, 40), id="wide"), pytest.param((80, 24), id="small")]
 
@@ -36,6 +40,81 @@ def test_the_approval_dialog_looks_as_it_did(
         await pilot.pause(0.1)
 
     assert snap_compare(make_app(console), terminal_size=size, run_before=open_dialog)
+
+
+THEMES = ["textual-dark", "high-contrast"]
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("key", ["2", "3", "5"])
+def test_every_screen_looks_as_it_did(
+    workspace: Any, make_app: Any, until: Any, snap_compare: Any, *, key: str, size: Any, theme: str
+) -> None:
+    async def go(pilot: Pilot[None]) -> None:
+        await _themed(pilot, until, theme)
+        await pilot.press(key)
+        await until(pilot, lambda: pilot.app.screen is not pilot.app.operations)
+        await _shown(pilot, until, key)
+
+    assert snap_compare(make_app(workspace), terminal_size=size, run_before=go)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("dialog", ["command-line", "approve-many", "spoken"])
+def test_every_new_dialog_looks_as_it_did(
+    workspace: Any, make_app: Any, until: Any, snap_compare: Any, *, dialog: str, size: Any, theme: str
+) -> None:
+    async def open_it(pilot: Pilot[None]) -> None:
+        await _themed(pilot, until, theme)
+        if dialog == "spoken":
+            pilot.app.operations.say("Deploy 2.2.0 to staging")
+            await until(pilot, lambda: pilot.app.screen.query("#start"))
+        elif dialog == "command-line":
+            await pilot.press("colon", *"log")
+            await until(pilot, lambda: pilot.app.screen.query("OptionList"))
+        else:
+            await pilot.press("2")
+            await _shown(pilot, until, "2")
+            await pilot.press("space", "space", "colon", *"approve-m", "enter")
+            await until(pilot, lambda: pilot.app.screen.query("#approve"))
+        await pilot.pause(0.2)
+
+    assert snap_compare(make_app(workspace), terminal_size=size, run_before=open_it)
+
+
+@pytest.fixture
+def workspace(console: Any, samples: Any) -> Any:
+    """Give the cascade in the middle of its way, with a second approval and three environments."""
+    staging = samples.task("DEPLOY-STAGING-002", environment="staging", gate="staging")
+    approval = samples.approval("run-deploy-staging-002", plan=samples.plan(environment="staging"))
+    approval = replace(approval, id="approval-2")
+    console.put(*samples.run(staging, RunState.WAITING, approvals=(approval,)))
+    console.places = (
+        samples.environment("development", version="2.2.0", release="2.2.0-1"),
+        samples.environment("staging", running="DEPLOY-STAGING-001"),
+        samples.environment(version="2.0.0", release="2.0.0-3", revision="4be1", waiting="DEPLOY-PROD-001"),
+    )
+    wrong = "it runs 1.9.9-1; on record is 2.0.0-3"
+    console.seen["credentialmate", "production"] = Seen(Health.UNHEALTHY, "503", Drift.OTHER, wrong)
+    console.sources["backend/alembic/versions/migration_001.py"] = samples.blocked_source()
+    return console
+
+
+async def _themed(pilot: Any, until: Any, theme: str) -> None:
+    await _settle(pilot, until)
+    pilot.app.theme = theme
+
+
+async def _shown(pilot: Any, until: Any, key: str) -> None:
+    """Wait until the screen shows what it loads."""
+    screen = pilot.app.here
+    if key == "3":
+        await until(pilot, lambda: len(pilot.app.desk.console.looked) == 3)
+    else:
+        await until(pilot, lambda: screen.situation().task)
+    await pilot.pause(0.3)
 
 
 async def _settle(pilot: Any, until: Any) -> None:

@@ -1,0 +1,55 @@
+"""Writes the manual's table of keys from the registry of actions, which the console itself goes by.
+
+Run it after a change of the registry: ``.venv/bin/python docs/make_keys.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from screens.actions import REGISTRY, Action, Scope, key_label
+from screens.dialogs.help import TITLES
+
+PAGE = Path(__file__).resolve().parent / "console.md"
+BEGIN = "<!-- keys: written by docs/make_keys.py from the registry of actions -->"
+END = "<!-- end of keys -->"
+OF_SCREENS = {
+    Scope.OPERATIONS: "On the operations screen",
+    Scope.APPROVALS: "On the approvals screen",
+    Scope.ENVIRONMENTS: "On the environments screen",
+    Scope.DEPENDENCIES: "On the dependencies screen",
+    Scope.FOUND: "On the violations screen",
+}
+"""What the help calls "this screen"."""
+
+
+def with_keys(page: str) -> str:
+    """Give the page with the tables of now between its marks."""
+    before, _, rest = page.partition(BEGIN)
+    after = rest.partition(END)[2]
+    return f"{before}{BEGIN}\n\n{tables()}\n{END}{after}"
+
+
+def tables() -> str:
+    """Give a table for every scope that has actions, in the order of the help."""
+    return "\n".join(line for scope, title in TITLES.items() for line in _table(scope, title))
+
+
+def _table(scope: Scope, title: str) -> Iterator[str]:
+    rows = [action for action in REGISTRY if action.scope is scope]
+    if not rows:
+        return
+    yield from (f"**{OF_SCREENS.get(scope, title)}**", "", "| key | name | does |", "|---|---|---|")
+    for action in rows:
+        yield f"| {_keys(action)} | `{action.name}` | {action.help} |"
+    yield ""
+
+
+def _keys(action: Action) -> str:
+    labels = [key_label(key) for key in action.keys]
+    return " ".join(f"`{label}`" for label in labels) or f"`:{action.name}`"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(with_keys(PAGE.read_text("utf-8")), "utf-8")
