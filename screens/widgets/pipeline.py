@@ -197,7 +197,10 @@ class PipelineView(ScrollPane):
             log = []
             if step.started_at is not None:
                 log = await asyncio.to_thread(part, run.log, step.started_at, step.finished_at, LOG_LINES)
-            opened = Opened(programs, tuple(log))
+            own = [place for place, line in enumerate(log) if line.text.startswith(f"── {step.title}")]
+            opened = Opened(
+                programs, tuple(log[own[0] :] if own else log)
+            )  # stamps are cut: one may be shared
         except Exception as error:  # noqa: BLE001 (the step is shown without; the person reads why)
             opened = Opened(fault=f"it could not be read: {describe(error)}")
         if (
