@@ -327,7 +327,7 @@ def test_settings_that_everybody_may_replace_are_refused(tmp_path: Path) -> None
     folder.mkdir()
     written(folder, "")
     folder.chmod(0o777)
-    with pytest.raises(SettingsError, match="chmod o-w on their folder"):
+    with pytest.raises(SettingsError, match="chmod o-w on the folder"):
         load_settings(folder, environ={})
     folder.chmod(0o1777)
     load_settings(folder, environ={})
