@@ -334,7 +334,7 @@ def test_26_sql_in_mysql_s_executable_comments(desk: Any, tmp_path: Path) -> Non
 HOSTILE_BUILDS = {
     "a link out of it": "mkdir dist; ln -s /etc/passwd dist/passwd",
     "a link that climbs out": "mkdir dist; ln -s ../../../../etc dist/etc",
-    "a link through a link": "mkdir -p dist/a; ln -s .. dist/a/up; ln -s a/up/../../.. dist/out",
+    "a link through a link": "mkdir -p dist/a; ln -s .. dist/a/up; ln -s a/up/../away dist/out",
     "a setuid file": "mkdir dist; cp /bin/sh dist/sh; chmod 4755 dist/sh",
     "a setgid file": "mkdir dist; cp /bin/sh dist/sh; chmod 2755 dist/sh",
     "a pipe": "mkdir dist; mkfifo dist/pipe",
