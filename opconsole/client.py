@@ -99,12 +99,10 @@ class Client:
             raise LookupError(f"there is no journal for {workspace.root}")
         with contextlib.ExitStack() as stack:
             lock = HostLock.try_acquire(place)
-            # One that only looks on brings nothing up to date; it makes a journal where there is none.
-            if lock is not None and not (
-                read_only and place.database.exists()
-            ):  # nobody else can bring the schema up to date now
+            if lock is not None:  # nobody else can bring the schema up to date now
                 stack.enter_context(lock)
-                open_database(place, host=True).dispose()
+                if not (read_only and place.database.exists()):  # one that only looks on leaves it alone
+                    open_database(place, host=True).dispose()
         name = operator or operator_name()
         deadline = time.monotonic() + BEGINNING
         while True:

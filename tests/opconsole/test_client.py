@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from opconsole.client import Client
-from opconsole.journal.hosting import HostLock
+from opconsole.journal.hosting import HostLock, host_alive
 from opconsole.journal.location import locate
 from opconsole.journal.records import RequestKind
 from opconsole.journal.upgrade import open_database
@@ -43,7 +43,9 @@ async def test_a_console_that_was_opened_read_only_stays_so_and_asks_for_nothing
     (tmp_path / "opconsole.toml").write_text("")
     workspace = Workspace.open(tmp_path, environ={})
     client = Client.open(workspace, operator="ana", read_only=True)
+    again = Client.open(workspace, operator="ana", read_only=True)  # now there is a journal to look at
     try:
+        assert not host_alive(again.place), "who only looks on hosts nothing"
         answer = await client.ask(RequestKind.PAUSE, {"project": "shop"})
         assert (answer.granted, "read-only" in answer.text) == (False, True)
         with pytest.raises(PermissionError, match="opened read-only"):
@@ -51,6 +53,7 @@ async def test_a_console_that_was_opened_read_only_stays_so_and_asks_for_nothing
         assert client.read_only
     finally:
         client.close()
+        again.close()
     switched = Client.open(workspace, operator="ana")
     try:
         switched.read_only = True
