@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from guardrails.approving import needed_for_cost
 from guardrails.findings import Severity, Verdict
 from guardrails.gates import Action, GateDecision, GateFacts, decide
 from opconsole.attempt import Attempt
-from opconsole.host import Host
 from opconsole.ids import new_approval_id
 from opconsole.journal.records import Approval, ApprovalState, Purpose
 from opconsole.plans import Plan
@@ -50,15 +48,6 @@ def approval_for(attempt: Attempt, plan: Plan, decision: GateDecision) -> Approv
         requested_by=attempt.run.requested_by,
         expires_at=_later(now, attempt.gate.expires_after),
     )
-
-
-def needs_of_cost(host: Host, dollars_a_month: float | None) -> dict[str, int]:
-    """Give what a plan says under ``needs`` of a cost: how many approve, and how many of them are senior.
-
-    None: the cost is not known, which counts as a high one.
-    """
-    needed = needed_for_cost(dollars_a_month, host.workspace.settings.approvals.senior_over)
-    return {"approvals": needed.approvals, "seniors": needed.seniors}
 
 
 def _exempted_critical(report: Mapping[str, object] | None) -> bool:

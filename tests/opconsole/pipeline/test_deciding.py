@@ -8,14 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from guardrails.approving import Needed, Verdict
+from guardrails.approving import Verdict
 from opconsole.approving import asked_of
-from opconsole.gating import needs_of_cost
-from opconsole.journal.records import Approval, ApprovalState, PolicyState, Purpose, RequestKind
-from opconsole.plans import digest
-from opconsole.runs import first_run
+from opconsole.journal.records import ApprovalState, PolicyState, Purpose, RequestKind
 from opconsole.signing import SigningKey, sign, statement
-from queues.tasks import Task, TaskKind
 
 FRIDAY = datetime(2026, 3, 6, 17, tzinfo=UTC)
 
@@ -129,28 +125,6 @@ async def test_a_clock_that_was_set_back_brings_no_expired_request_back(project,
         await driver.ask(RequestKind.PAUSE, project="app")  # something is journalled at that time
         clock.ahead -= timedelta(hours=2)
         assert "expired" in (await driver.approve("PROD")).text
-
-
-async def test_what_a_plan_needs_for_its_cost_is_what_is_asked(project, rules):
-    rules("senior_over = 100.0")
-    async with project.hosted() as driver:
-        assert needs_of_cost(driver.host, 99.0) == {"approvals": 1, "seniors": 0}
-        assert needs_of_cost(driver.host, None) == {"approvals": 2, "seniors": 1}
-        plan = {"needs": needs_of_cost(driver.host, 100.0)}
-        run = first_run(driver.host, Task(project="app", id="A", kind=TaskKind.DEPLOYMENT, raw={}), attempt=1)
-        approval = Approval(
-            id="a-1",
-            run=run.id,
-            purpose=Purpose.GO_AHEAD,
-            digest=digest(plan),
-            plan=plan,
-            tier=2,
-            why=(),
-            state=ApprovalState.WAITING,
-            requested_at=driver.clock.now(),
-            requested_by="ana",
-        )
-        assert asked_of(approval, run).needed == Needed(2, 1)
 
 
 # -- signed ------------------------------------------------------------------------------------------------
