@@ -15,6 +15,7 @@ from guardrails.sanitise import sanitise
 from opconsole.clock import iso
 from opconsole.journal.records import ReleaseRow, Run
 from opconsole.logs import LogLine
+from opconsole.spent import waited, worked
 from opconsole.view_making import state_word
 from opconsole.views import RunView
 from queues.states import RunState
@@ -63,7 +64,7 @@ def make_report(
     run = view.run
     return RunReport(
         title=_line(f"{_kind(run.state)}: {run.key}, {run.action} {run.version or ''} in {run.environment}"),
-        lines=tuple(_head(run, unverified=unverified)),
+        lines=tuple(_head(view, unverified=unverified)),
         parts=tuple(
             part
             for part in (
@@ -117,13 +118,27 @@ def _kind(state: RunState) -> str:
     return "Incident report" if state in TOLD else "Report"
 
 
-def _head(run: Run, *, unverified: bool) -> Iterator[str]:
+def _head(view: RunView, *, unverified: bool) -> Iterator[str]:
+    run = view.run
     mark = ", not verified yet" if unverified else ", overridden" if run.overridden else ""
     yield _line(f"{state_word(run)}{mark}" + (f": {run.reason}" if run.reason else ""))
     yield _line(f"run {run.id}, attempt {run.attempt}")
     yield _line(f"asked for by {run.requested_by} at {iso(run.created_at)}")
     if run.started_at is not None:
         yield f"started {iso(run.started_at)}, ended {iso(run.finished_at) or '-'}"
+    if told := _spent(view):
+        yield told
+
+
+def _spent(view: RunView) -> str:
+    """Say how long it took, and how much of that it was at work and waited for a person."""
+    run, working = view.run, worked(view.steps)
+    told = [f"{working:.1f} s at work"] if working is not None else []
+    waiting = waited(view.approvals, run.finished_at)
+    told += [f"{waiting:.1f} s of waiting for a person's approval"] if waiting else []
+    whole = took(run.started_at, run.finished_at)
+    took_text = f"took {whole:.1f} s" if whole is not None else "so far"
+    return f"{took_text}: {', '.join(told)}" if told else ""
 
 
 def _planned(run: Run) -> Iterator[str]:

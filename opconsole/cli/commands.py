@@ -15,6 +15,7 @@ from opconsole.cli.migrations_commands import migrations
 from opconsole.cli.notify_commands import notify
 from opconsole.cli.output import CommandContext, ExitStatus, UsageError
 from opconsole.cli.provision_commands import provision
+from opconsole.cli.record_commands import record
 from opconsole.cli.sentence_commands import sentences
 
 
@@ -44,6 +45,7 @@ app = typer.Typer(
 )
 queue = typer.Typer(no_args_is_help=True, help="Start, pause, look into and extend queues.")
 app.add_typer(sentences)
+app.add_typer(record)
 app.add_typer(queue, name="queue")
 app.add_typer(audit, name="audit")
 app.add_typer(journal, name="journal")
@@ -323,19 +325,6 @@ def rollback(
     from opconsole.cli.decide import rollback as act
 
     return act(_context(ctx), project, environment, to, yes=yes)
-
-
-@app.command()
-def history(
-    ctx: typer.Context,
-    project: ProjectOption = None,
-    environment: Annotated[str | None, typer.Option("--environment", metavar="E")] = None,
-    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="The newest N runs.")] = 1000,
-) -> int:
-    """List the runs, newest first."""
-    from opconsole.cli.show import show_history
-
-    return show_history(_context(ctx), project, environment, limit)
 
 
 @app.command()

@@ -9,6 +9,8 @@ from datetime import datetime
 from opconsole.cli.output import plain
 from opconsole.clock import iso
 from opconsole.journal.records import Approval, Run, StepRow, VoteRow
+from opconsole.run_filter import PastRun
+from opconsole.spent import waited, worked
 from opconsole.view_making import state_word
 from opconsole.views import EnvironmentView, HeldView, RunView, TaskView
 
@@ -76,6 +78,17 @@ def run_json(run: Run, *, unverified: bool) -> JsonObject:
         "unverified": unverified,
         "verified_at": iso(run.verified_at),
         "verified_by": run.verified_by,
+    }
+
+
+def line_json(run: PastRun) -> JsonObject:
+    """Give a run of the history: *worked* and *waited* are parts of its duration, in seconds."""
+    line = run.line
+    return {
+        **run_json(line.run, unverified=run.unverified),
+        "worked": line.worked,
+        "waited": line.waited,
+        "decided_by": list(line.deciders),
     }
 
 
@@ -162,6 +175,8 @@ def report_json(view: RunView, *, unverified: bool) -> JsonObject:
     """Give the whole story of a run."""
     return {
         **run_json(view.run, unverified=unverified),
+        "worked": worked(view.steps),
+        "waited": waited(view.approvals, view.run.finished_at),
         "preflight": [{"passed": passed, "text": text} for passed, text in view.run.preflight],
         "steps": [step_json(step) for step in view.steps],
         "approvals": [

@@ -1,4 +1,4 @@
-"""The commands that look at the whole workspace: ``status``, ``approvals`` and ``history``."""
+"""The commands that look at the whole workspace: ``status`` and ``approvals``."""
 
 from __future__ import annotations
 
@@ -6,18 +6,17 @@ import asyncio
 from collections.abc import Iterable
 from contextlib import closing
 
-from guardrails.environments import GateKind, resolve_environment
 from opconsole.cli.advice import approve_words
-from opconsole.cli.output import CommandContext, ExitStatus, counted, duration_text, plain, table
+from opconsole.cli.output import CommandContext, ExitStatus, counted, plain, table
 from opconsole.cli.policy import policy_json, policy_lines, waiting_policy
-from opconsole.cli.shapes import approval_json, environment_json, run_json, seconds_between, vote_words
+from opconsole.cli.shapes import approval_json, environment_json, vote_words
 from opconsole.clock import iso
 from opconsole.journal.records import Purpose, Run
 from opconsole.probing import Probed, probe_all
 from opconsole.reading import Reading, open_reading
 from opconsole.seen import Health
 from opconsole.standing_rules import frozen_words
-from opconsole.view_making import is_unverified, state_word
+from opconsole.view_making import is_unverified
 from opconsole.views import EnvironmentView, HeldView
 from opconsole.workspace import Workspace
 from queues.states import RunState
@@ -166,51 +165,6 @@ def show_approvals(context: CommandContext) -> int:
     return ExitStatus.DONE
 
 
-def show_history(context: CommandContext, project: str | None, environment: str | None, limit: int) -> int:
-    """List runs, newest first."""
-    workspace = context.workspace()
-    if project is not None:
-        workspace.project(project)
-    name = _environment(workspace, project, environment)
-    with closing(open_reading(workspace)) as reading:
-        runs = reading.history(project, name, limit)
-    if context.json:
-        context.document([run_json(run, unverified=is_unverified(workspace, run)) for run in runs])
-        return ExitStatus.DONE
-    if not runs:
-        context.say(f"Nothing has run yet; `{context.command('run --project P')}` starts a queue.")
-        return ExitStatus.DONE
-    rows = [
-        (
-            _moment(iso(run.started_at or run.created_at)),
-            plain(run.project),
-            plain(run.task),
-            str(run.attempt),
-            plain(run.environment),
-            plain(run.version or "-"),
-            context.state(state_word(run)) + verification(run, unverified=is_unverified(workspace, run)),
-            duration_text(seconds_between(run.started_at, run.finished_at)),
-            run.id,
-            plain(run.reason),
-        )
-        for run in runs
-    ]
-    headings = [
-        "WHEN",
-        "PROJECT",
-        "TASK",
-        "ATTEMPT",
-        "ENVIRONMENT",
-        "VERSION",
-        "STATE",
-        "TOOK",
-        "RUN",
-        "REASON",
-    ]
-    context.say(table(headings, rows, context.width))
-    return ExitStatus.DONE
-
-
 def verification(run: Run | None, *, unverified: bool) -> str:
     """Say behind a state who verified the run, or that nobody has yet; empty where nobody need."""
     if unverified:
@@ -235,16 +189,6 @@ def _unverified_run(workspace: Workspace, reading: Reading, view: EnvironmentVie
     runs = reading.history(view.project, view.environment, _LOOKED_AT)
     last = next((run for run in runs if run.state is RunState.SUCCEEDED), None)
     return last if last is not None and is_unverified(workspace, last) else None
-
-
-def _environment(workspace: Workspace, project: str | None, environment: str | None) -> str | None:
-    if environment is None:
-        return None
-    projects = [project] if project is not None else list(workspace.settings.projects)
-    defined: dict[str, GateKind] = {}
-    for one in projects:
-        defined.update(workspace.environments(one))
-    return resolve_environment(environment, defined)
 
 
 def _moment(text: str | None) -> str:
