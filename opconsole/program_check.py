@@ -22,12 +22,13 @@ def check_programs(attempt: Attempt) -> None:
     if attempt.task.kind is not TaskKind.DEPLOYMENT:
         return
     target = attempt.environment.target
-    _check(attempt, Scope.TARGET, _of_target(target), attempt.host.workspace.root)
+    _check(attempt, Scope.TARGET, programs_of_target(target), attempt.host.workspace.root)
     checks = [one.argv for one in attempt.environment.health if isinstance(one, configured.CommandCheck)]
     _check(attempt, Scope.ENVIRONMENT, [*checks, *attempt.project.smoke], None)
 
 
-def _of_target(target: configured.Target) -> list[Sequence[str]]:
+def programs_of_target(target: configured.Target) -> list[Sequence[str]]:
+    """Give what a target starts, as far as it can be looked for before a release is placed."""
     if isinstance(target, configured.CommandTarget):
         return [argv for argv in (target.deploy, target.rollback, target.stop, target.probe) if argv]
     if isinstance(target, configured.ReleasesTarget):

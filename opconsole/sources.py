@@ -130,7 +130,7 @@ async def resolve_source(
     if not await asyncio.to_thread(project_path.is_dir):
         raise SourceError(f"there is no project at {project_path}; check its `path` in opconsole.toml")
     git = Git(project_path)
-    if await _is_git(git, kind):
+    if await is_git(git, kind):
         return await _resolve_git(git, version, allow_head=allow_head)
     digest = await asyncio.to_thread(tree_digest, project_path, folder_exclusions(exclude))
     short = digest.partition(":")[2][:12]
@@ -252,7 +252,8 @@ class SourceStore:
 # -- git -------------------------------------------------------------------------------------------------
 
 
-async def _is_git(git: Git, kind: SourceKind) -> bool:
+async def is_git(git: Git, kind: SourceKind) -> bool:
+    """Say whether a project is taken as a git project. Raises GitError."""
     if SourceKind(kind) is not SourceKind.AUTO:
         return SourceKind(kind) is SourceKind.GIT
     path = await asyncio.to_thread(git.folder.resolve)

@@ -17,6 +17,7 @@ from opconsole.cli.output import CommandContext, ExitStatus, UsageError
 from opconsole.cli.provision_commands import provision
 from opconsole.cli.record_commands import record
 from opconsole.cli.sentence_commands import sentences
+from opconsole.cli.setup_commands import setup
 
 
 class PipeClosedError(Exception):
@@ -46,6 +47,7 @@ app = typer.Typer(
 queue = typer.Typer(no_args_is_help=True, help="Start, pause, look into and extend queues.")
 app.add_typer(sentences)
 app.add_typer(record)
+app.add_typer(setup)
 app.add_typer(queue, name="queue")
 app.add_typer(audit, name="audit")
 app.add_typer(journal, name="journal")

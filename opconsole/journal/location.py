@@ -94,7 +94,7 @@ def locate(workspace: Path, *, create: bool) -> JournalPlace | None:
     if journal is None:
         if not create:
             return None
-        _refuse_network(root)
+        refuse_network(root)
         with _writing(root), _locked(root):
             journal = _read(entry)
             if journal is None:
@@ -157,6 +157,20 @@ def file_system_type(path: Path, mountinfo: str) -> str:
         if path.is_relative_to(mount) and len(mount.parts) >= length:
             found, length = after.split(" ")[0], len(mount.parts)
     return found
+
+
+def refuse_network(folder: Path) -> None:
+    """Raise JournalPlaceError where *folder* is on a network file system."""
+    mountinfo = Path("/proc/self/mountinfo")
+    if not mountinfo.exists():  # not Linux: its name for the file system is unknown
+        return
+    text = mountinfo.read_text("utf-8", errors="surrogateescape")
+    kind = file_system_type(folder.resolve(), text)
+    if _NETWORK.fullmatch(kind) or _NETWORK_FUSE.fullmatch(kind):
+        raise JournalPlaceError(
+            f"{folder} is on a network file system ({kind}), where SQLite's locks cannot be trusted; name a "
+            f"folder on a local disk in {STATE_VARIABLE}"
+        )
 
 
 # -- helpers --------------------------------------------------------------------------------------------
@@ -272,7 +286,7 @@ def _checked(place: JournalPlace, entry: Path) -> JournalPlace:
             "delete that entry to begin a new journal that knows of no earlier run"
         )
     _refuse_foreign(place.root)
-    _refuse_network(place.root)
+    refuse_network(place.root)
     if place.root.stat().st_mode & 0o077:
         place.root.chmod(0o700)
     return place
@@ -287,16 +301,3 @@ def _refuse_foreign(folder: Path) -> None:
         )
     if status.st_mode & 0o002:
         raise JournalPlaceError(f"{folder} may be written by everybody; chmod o-w it, or name another folder")
-
-
-def _refuse_network(folder: Path) -> None:
-    mountinfo = Path("/proc/self/mountinfo")
-    if not mountinfo.exists():  # not Linux: its name for the file system is unknown
-        return
-    text = mountinfo.read_text("utf-8", errors="surrogateescape")
-    kind = file_system_type(folder.resolve(), text)
-    if _NETWORK.fullmatch(kind) or _NETWORK_FUSE.fullmatch(kind):
-        raise JournalPlaceError(
-            f"{folder} is on a network file system ({kind}), where SQLite's locks cannot be trusted; name a "
-            f"folder on a local disk in {STATE_VARIABLE}"
-        )
