@@ -19,7 +19,7 @@ from watchfiles import awatch
 from opconsole.answers import Then
 from opconsole.artifacts import ContentStore, NotStoredError
 from opconsole.clock import Clock, SystemClock
-from opconsole.console import Answer, Preview
+from opconsole.console import Answer, Preview, QueueChanges
 from opconsole.deliveries import FILES
 from opconsole.exempting import Checkout, ExemptionError, Proposal, write
 from opconsole.host import open_host
@@ -35,6 +35,7 @@ from opconsole.journal.upgrade import open_database
 from opconsole.journal.wake import changes
 from opconsole.journal.writer import write_once
 from opconsole.outbox import Outbox
+from opconsole.queue_changes import QueueWatch
 from opconsole.reading import Reading
 from opconsole.recovery import interrupt_left_behind
 from opconsole.requests import Answerer
@@ -46,6 +47,7 @@ from opconsole.step_facts import ProgramFacts
 from opconsole.trees import UnsafeTreeError, inside
 from opconsole.views import EnvironmentView, RunView, Snapshot
 from opconsole.workspace import Workspace
+from queues.sentences.known import Known
 
 BEGINNING = 10.0
 """Seconds to wait for a worker that has just begun to make the journal, or to bring it up to date."""
@@ -90,6 +92,7 @@ class Client:
         self._engine = open_database(place, host=False)
         self.reader = JournalReader(self._engine)
         self.reading = Reading(workspace, place, self.reader)
+        self._watch = QueueWatch(self.reading)
 
     @classmethod
     def open(cls, workspace: Workspace, *, operator: str | None = None, read_only: bool = False) -> Client:
@@ -133,7 +136,7 @@ class Client:
 
     async def snapshot(self) -> Snapshot:
         """Give all that the operations screen shows."""
-        return await asyncio.to_thread(self.reading.snapshot)
+        return await asyncio.to_thread(lambda: self._watch.look(self.reading.snapshot()))
 
     async def run(self, run_id: str) -> RunView | None:
         """Give one run."""
@@ -226,26 +229,34 @@ class Client:
 
     async def hear(self, text: str, project: str | None = None) -> Preview:
         """Say what a sentence comes to. Changes nothing."""
-        from opconsole.sentences_service import hear  # noqa: PLC0415 (loads a grammar, for this alone)
+        from opconsole.adding import hear  # noqa: PLC0415 (loads a grammar, for this alone)
 
-        heard = await hear(self.reading, text, default_project=project)
-        projects = tuple(dict.fromkeys(task.project for task in heard.tasks))
-        return Preview(text, heard.lines, len(heard.tasks), projects, heard.outcome)
+        return await hear(self.reading, text, project)
+
+    async def read_entries(self, text: str, project: str | None = None) -> Preview:
+        """Say what entries given as JSON come to. Changes nothing."""
+        from opconsole.previewing import preview_text  # noqa: PLC0415 (loaded when it is first wanted)
+
+        return await preview_text(self.reading, text, project)
+
+    async def known(self, text: str = "", project: str | None = None) -> Known:
+        """Give what a sentence or a form may speak of."""
+        from opconsole.adding import known  # noqa: PLC0415 (loaded when it is first wanted)
+
+        return await known(self.reading, text, project)
 
     async def add(self, preview: Preview, *, start: bool) -> Answer:
         """Put the tasks of a preview into their queues, and start these where that is wanted."""
-        from opconsole.sentences_service import AddedMeanwhileError, add  # noqa: PLC0415 (as above)
-        from queues.rewrite import QueueWriteError  # noqa: PLC0415 (as above)
-        from queues.sentences.outcome import Outcome  # noqa: PLC0415 (as above)
+        from opconsole.adding import add  # noqa: PLC0415 (as above)
 
         if self.read_only:
             return Answer(granted=False, text="this console is read-only; nothing was added")
-        if not isinstance(preview.tasks, Outcome):
-            raise TypeError("only what this console has heard can be added")
-        try:
-            added = await add(self.workspace, preview.tasks)
-        except (AddedMeanwhileError, QueueWriteError) as error:
-            return Answer(granted=False, text=str(error))
+        added = await add(self.workspace, preview)
+        if isinstance(added, str):
+            return Answer(granted=False, text=added)
+        for name in added.projects:
+            ids = [key.partition(":")[2] for key in added.keys if key.startswith(f"{name}:")]
+            await asyncio.to_thread(self._watch.expect, name, ids)
         said = f"Added {', '.join(added.keys)}."
         for name in added.projects if start else ():
             answer = await self.ask(RequestKind.START, {"project": name})
@@ -254,6 +265,22 @@ class Client:
                     granted=False, text=f"{said} The queue of {name} was not started: {answer.text}"
                 )
         return Answer(granted=True, text=said)
+
+    async def queue_place(self, project: str, task: str | None) -> tuple[Path, int]:
+        """Give a project's queue file to be edited, and the line of a task in it."""
+        from opconsole.queue_adding import place_in_queue  # noqa: PLC0415 (as above)
+
+        if self.read_only:
+            raise PermissionError("this console is read-only; the queue was not opened")
+        return await asyncio.to_thread(place_in_queue, self.workspace, project, task)
+
+    async def queue_changes(self) -> tuple[QueueChanges, ...]:
+        """Give how queue files differ from what they were when somebody looked at their changes."""
+        return await asyncio.to_thread(lambda: self._watch.changes(self.reading.snapshot()))
+
+    async def seen_changes(self, project: str) -> None:
+        """Take a queue file as it is now for looked at."""
+        await asyncio.to_thread(self._watch.seen, project)
 
     async def changes(self) -> AsyncIterator[None]:
         """Wake whenever the journal or a queue file may have changed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from opconsole.journal.records import Approval, RequestKind, Run
@@ -13,6 +14,7 @@ from opconsole.views import EnvironmentView, RunView, Snapshot
 
 if TYPE_CHECKING:  # reading migrations is loaded when somebody exempts a finding
     from opconsole.exempting import Checkout, Proposal
+    from queues.sentences.known import Known
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +27,27 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Planned:
+    """One task that would be added, for people; every text is as somebody wrote it."""
+
+    project: str
+    task: str
+    what: str
+    """What it does, in a few words."""
+    facts: tuple[tuple[str, str], ...] = ()
+    """Each with its name: environment, version, what its gate asks, what it waits for, cost."""
+    warnings: tuple[str, ...] = ()
+    """What would keep it from running as it stands, or from running at all."""
+    json: str = ""
+    """Its entry as it will stand in the queue file."""
+
+
+@dataclass(frozen=True, slots=True)
 class Preview:
     """What would be added to queues, or why there is nothing to add."""
 
     text: str
-    """The sentence it comes from."""
+    """The sentence it comes from; empty for entries."""
     lines: tuple[str, ...]
     """For people, safe to show: the tasks and what their gates will ask, or the question, or the reason."""
     count: int
@@ -38,6 +56,39 @@ class Preview:
     """Whose queues they would go to."""
     tasks: object
     """What the console adds; a screen only hands it back."""
+    planned: tuple[Planned, ...] = ()
+    """The tasks one by one."""
+    faults: tuple[str, ...] = ()
+    """Why entries cannot be added: a sentence each with line, task, field, found and allowed."""
+    missing: tuple[str, ...] = ()
+    """Of a sentence that says too little: what is missing, by the names of fields; a question for each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What became of one task of a queue file since somebody looked at it."""
+
+    project: str
+    task: str
+    how: str
+    """added, removed or changed."""
+    fields: tuple[tuple[str, str, str], ...] = ()
+    """Of a changed one: field, what it was, what it is; JSON, and "nothing" where there is no such field."""
+    notes: tuple[str, ...] = ()
+    """What this means for its run, and where the journal contradicts the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueChanges:
+    """How a queue file differs from what it was when somebody looked at it."""
+
+    project: str
+    file: Path
+    tasks: tuple[Changed, ...] = ()
+    faults: tuple[str, ...] = ()
+    """What is wrong with the file now."""
+    broken: bool = False
+    """It cannot be used at all: its tasks are those of before."""
 
 
 class Console(Protocol):
@@ -105,8 +156,34 @@ class Console(Protocol):
         """Say what a sentence comes to. *project* is meant where it names none. Changes nothing."""
         ...
 
+    async def read_entries(self, text: str, project: str | None = None) -> Preview:
+        """Say what entries given as JSON come to: one, a list, or a queue file. Changes nothing.
+
+        *project* is whose queue they go to where the text itself names none.
+        """
+        ...
+
+    async def known(self, text: str = "", project: str | None = None) -> Known:
+        """Give what a sentence or a form may speak of; *text* says of which projects the versions matter."""
+        ...
+
     async def add(self, preview: Preview, *, start: bool) -> Answer:
         """Put the tasks of a preview into their queues, and start these where that is wanted."""
+        ...
+
+    async def queue_place(self, project: str, task: str | None) -> tuple[Path, int]:
+        """Give a project's queue file to be edited, and the line of a task in it; makes an empty queue.
+
+        Raises PermissionError where the console is read-only.
+        """
+        ...
+
+    async def queue_changes(self) -> tuple[QueueChanges, ...]:
+        """Give how queue files differ from what they were when somebody looked at their changes."""
+        ...
+
+    async def seen_changes(self, project: str) -> None:
+        """Take a queue file as it is now for looked at."""
         ...
 
     def changes(self) -> AsyncIterator[None]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -308,7 +308,11 @@ class Reading:
             known = self._files.get(path)
             if known is None or known[0] != stamp or stamp is None:
                 environments = self.workspace.environments(project)
-                known = stamp, read_queue(path, project=project, environments=environments)
+                file = read_queue(path, project=project, environments=environments)
+                if file.unusable and known is not None:
+                    # What it held is still what people have in mind, and what runs: it stays listed.
+                    file = replace(file, tasks=known[1].tasks)
+                known = stamp, file
                 self._files[path] = known
             files[project] = known[1]
             stamps.append(stamp)
@@ -434,6 +438,7 @@ def _queue_view(project: str, file: QueueFile, rows: dict[str, QueueRow], worksp
             f"line {error.line}: {f'{error.task}: ' if error.task else ''}{error.message}"
             for error in file.errors
         ),
+        broken=file.unusable,
     )
 
 

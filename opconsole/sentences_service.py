@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from guardrails.gates import Action, GateFacts, decide
 from guardrails.sanitise import sanitise
+from opconsole.gate_words import gate_words
 from opconsole.knowing import known_of, mentioned
 from opconsole.queue_adding import add_entries
 from opconsole.reading import Reading
@@ -73,7 +73,7 @@ def preview(reading: Reading, outcome: Outcome) -> Iterator[str]:
         width = max(len(task.id) for task in outcome.tasks)
         for task in outcome.tasks:
             yield _plain(f"{task.id:<{width}}  {task.project}: {_what(task)}")
-            yield _plain(f"{'':<{width}}  {_gate(reading, task)}")
+            yield _plain(f"{'':<{width}}  {gate_words(reading, task.project, task.entry)}")
             yield from (_plain(f"{'':<{width}}  {line}") for line in _case(task))
     yield from (_plain(line) for line in outcome.message.split("\n") if line)
 
@@ -125,25 +125,6 @@ def _what(task: PlannedTask) -> str:
     return text
 
 
-def _gate(reading: Reading, task: PlannedTask) -> str:
-    """Say what the environment's gate will ask, as far as it is known before the pre-flight."""
-    action = _ACTIONS[str(task.entry.get("action") or task.entry["agent_type"])]
-    environment = task.entry.get("environment")
-    if not isinstance(environment, str):
-        return "asks for approval: provisioning always needs approval"
-    gate = reading.workspace.gate(task.project, environment)
-    kind = str(task.entry["agent_type"])
-    before = reading.reader is not None and reading.reader.succeeded_before(task.project, environment, kind)
-    settings = reading.workspace.environment(task.project, environment)
-    facts = GateFacts(succeeded_before=before, requires_approval=settings.requires_approval)
-    decision = decide(gate, action, facts)
-    back = "back by itself after a failure" if gate.auto_rollback else "after a failure a person decides"
-    if action not in (Action.DEPLOY, Action.MIGRATE):
-        back = ""
-    asks = f"asks for approval: {', '.join(decision.reasons)}" if decision.approval else "asks nobody"
-    return f"{asks}; {back}" if back else asks
-
-
 def _case(task: PlannedTask) -> Iterator[str]:
     """Give the lines of a provisioning's business case."""
     case = task.entry.get("business_case")
@@ -154,14 +135,3 @@ def _case(task: PlannedTask) -> Iterator[str]:
 
 def _plain(line: str) -> str:
     return sanitise(line, single_line=True)
-
-
-_ACTIONS = {
-    "deployment": Action.DEPLOY,
-    "migration": Action.MIGRATE,
-    "run": Action.MIGRATE,
-    "validate": Action.VALIDATE,
-    "downgrade": Action.DOWNGRADE,
-    "rollback": Action.ROLLBACK,
-    "provisioning": Action.PROVISION,
-}

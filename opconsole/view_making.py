@@ -8,6 +8,7 @@ from typing import cast
 
 from guardrails.environments import GateKind
 from opconsole.journal.records import Run
+from opconsole.plans import entry_digest
 from opconsole.views import TaskView
 from opconsole.workspace import Workspace
 from queues.states import RunState
@@ -15,6 +16,9 @@ from queues.tasks import Task
 
 CANCELLING = "cancelling"
 """The word for a run that a person cancelled and that is not over yet."""
+ENTRY_CHANGED = "its entry changed: its approval will be void"
+"""Of a run that waits, and whose plan is for another entry than the file has now."""
+ENTRY_CHANGED_RUNNING = "its entry changed: this run goes on by the plan that it has"
 LEFT_BEHIND = "the process that worked on it is gone"
 
 
@@ -44,10 +48,20 @@ def is_unverified(workspace: Workspace, run: Run) -> bool:
 
 def run_reason(task: Task, run: Run) -> str:
     """Say why a task's run is in its state, and what its file's word does not change about that."""
+    if note := entry_note(task, run):
+        return f"{note}; {run.reason}" if run.reason else note
     if run.state.final and task.raw.get("status") in (None, "pending"):
         again = "its file says pending: retry runs it again"
         return f"{run.reason}; {again}" if run.reason else again
     return run.reason
+
+
+def entry_note(task: Task, run: Run) -> str:
+    """Say what an edit of its entry means for a run that is not over; empty: its plan is for this entry."""
+    sealed = run.plan.get("entry") if run.plan is not None and not run.state.final else None
+    if sealed is None or sealed == entry_digest(task):
+        return ""
+    return ENTRY_CHANGED if run.state is RunState.WAITING else ENTRY_CHANGED_RUNNING
 
 
 def view_of_run(run: Run, task: Task | None, gate: GateKind | None, reason: str, waits_for: str) -> TaskView:

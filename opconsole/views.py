@@ -102,6 +102,10 @@ class QueueView:
     file: Path
     faults: tuple[str, ...]
     """One sentence a fault, with line, task, field, found and allowed."""
+    broken: bool = False
+    """The file as a whole cannot be used: what is listed of it is what was known before."""
+    changed: str = ""
+    """What somebody changed in the file since a person looked, in a few words; empty: nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,9 +117,23 @@ def append_tasks(path: Path, entries: Sequence[Mapping[str, object]]) -> None:
         raise QueueWriteError(path, f"it is no work queue: {error}") from error
 
 
+def entry_texts(data: bytes | None, entries: Sequence[Mapping[str, object]]) -> list[str]:
+    """Give each entry as `append_tasks` would write it into a file of these bytes, without the file's margin.
+
+    None, or a file that is no queue, stands for an empty queue as `create_queue` makes it.
+    """
+    try:
+        text, root, tasks = _open(data if data is not None else _EMPTY.encode())
+    except (JsonTextError, FileFaultError):
+        text, root, tasks = _open(_EMPTY.encode())
+    after, _, listed = _open(apply(text, append_elements(text, root, tasks, entries)).encode("utf-8"))
+    added = listed.elements[len(tasks.elements) :]
+    return [_without_margin(after[element.start : element.end]) for element in added]
+
+
 def create_queue(path: Path, project: str) -> None:
     """Make an empty queue for a project; never overwrites. Raises QueueWriteError or FieldFaultError."""
-    text = json.dumps({"project": read_project(project), "features": []}, indent=2) + "\n"
+    text = _empty(read_project(project))
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
         descriptor = os.open(path, flags, 0o644)
@@ -134,6 +148,20 @@ def create_queue(path: Path, project: str) -> None:
         sync_folder(path.parent)
     except OSError as error:
         raise QueueWriteError(path, error.strerror or str(error)) from error
+
+
+def _empty(project: str) -> str:
+    return json.dumps({"project": project, "features": []}, indent=2) + "\n"
+
+
+def _without_margin(text: str) -> str:
+    """Take off every line what stands before the closing bracket."""
+    lines = text.splitlines()
+    margin = lines[-1][: len(lines[-1]) - len(lines[-1].lstrip())]
+    return "\n".join([lines[0], *(line.removeprefix(margin) for line in lines[1:])])
+
+
+_EMPTY = _empty("project")
 
 
 class _Echo:

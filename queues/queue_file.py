@@ -58,6 +58,8 @@ class QueueFile:
     """How the file spells it: ``complete`` or ``completed``."""
     bom: bool = False
     path: Path | None = None
+    unusable: bool = False
+    """The file as a whole cannot be used: it cannot be read, or is no queue of this project."""
 
 
 def read_queue(
@@ -108,7 +110,7 @@ def parse_queue(
             parsed = parse_text(text, expected, environments)
     except FileFaultError as fault:
         errors = (_file_error(name, text, fault),)
-        return QueueFile(name, expected or "", errors=errors, digest=digest, path=path)
+        return QueueFile(name, expected or "", errors=errors, digest=digest, path=path, unusable=True)
     return QueueFile(
         name,
         parsed.project,
@@ -170,9 +172,8 @@ def _cannot_read(error: OSError) -> FileFaultError:
 
 def _unreadable(path: Path, project: str | None, fault: FileFaultError) -> QueueFile:
     name = str(path)
-    return QueueFile(
-        name, project or project_of(name) or "", errors=(_file_error(name, "", fault),), path=path
-    )
+    errors = (_file_error(name, "", fault),)
+    return QueueFile(name, project or project_of(name) or "", errors=errors, path=path, unusable=True)
 
 
 def _file_error(name: str, text: str, fault: FileFaultError) -> QueueFileError:
