@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from opconsole.app import read_keys, run_console
-from opconsole.attention import Signs
+from opconsole.attention import NO_SIGNS, Signs
 from opconsole.cli.asking import interactive
 from opconsole.cli.output import CommandContext, ExitStatus
 from opconsole.cli.worker import ensure_worker, worker_log
@@ -32,6 +32,20 @@ def open_console_on(
     if not interactive(context):
         context.warn("the console needs a terminal; opconsole status, queue list and history tell the same")
         return ExitStatus.USAGE
+    told = workspace.settings.notifications
+    signs = Signs(told.bell, told.desktop)
+    return console_on(context, workspace, start=start, read_only=read_only, signs=signs)
+
+
+def console_on(
+    context: CommandContext,
+    workspace: Workspace,
+    *,
+    start: str | None = None,
+    read_only: bool = False,
+    signs: Signs = NO_SIGNS,
+) -> int:
+    """Do the same wherever Textual draws: on a terminal, or on a page of a browser."""
     settings = workspace.settings
     read_only = read_only or settings.console.read_only
     keys, notes = read_keys(settings.console.keys, key_places(workspace))
@@ -42,8 +56,6 @@ def open_console_on(
         if not read_only:
             _start(context, client, start)
         guard, countdown = settings.approvals.guard, settings.approvals.countdown
-        told = workspace.settings.notifications
-        signs = Signs(told.bell, told.desktop)
         status = run_console(client, guard=guard, countdown=countdown, keys=keys, notes=notes, signs=signs)
         if status:
             context.warn("the console ended by a fault of its own; a worker that was at work goes on")
