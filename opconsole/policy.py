@@ -13,8 +13,10 @@ from typing import cast
 from guardrails.environments import GateKind
 from opconsole.plans import canonical, differences
 from opconsole.settings import Settings, rules_of
+from opconsole.settings.approvals import Approvals
 from opconsole.settings.model import STRICTNESS, Environment, Project
 from opconsole.signing import Signers
+from opconsole.workspace import AWS
 
 Document = Mapping[str, object]
 Looser = Callable[[object, object], bool]
@@ -54,6 +56,7 @@ def policy_document(settings: Settings, signers: Signers) -> dict[str, object]:
             for name, project in settings.projects.items()
             for place in project.environments
         },
+        "provisioning": {name: _rules(rules_of(settings, name, AWS)) for name in settings.projects},
     }
 
 
@@ -64,12 +67,7 @@ def _environment(settings: Settings, name: str, place: str) -> dict[str, object]
         "gate": environment.gate.value,
         "requires_approval": environment.requires_approval,
         "auto_rollback": environment.auto_rollback is not False,
-        "approvers": list(rules.approvers),
-        "quorum": rules.quorum,
-        "four_eyes": rules.four_eyes,
-        "seniors": list(rules.seniors),
-        "wait": rules.wait,
-        "expires_after": rules.expires_after,
+        **_rules(rules),
         "deployment_limit": environment.limits.deployment or settings.policy.deployment_limit,
         "migration_limit": environment.limits.migration or settings.policy.migration_limit,
         "rollback_limit": environment.limits.rollback or settings.policy.rollback_limit,
@@ -77,6 +75,17 @@ def _environment(settings: Settings, name: str, place: str) -> dict[str, object]
         "scan_exclude": list(project.scan.exclude),
         "target": environment.target.model_dump(mode="json", exclude=NOT_POLICY, exclude_none=True),
         "database": _database(environment),
+    }
+
+
+def _rules(rules: Approvals) -> dict[str, object]:
+    return {
+        "approvers": list(rules.approvers),
+        "quorum": rules.quorum,
+        "four_eyes": rules.four_eyes,
+        "seniors": list(rules.seniors),
+        "wait": rules.wait,
+        "expires_after": rules.expires_after,
     }
 
 
@@ -102,6 +111,10 @@ def compare(old: Document, new: Document) -> Comparison:
     merged["revoked"] = told.whole("revoked", _list(old, "revoked"), _list(new, "revoked"), shrinking=True)
     merged["freezes"] = told.whole("freezes", _list(old, "freezes"), _list(new, "freezes"), shrinking=True)
     merged["environments"] = _environments(told, _map(old, "environments"), _map(new, "environments"))
+    merged["provisioning"] = {
+        name: told.fields(f"{name}:{AWS}", before, after, _ENVIRONMENT) if after else before
+        for name, before, after in _pairs(_map(old, "provisioning"), _map(new, "provisioning"))
+    }
     for name in sorted({*old, *new} - set(merged)):
         merged[name] = told.field("", name, (old.get(name), new.get(name)), _always)
     places = frozenset() if "" in told.places else frozenset(told.places)
@@ -142,6 +155,12 @@ def _environments(told: _Told, old: Document, new: Document) -> dict[str, object
         else:
             merged[place] = told.fields(place, before, after, _ENVIRONMENT)
     return merged
+
+
+def _pairs(old: Document, new: Document) -> Iterator[tuple[str, Document, Document]]:
+    """Give each name with what was and what is; one that was not there yet, or is gone, has nothing there."""
+    for name in sorted({*old, *new}):
+        yield name, _map(old, name), _map(new, name)
 
 
 def _asks_nobody(environment: Document) -> bool:

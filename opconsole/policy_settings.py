@@ -47,14 +47,14 @@ def settings_by(settings: Settings, policy: Document) -> Settings:
                 }
             ),
             "projects": {
-                name: _project(name, project, _map(policy, "environments"))
-                for name, project in settings.projects.items()
+                name: _project(name, project, policy) for name, project in settings.projects.items()
             },
         }
     )
 
 
-def _project(name: str, project: Project, policy: Document) -> Project:
+def _project(name: str, project: Project, whole: Document) -> Project:
+    policy, provisioning = _map(whole, "environments"), _map(_map(whole, "provisioning"), name)
     known = {
         place: (environment, _map(policy, f"{name}:{place}"))
         for place, environment in project.environments.items()
@@ -63,6 +63,8 @@ def _project(name: str, project: Project, policy: Document) -> Project:
     update: dict[str, object] = {
         "environments": {place: _environment(one, by) for place, (one, by) in known.items()}
     }
+    if provisioning:  # its environments have rules of their own by now: the project's are for what is none
+        update["approvals"] = ApprovalRules.model_validate(dict(provisioning))
     by = [document for _, document in known.values()]
     if project.migrations is not None and any(one.get("downgrade") == "required" for one in by):
         update["migrations"] = project.migrations.model_copy(update={"downgrade": Downgrade.REQUIRED})

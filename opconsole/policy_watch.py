@@ -67,12 +67,7 @@ async def look_at_policy(
         row = PolicyRow(new_policy_id(), seen, document, document, (), (), PolicyState.IN_FORCE, now, by)
     else:
         found = compare(known.in_force, document)
-        gone = {
-            place: one
-            for place, one in _environments(found.merged).items()
-            if place not in _environments(document)
-        }
-        whole = {**document, "environments": {**_environments(document), **gone}}
+        whole = {**document, **{name: _with_gone(name, found.merged, document) for name in _REMEMBERED}}
         row = PolicyRow(
             new_policy_id(),
             seen,
@@ -142,10 +137,15 @@ def _when(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def _environments(document: Mapping[str, object]) -> Mapping[str, object]:
-    found = document.get("environments")
-    return found if isinstance(found, Mapping) else {}
+def _with_gone(name: str, merged: Mapping[str, object], document: Mapping[str, object]) -> dict[str, object]:
+    """Give a part of the policy with what the settings no longer have: it cannot come back looser."""
+    held, now = merged.get(name), document.get(name)
+    return {**(held if isinstance(held, Mapping) else {}), **(now if isinstance(now, Mapping) else {})}
 
 
 def _texts(value: object) -> tuple[str, ...]:
     return tuple(str(one) for one in value) if isinstance(value, (list, tuple)) else ()
+
+
+_REMEMBERED = ("environments", "provisioning")
+"""The parts of a policy that keep what was taken out of the settings."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 
 from opconsole.cli.asking import interactive
@@ -15,9 +15,12 @@ from opconsole.journal.records import PolicyRow, PolicyState, RequestKind
 from opconsole.signing import SigningError
 from opconsole.signing_client import sign_policy
 from opconsole.standing_rules import wants_signature
+from opconsole.views import TaskView
 
 PREFIX = "p-"
 """How the id of a policy begins; no run's and no task's of ours does."""
+_SHOWN = 5
+"""Loosened rules that a warning names; the rest is counted."""
 
 
 def approve_policy(
@@ -67,6 +70,33 @@ def waiting_policy(reader: JournalReader | None) -> PolicyRow | None:
     """Give the policy that waits for approval; None where none does."""
     policy = reader.policy() if reader is not None else None
     return policy if policy is not None and policy.state is PolicyState.WAITING else None
+
+
+def warn_of_policy(context: CommandContext, reader: JournalReader | None) -> PolicyRow | None:
+    """Say that not all of the settings holds yet; give the policy that waits, None where none does."""
+    policy = waiting_policy(reader)
+    if policy is not None:
+        context.warn("the settings loosen the policy; that waits for approval, and what was before holds:")
+        for one in policy.loosens[:_SHOWN]:
+            context.warn(f"  waits: {plain(one)}")
+        if len(policy.loosens) > _SHOWN:
+            context.warn(f"  and {len(policy.loosens) - _SHOWN} more")
+        context.warn(f"  {context.command('approvals')} shows how to approve it")
+    return policy
+
+
+def out_of_force(policy: PolicyRow, tasks: Iterable[TaskView], project: str) -> list[TaskView]:
+    """Give the project's tasks that nothing runs because their environment waits to be approved itself."""
+    known = policy.in_force.get("environments")
+    places = known if isinstance(known, Mapping) else {}
+    return [
+        task
+        for task in tasks
+        if task.project == project
+        and task.run is None
+        and task.state == "ready"
+        and f"{project}:{task.environment}" not in places
+    ]
 
 
 def policy_lines(policy: PolicyRow) -> list[str]:

@@ -15,6 +15,7 @@ from opconsole.cli.advice import advise, failed_state, outcomes_of, waiting_for_
 from opconsole.cli.asking import ask_about, ask_decision, ask_on_terminal, interactive
 from opconsole.cli.cascade import summaries
 from opconsole.cli.output import CommandContext, ExitStatus, counted, plain, worst
+from opconsole.cli.policy import out_of_force, warn_of_policy
 from opconsole.cli.queue_commands import fault_line
 from opconsole.cli.report import stuck_lines
 from opconsole.cli.worker import end_at_once
@@ -280,9 +281,13 @@ async def _end(context: CommandContext, client: Client, teller: Teller, *, fault
     ):
         teller.say(line)
     blocked = await advise(context, client, teller.project, failed, teller.say)
+    policy = await asyncio.to_thread(warn_of_policy, context, client.reader)
+    unknown = out_of_force(policy, snapshot.tasks, teller.project) if policy else []
+    for task in unknown[:NAMES_SHOWN]:
+        context.warn(f"{plain(task.task)} does not run: {task.environment} waits for that approval")
     states = [run.state for run in runs]
     states += [run.state for run, _ in await waiting_for_people(client, teller.project)]
-    outcomes = outcomes_of(states, blocked)
+    outcomes = [*outcomes_of(states, blocked), *[ExitStatus.WAITING] * bool(unknown)]
     return worst([*outcomes, ExitStatus.USAGE] if faulty else outcomes)
 
 

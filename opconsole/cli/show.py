@@ -8,7 +8,7 @@ from contextlib import closing
 
 from opconsole.cli.advice import approve_words
 from opconsole.cli.output import CommandContext, ExitStatus, counted, plain, table
-from opconsole.cli.policy import policy_json, policy_lines, waiting_policy
+from opconsole.cli.policy import policy_json, policy_lines, waiting_policy, warn_of_policy
 from opconsole.cli.shapes import approval_json, environment_json, vote_words
 from opconsole.clock import iso
 from opconsole.journal.records import Purpose, Run
@@ -96,6 +96,8 @@ def show_status(context: CommandContext, *, probe: bool) -> int:
             if queue.faults and queue.file.exists():
                 faults = counted(len(queue.faults), "fault")
                 context.warn(f"{plain(str(queue.file))}: {faults}; see `{context.command('queue validate')}`")
+        with closing(open_reading(workspace)) as reading:
+            warn_of_policy(context, reading.reader)
     warn_of_missing_folders(context, workspace)
     return ExitStatus.DONE
 

@@ -10,7 +10,7 @@ import pytest
 
 from opconsole.policy import compare, policy_document
 from opconsole.policy_settings import settings_by
-from opconsole.settings import Settings, parse_settings
+from opconsole.settings import Settings, parse_settings, rules_of
 from opconsole.signing import Signers
 
 BASE = """
@@ -177,6 +177,33 @@ def test_a_key_is_revoked_at_once_and_for_as_long_as_nobody_approves_otherwise()
     fewer = compare(document(), document(signers=Signers(SIGNERS.allowed)))
     assert fewer.merged["revoked"] == ["ssh-ed25519 ZZZZ"]
     assert fewer.loosens
+
+
+RULES = ["approvers", "quorum", "four_eyes", "wait", "expires_after"]
+
+
+@pytest.mark.parametrize(("old", "new", "named"), [one for one in LOOSER if one[2] in RULES])
+def test_who_decides_about_provisioning_is_policy_too(old: str, new: str, named: str) -> None:
+    loose = BASE.replace(old, new, 1)
+    found = compare(document(), document(loose))
+    assert any(one.startswith(f"shop:aws {named}") for one in found.loosens), found.loosens
+    assert "shop:aws" in found.places
+    assert found.merged["provisioning"] == document()["provisioning"]
+    again = settings_by(settings(loose), found.merged)
+    assert rules_of(again, "shop", "aws") == rules_of(settings(BASE), "shop", "aws")
+
+
+def test_a_project_that_was_taken_out_does_not_come_back_with_looser_rules_of_provisioning() -> None:
+    without = compare(document(), document(BASE.replace("projects.shop", "projects.other")))
+    back = compare(without.merged, document(BASE.replace("quorum = 2", "quorum = 1")))
+    assert any(one.startswith("shop:aws quorum") for one in back.loosens)
+
+
+def test_a_journal_that_knows_no_rules_of_provisioning_yet_takes_them_as_they_are() -> None:
+    before = document()
+    del before["provisioning"]
+    assert compare(before, document()).loosens == ()
+    assert rules_of(settings_by(settings(BASE), before), "shop", "aws").quorum == 2
 
 
 def test_a_field_that_is_not_known_counts_as_loosening() -> None:

@@ -72,7 +72,7 @@ class Desk:
     now: datetime = NOW
     digest: str = DIGEST
     _writer: JournalWriter | None = None
-    environ: dict[str, str] = field(default_factory=dict)
+    environ: dict[str, str] = field(default_factory=lambda: {"OPCONSOLE_PROGRAM": "opconsole"})
 
     def give(self, *arguments: str, inside: bool = True) -> Answered:
         """Give a command, by default in the workspace."""

@@ -193,3 +193,18 @@ def test_run_ends_with_the_story_of_the_cascade_that_failed(desk: Any) -> None:
     ]
     assert " ".join(told[2][3:]) == "not run: DEPLOY-DEV failed"
     assert lines[begin + 4] == "1 stopped, 2 not run; it stopped at DEPLOY-DEV"
+
+
+def test_tasks_of_an_environment_that_waits_to_be_approved_do_not_wait_in_silence(desk: Any) -> None:
+    desk.queue()
+    assert desk.give("run", "--project", "shop").status == 0
+    settings = (desk.root / "opconsole.toml").read_text()
+    desk.settings(settings.replace("[projects.shop", "[projects.market"))
+    desk.queue(desk.entry("DEPLOY-DEV", "development"), project="market")
+    answered = desk.give("run", "--project", "market")
+    assert answered.status == 3
+    assert "waits: market:development is new and reaches what shop:development reaches" in answered.err
+    assert "DEPLOY-DEV does not run: development waits for that approval" in answered.err
+    assert " approvals shows how to approve it" in answered.err
+    assert "waits: market:development is new" in desk.give("status", "--no-probe").err
+    assert not desk.give("status", "--no-probe", "--json").err
