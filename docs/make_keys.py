@@ -20,6 +20,9 @@ OF_SCREENS = {
     Scope.ENVIRONMENTS: "On the environments screen",
     Scope.DEPENDENCIES: "On the dependencies screen",
     Scope.FOUND: "On the violations screen",
+    Scope.HISTORY: "On the history screen",
+    Scope.AUDIT: "On the audit screen",
+    Scope.METRICS: "On the metrics screen",
 }
 """What the help calls "this screen"."""
 

@@ -12,7 +12,9 @@ import getpass
 import os
 import time
 from collections.abc import AsyncIterator, Mapping
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from watchfiles import awatch
 
@@ -48,6 +50,9 @@ from opconsole.trees import UnsafeTreeError, inside
 from opconsole.views import EnvironmentView, RunView, Snapshot
 from opconsole.workspace import Workspace
 from queues.sentences.known import Known
+
+if TYPE_CHECKING:
+    from opconsole.record import JournalRecord
 
 BEGINNING = 10.0
 """Seconds to wait for a worker that has just begun to make the journal, or to bring it up to date."""
@@ -116,6 +121,13 @@ class Client:
                 if not host_alive(place) or time.monotonic() > deadline:
                     raise
                 time.sleep(0.05)
+
+    @cached_property
+    def record(self) -> JournalRecord:
+        """What was: runs, reports, metrics, the audit chain."""
+        from opconsole.record import JournalRecord  # noqa: PLC0415 (the first picture needs none of it)
+
+        return JournalRecord(self.reading, os.environ)
 
     @property
     def read_only(self) -> bool:

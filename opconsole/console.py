@@ -12,6 +12,9 @@ from opconsole.seen import Seen
 from opconsole.step_facts import ProgramFacts
 from opconsole.views import EnvironmentView, RunView, Snapshot
 
+if TYPE_CHECKING:  # the first picture needs none of it
+    from opconsole.record import Record
+
 if TYPE_CHECKING:  # reading migrations is loaded when somebody exempts a finding
     from opconsole.exempting import Checkout, Proposal
     from queues.sentences.known import Known
@@ -100,6 +103,11 @@ class Console(Protocol):
     """It was opened read-only: switching it is refused."""
     operator: str
     """The name under which this person asks."""
+
+    @property
+    def record(self) -> Record:
+        """What was: runs, reports, metrics, the audit chain."""
+        ...
 
     async def snapshot(self) -> Snapshot:
         """Give all that the operations screen shows."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from opconsole.cli.output import CommandContext, ExitStatus, UsageError, json_text, plain, table
-from opconsole.journal.records import AuditRow
+from opconsole.audit_export import FORMS, entry_fields, write_entries
+from opconsole.cli.output import CommandContext, ExitStatus, UsageError, plain, table
+from opconsole.journal.audit_pages import AuditPages
+from opconsole.new_file import new_file
 from opconsole.reading import open_reading
 
 
@@ -20,7 +20,7 @@ def show_audit(context: CommandContext, limit: int | None) -> int:
         rows = reading.reader.audit() if reading.reader else []
     rows = rows[-limit:] if limit is not None else rows
     if context.json:
-        context.document([_fields(row) for row in rows])
+        context.document([entry_fields(row) for row in rows])
         return ExitStatus.DONE
     if not rows:
         context.say("Nothing is on record yet.")
@@ -44,37 +44,12 @@ def export_audit(context: CommandContext, form: str, file: Path | None) -> int:
     """Write the whole chain: one JSON object a line, or a table for a spreadsheet."""
     if form not in FORMS:
         raise UsageError(f"{form!a} is no format; allowed: {', '.join(FORMS)}")
-    with closing(open_reading(context.workspace())) as reading:
-        rows = reading.reader.audit() if reading.reader else []
-    with _destination(context, file) as out:
-        _write_csv(rows, out) if form == "csv" else _write_lines(rows, out)
+    with closing(open_reading(context.workspace())) as reading, _destination(context, file) as out:
+        rows = AuditPages(reading.reader.engine).entries() if reading.reader else iter(())
+        count = write_entries(rows, out, form)
     if file is not None:
-        context.say(f"wrote {len(rows)} entries to {plain(str(file.absolute()))}")
+        context.say(f"wrote {count} entries to {plain(str(file.absolute()))}")
     return ExitStatus.DONE
-
-
-def _fields(row: AuditRow) -> dict[str, object]:
-    return {name: getattr(row, name) for name in FIELDS}
-
-
-def _write_lines(rows: Iterable[AuditRow], out: TextIO) -> None:
-    out.writelines(json_text(_fields(row), indent=None) + "\n" for row in rows)
-
-
-def _write_csv(rows: Iterable[AuditRow], out: TextIO) -> None:
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(FIELDS)
-    for row in rows:
-        writer.writerow([row.seq, *(spreadsheet_cell(str(getattr(row, name))) for name in FIELDS[1:])])
-
-
-def spreadsheet_cell(text: str) -> str:
-    """Give a cell that no spreadsheet takes for a formula and no terminal for a command.
-
-    What begins like a formula, also behind white space, gets an apostrophe, which spreadsheets hide.
-    """
-    clean = plain(text)
-    return f"'{clean}" if clean.lstrip()[:1] in _FORMULA else clean
 
 
 @contextmanager
@@ -84,13 +59,7 @@ def _destination(context: CommandContext, file: Path | None) -> Iterator[TextIO]
         yield context.stdout
         return
     try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with new_file(file) as out:
+            yield out
     except OSError as error:
         raise UsageError(f"{plain(str(file))} cannot be written: {error.strerror}") from error
-    with open(descriptor, "w", encoding="utf-8", newline="") as out:  # noqa: PTH123 (a descriptor)
-        yield out
-
-
-FORMS = ("jsonl", "csv")
-FIELDS = ("seq", "at", "actor", "action", "subject", "detail", "prev_hash", "hash")
-_FORMULA = frozenset("=+-@\t\r|%＝＋－＠")

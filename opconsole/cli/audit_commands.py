@@ -49,9 +49,9 @@ def audit_verify(
 
     It compares with every checkpoint that it can find, and tells where the clock was set back.
     """
-    from opconsole.cli.audit_verify import Asked, verify_audit
+    from opconsole.cli.audit_verify import verify_audit
 
-    return verify_audit(_context(ctx), Asked(checkpoint, file, signers, offline))
+    return verify_audit(_context(ctx), checkpoint, file, signers, offline=offline)
 
 
 @audit.command("checkpoint")

@@ -13,5 +13,8 @@ COMMON_ACTIONS: tuple[Action, ...] = (
     Action("next-pane", "Pane", ("tab",), Scope.SCREEN, "Go to the next pane.", footer=True),
     Action("previous-pane", "Pane before", ("shift+tab",), Scope.SCREEN, "Go to the pane before."),
     Action("back", "Back", ("escape",), Scope.SCREEN, "Back; ends a filter or a search first."),
+    Action("search", "Search", ("slash",), Scope.SCREEN, "Search the whole log.", footer=True),
+    Action("next-hit", "Next hit", ("n",), Scope.SCREEN, "Go to the next hit in the log."),
+    Action("previous-hit", "Previous hit", ("N",), Scope.SCREEN, "Go to the hit before it."),
     Action("copy", "Copy", ("y",), Scope.SCREEN, "Copy what is selected, or its name."),
 )

@@ -11,9 +11,6 @@ def has_finding(situation: Situation) -> bool:
 
 
 OPERATIONS_ACTIONS: tuple[Action, ...] = (
-    Action("search", "Search", ("slash",), Scope.OPERATIONS, "Search the whole log.", footer=True),
-    Action("next-hit", "Next hit", ("n",), Scope.OPERATIONS, "Go to the next hit in the log."),
-    Action("previous-hit", "Previous hit", ("N",), Scope.OPERATIONS, "Go to the hit before it."),
     Action("violations", "Violations", ("v",), Scope.OPERATIONS, "Go to what the guardrails found."),
     Action("zoom", "Zoom", ("z",), Scope.OPERATIONS, "Show this pane alone, or all.", footer=True),
 )

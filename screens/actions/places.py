@@ -69,6 +69,16 @@ PLACES: tuple[Place, ...] = (
         (Scope.MATRIX,),
     ),
     Place(
+        "history",
+        "History",
+        "4",
+        "screens.history",
+        "HistoryScreen",
+        "All runs of every project, their reports and logs.",
+        Scope.HISTORY,
+        (Scope.TABLE, Scope.REPORT, Scope.LOG),
+    ),
+    Place(
         "violations",
         "Violations",
         "5",
@@ -76,6 +86,25 @@ PLACES: tuple[Place, ...] = (
         "ViolationsScreen",
         "What the guardrails found in the blocked runs of every project.",
         Scope.FOUND,
+    ),
+    Place(
+        "audit",
+        "Audit",
+        "6",
+        "screens.audit",
+        "AuditScreen",
+        "The chain of decisions and effects, and whether it is sound.",
+        Scope.AUDIT,
+    ),
+    Place(
+        "metrics",
+        "Metrics",
+        "7",
+        "screens.metrics",
+        "MetricsScreen",
+        "Deployments, rollbacks, migrations, violations and durations.",
+        Scope.METRICS,
+        (Scope.MOVE,),
     ),
 )
 """In the order of their keys."""

@@ -17,6 +17,7 @@ from screens.actions.log import LOG_ACTIONS
 from screens.actions.model import Action, Scope, Situation
 from screens.actions.panes import LIST_ACTIONS, OPERATIONS_ACTIONS, QUEUE_ACTIONS, VIOLATION_ACTIONS
 from screens.actions.pipeline import PIPELINE_ACTIONS
+from screens.actions.record import AUDIT_ACTIONS, METRICS_ACTIONS, REPORT_ACTIONS
 from screens.actions.tasks import TASK_ACTIONS
 
 REGISTRY: tuple[Action, ...] = (
@@ -32,6 +33,9 @@ REGISTRY: tuple[Action, ...] = (
     *ENVIRONMENT_ACTIONS,
     *MATRIX_ACTIONS,
     *FOUND_ACTIONS,
+    *REPORT_ACTIONS,
+    *AUDIT_ACTIONS,
+    *METRICS_ACTIONS,
     *LIST_ACTIONS,
     *EVERYWHERE_ACTIONS,
 )

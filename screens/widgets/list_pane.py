@@ -39,27 +39,34 @@ class ListPane(Vertical, Generic[Row]):
         title: str,
         columns: Sequence[Column[Row]],
         key: Callable[[Row], str],
-        words: Callable[[Row], str],
+        words: Callable[[Row], str] = lambda _: "",
         *,
         empty: Content,
+        matches: Callable[[Row, str], bool] | None = None,
+        check: Callable[[str], str] = lambda _: "",
+        hint: str = "show only what has these words; esc shows all",
         id: str | None = None,  # noqa: A002 (Textual's word for it)
     ) -> None:
-        """*words* gives all that a filter looks for in a row; *empty* says what to do where there is none."""
+        """*words* gives all that a filter looks for in a row; *empty* says what to do where there is none.
+
+        Where filter words mean more, *matches* judges a row by them, and *check* says first what is wrong
+        with them; what cannot be used leaves the rows as they are.
+        """
         super().__init__(id=id)
         self._title = title
         self._empty = empty
         self._known = False
         self._count = 0
-        self.table: VirtualTable[Row] = VirtualTable(columns, key, _matcher(words))
+        self.table: VirtualTable[Row] = VirtualTable(columns, key, matches or _matcher(words))
+        self._check, self._hint = check, hint
+        self._fault = ""
 
     def compose(self) -> ComposeResult:
         """Put the heading over the table, and the filter under it."""
         yield Heading(list=self._title)
         yield self.table
         yield Static(classes="empty")
-        yield Input(
-            placeholder="show only what has these words; esc shows all", classes="filter", compact=True
-        )
+        yield Input(placeholder=self._hint, classes="filter", compact=True)
 
     @property
     def filtering(self) -> bool:
@@ -81,14 +88,25 @@ class ListPane(Vertical, Generic[Row]):
         """Show all rows again."""
         self.query_one(Input).value = ""
         self.remove_class("-filtering")
-        self.table.filter("")
+        self._fault = ""
+        self._apply("")
         self._show_rest()
         self.table.focus()
+
+    def _apply(self, text: str) -> None:
+        """Let the table filter by itself: what it posted while this pane is at work would end here."""
+        self.table.call_next(self.table.filter, text)
 
     @on(Input.Changed)
     def _filter(self, event: Input.Changed) -> None:
         event.stop()
-        self.table.filter(event.value.strip())
+        self._fault = self._check(event.value.strip())
+        if not self._fault:
+            self._apply(event.value.strip())
+        self._show_rest()
+
+    @on(VirtualTable.Arranged)
+    def _arranged(self) -> None:
         self._show_rest()
 
     @on(Input.Submitted)
@@ -107,7 +125,10 @@ class ListPane(Vertical, Generic[Row]):
             text = self._empty
         put(self.query_one(".empty", Static), text)
         count = str(self._count) if shown == self._count else f"{shown} of {self._count}"
-        self.query_one(Heading).note(content((count if self._count else "", Role.MUTED)))
+        if self._fault:
+            self.query_one(Heading).note(content((self._fault, Role.WARN)))
+        else:
+            self.query_one(Heading).note(content((count if self._count else "", Role.MUTED)))
 
 
 def _matcher(words: Callable[[Row], str]) -> Callable[[Row, str], bool]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -14,11 +15,17 @@ import pytest
 
 from guardrails.environments import GateKind
 from opconsole.app import OpconsoleApp
+from opconsole.audit import GENESIS, entry_hash
+from opconsole.audit_check import ChainCheck, Found
+from opconsole.audit_export import write_entries
+from opconsole.checkpoints import SignedCheckpoint
+from opconsole.clock import iso
 from opconsole.console import Answer, Preview
 from opconsole.exempting import Checkout, Proposal, write
 from opconsole.journal.records import (
     Approval,
     ApprovalState,
+    AuditRow,
     Phase,
     Purpose,
     RequestKind,
@@ -26,6 +33,12 @@ from opconsole.journal.records import (
     StepRow,
     StepState,
 )
+from opconsole.journal.run_lines import RunLine
+from opconsole.metrics import Metrics, measure
+from opconsole.new_file import new_file
+from opconsole.record import ToldRun
+from opconsole.run_filter import PastRun, past_run
+from opconsole.run_report import make_report, markdown
 from opconsole.seen import Drift, Health, Seen
 from opconsole.signing import SigningError
 from opconsole.step_facts import ProgramFacts
@@ -64,6 +77,47 @@ NOW = datetime(2026, 3, 2, 14, 5, 30, tzinfo=UTC)
 
 
 @dataclass
+class FakeRecord:
+    """Shows what a test puts into it, and really writes the files that are asked for."""
+
+    past: tuple[PastRun, ...] = ()
+    told: dict[str, ToldRun] = field(default_factory=dict)
+    chain: tuple[AuditRow, ...] = ()
+    check: ChainCheck = field(default_factory=lambda: ChainCheck(0, None, None, (), Found()))
+    gates: dict[tuple[str, str], GateKind] = field(default_factory=dict)
+    counted: list[datetime | None] = field(default_factory=list)
+    checks: int = 0
+
+    async def runs(self) -> tuple[PastRun, ...]:
+        return self.past
+
+    async def report(self, run: str) -> ToldRun | None:
+        return self.told.get(run)
+
+    async def metrics(self, since: datetime | None, now: datetime) -> Metrics:
+        self.counted.append(since)
+        lines = [row.line for row in self.past]
+        within = [one for one in lines if since is None or (one.run.finished_at or now) >= since]
+        return measure(within, (), self.gates, since=since, until=now)
+
+    async def entries(self) -> tuple[AuditRow, ...]:
+        return self.chain
+
+    async def check_chain(self, progress: Callable[[int], None]) -> ChainCheck:
+        self.checks += 1
+        await asyncio.to_thread(progress, len(self.chain))
+        return self.check
+
+    async def export_chain(self, file: Path) -> int:
+        with new_file(file) as out:
+            return write_entries(reversed(self.chain), out, file.suffix.removeprefix("."))
+
+    async def save(self, text: str, file: Path) -> None:
+        with new_file(file) as out:
+            out.write(text)
+
+
+@dataclass
 class FakeConsole:
     """Shows what a test puts into it, and remembers what was asked."""
 
@@ -81,6 +135,7 @@ class FakeConsole:
     workspace: str = "demo"
     sources: dict[str, str] = field(default_factory=dict)
     folder: Path | None = None
+    record: FakeRecord = field(default_factory=FakeRecord)
     started: dict[tuple[str, str], tuple[ProgramFacts, ...]] = field(default_factory=dict)
     known: dict[tuple[str, str, str], float] = field(default_factory=dict)
     places: tuple[EnvironmentView, ...] = ()
@@ -397,6 +452,75 @@ class Samples:
             steps=self.steps(f"run-{task.task.lower()}", at=5)[:5]
             + tuple(replace(s, state=StepState.PENDING) for s in self.steps("x", at=-1)[5:]),
         )
+
+    def past(self, number: int, state: RunState = RunState.SUCCEEDED, **changes: Any) -> PastRun:
+        """Give a run of the history: the higher its number, the longer ago."""
+        end = NOW - timedelta(hours=7 * number)
+        line = {name: changes.pop(name) for name in ("worked", "waited", "deciders") if name in changes}
+        given: dict[str, Any] = {
+            "id": f"run-{number}",
+            "project": "credentialmate",
+            "task": f"DEPLOY-{number:03}",
+            "kind": "deployment",
+            "action": "deploy",
+            "environment": ("development", "staging", "production")[number % 3],
+            "version": f"2.{number % 7}.0",
+            "attempt": 1,
+            "epoch": 1,
+            "requested_by": "alice",
+            "created_at": end - timedelta(minutes=5),
+            "started_at": end - timedelta(minutes=4),
+            "finished_at": end,
+            "seq": 100_000 - number,
+            **changes,
+        }
+        run = Run(state=state, **given)
+        worked = line.get("worked", 40.0 + 13 * (number % 5))
+        waited, deciders = line.get("waited", 0.0), line.get("deciders", ())
+        return past_run(RunLine(run, worked, waited, deciders), unverified=False)
+
+    def history(self, record: FakeRecord, count: int = 40) -> None:
+        """Put runs into a record, some of which failed, with a report of each."""
+        states = {3: RunState.FAILED, 8: RunState.ROLLED_BACK, 11: RunState.BLOCKED, 17: RunState.REJECTED}
+        record.past = tuple(
+            self.past(
+                number,
+                states.get(number, RunState.SUCCEEDED),
+                waited=600.0 * number if number % 3 == 2 else 0.0,
+                deciders=("bob",) if number % 3 == 2 else (),
+                reason="health check failed: GET /health: 503" if number in (3, 8) else "",
+            )
+            for number in range(count)
+        )
+        kinds = ("development", "staging", "production")
+        record.gates = {("credentialmate", kind): GateKind(kind) for kind in kinds}
+        for row in record.past[:20]:
+            run = replace(row.line.run, plan={"version": {"from": "2.0.0", "to": row.line.run.version}})
+            log = self.folder / f"{run.id}.log"
+            log.write_text(f"2026-03-02T14:05:00.120Z o this is the log of {run.task}\n")
+            view = RunView(run, self.steps(run.id, at=9), (), log, 100.0)
+            report = make_report(view, None, (), unverified=False)
+            record.told[run.id] = ToldRun(report, markdown(report), '{"id": "' + run.id + '"}\n', run.id, log)
+
+    def chain(self, record: FakeRecord, count: int = 60) -> None:
+        """Put an audit chain into a record, with what came of verifying it."""
+        rows: list[AuditRow] = []
+        actions = ("run-created", "run-waiting", "approved", "effect-began", "effect-ended", "run-succeeded")
+        for seq in range(1, count + 1):
+            at = iso(NOW - timedelta(minutes=3 * (count - seq))) or ""
+            entry = {
+                "seq": seq,
+                "at": at,
+                "actor": ("alice", "bob")[seq % 2],
+                "action": actions[seq % len(actions)],
+                "subject": f"r-{seq // 6:04}",
+                "detail": json.dumps({"reason": "as planned", "step": f"step {seq}"}),
+                "prev_hash": rows[-1].hash if rows else GENESIS,
+            }
+            rows.append(AuditRow(**entry, hash=entry_hash(**entry)))
+        record.chain = tuple(reversed(rows))
+        noted = SignedCheckpoint("journal", count - 4, rows[-5].hash, rows[-5].at, "signature")
+        record.check = ChainCheck(count, rows[-1], None, (), Found((noted,), signed=True))
 
     def blocked(self) -> tuple[TaskView, RunView]:
         """Give a task that the guardrails stopped."""

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
+from opconsole.audit import ChainFault, Fault
 from opconsole.seen import Drift, Health, Seen
 from queues.states import RunState
 
@@ -58,6 +59,47 @@ def test_every_screen_looks_as_it_did(
         await _shown(pilot, until, key)
 
     assert snap_compare(make_app(workspace), terminal_size=size, run_before=go)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", ["history", "report", "audit", "broken", "metrics"])
+def test_the_record_looks_as_it_did(
+    console: Any,
+    samples: Any,
+    make_app: Any,
+    until: Any,
+    snap_compare: Any,
+    *,
+    name: str,
+    size: Any,
+    theme: str,
+) -> None:
+    samples.history(console.record)
+    samples.chain(console.record)
+    if name == "broken":
+        fault = ChainFault(Fault.EDITED, 41, "sha256:bad", "sha256:good")
+        console.record.check = replace(console.record.check, fault=fault)
+
+    async def go(pilot: Pilot[None]) -> None:
+        await _themed(pilot, until, theme)
+        key = {"history": "4", "report": "4", "metrics": "7"}.get(name, "6")
+        await pilot.press(key)
+        await until(pilot, lambda: pilot.app.screen is not pilot.app.operations)
+        await pilot.pause(0.3)
+        screen = pilot.app.here
+        if key == "4":
+            await until(pilot, lambda: screen.query_one("Charts").shown)
+        elif key == "7":
+            await until(pilot, lambda: screen._text.metrics)
+        else:
+            await until(pilot, lambda: screen._check and screen._checked is None)
+        if name == "report":
+            await pilot.press("j", "j", "enter")
+            await until(pilot, lambda: screen.query_one("ReportPane").has_focus)
+        await pilot.pause(0.3)
+
+    assert snap_compare(make_app(console), terminal_size=size, run_before=go)
 
 
 @pytest.mark.parametrize("theme", THEMES)

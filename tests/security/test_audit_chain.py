@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from opconsole.cli.audit import spreadsheet_cell
+from opconsole.audit_export import spreadsheet_cell
 from opconsole.journal import ops
 
 pytestmark = pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="ssh-keygen is not installed here")
