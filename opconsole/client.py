@@ -20,6 +20,7 @@ from watchfiles import awatch
 
 from opconsole.answers import Then
 from opconsole.artifacts import ContentStore, NotStoredError
+from opconsole.checkouts import checkout_of
 from opconsole.clock import Clock, SystemClock
 from opconsole.console import Answer, Preview, QueueChanges
 from opconsole.deliveries import FILES
@@ -42,7 +43,6 @@ from opconsole.reading import Reading
 from opconsole.recovery import interrupt_left_behind
 from opconsole.requests import Answerer
 from opconsole.seen import Seen
-from opconsole.settings.model import Dialect, Downgrade
 from opconsole.signing import SigningError
 from opconsole.signing_client import sign_approval
 from opconsole.step_facts import ProgramFacts
@@ -208,18 +208,9 @@ class Client:
         if run is None:
             return None
         try:
-            project = self.workspace.project(run.project)
-            environment = self.workspace.environment(run.project, run.environment)
+            return checkout_of(self.workspace, run.project, run.environment)
         except ValueError:
             return None  # taken out of the settings since
-        migrations = project.migrations
-        return Checkout(
-            self.workspace.project_path(run.project),
-            run.environment,
-            environment.gate,
-            (migrations.dialect if migrations else Dialect.POSTGRESQL).grammar,
-            downgrade_required=migrations is None or migrations.downgrade is Downgrade.REQUIRED,
-        )
 
     async def exempt(self, proposal: Proposal) -> Answer:
         """Write an exemption into the project's folder. The person has seen its diff."""

@@ -1,4 +1,4 @@
-"""The commands about what was: ``history`` and ``metrics``, as thin functions that import late."""
+"""The commands ``history``, ``metrics`` and ``exempt``, as thin functions that import late."""
 # ruff: noqa: PLC0415 - each command imports what it needs, so that --version and check load none of it
 
 from __future__ import annotations
@@ -52,6 +52,29 @@ def metrics(
     from opconsole.cli.metrics import show_metrics
 
     return show_metrics(_context(ctx), project, environment, since, form)
+
+
+@record.command()
+def exempt(
+    ctx: typer.Context,
+    place: Annotated[str, typer.Argument(metavar="PATH:LINE", help="As `check` prints it.")],
+    rule: Annotated[str, typer.Argument(metavar="RULE")],
+    reason: Annotated[str, typer.Argument(metavar="REASON", help="It stands in the code and in reports.")],
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="DATE", help="The last day, such as 2027-01-31.")
+    ] = None,
+    *,
+    project: Annotated[str | None, typer.Option("--project", help="Where the file is in several.")] = None,
+    environment: Annotated[
+        str | None, typer.Option("--environment", metavar="E", help="Judged for it. Default: production.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Write it without asking.")] = False,
+) -> int:
+    """Exempt a finding: shows the diff of the comment, asks, and writes it into the project's folder."""
+    from opconsole.cli.exempt import exempt_finding
+
+    wish = reason, until
+    return exempt_finding(_context(ctx), place, rule, wish, project=project, environment=environment, yes=yes)
 
 
 def _context(ctx: typer.Context) -> CommandContext:

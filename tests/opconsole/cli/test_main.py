@@ -77,7 +77,17 @@ def test_the_surface_is_what_the_contract_has_by_now() -> None:
         f"journal {verb}" for verb in ("backup", "check", "prune", "outbox")
     }
     notify = {"notify test", "notify channels"}
-    late = {"metrics", "unlock", "provision plan", "freeze", "unfreeze", "doctor", "serve", "serve-page"}
+    late = {
+        "metrics",
+        "exempt",
+        "unlock",
+        "provision plan",
+        "freeze",
+        "unfreeze",
+        "doctor",
+        "serve",
+        "serve-page",
+    }
     migrations = {f"migrations {verb}" for verb in ("show", "sql", "validate")}
     assert names(PROGRAM) == {*singles.split(), *queue, *audit, *migrations, *rest, *notify, *late}
 
