@@ -20,7 +20,7 @@ async def hear(reading: Reading, text: str, project: str | None) -> Preview:
     return await preview_outcome(reading, text, heard.outcome, heard.lines)
 
 
-async def known(reading: Reading, text: str, project: str | None) -> Known:
+async def vocabulary(reading: Reading, text: str, project: str | None) -> Known:
     """Give what a sentence or a form may speak of; git is asked for the versions of what *text* names."""
     asked = mentioned(text, reading.workspace.settings.projects)
     if project in reading.workspace.settings.projects and not text:

@@ -197,6 +197,14 @@ class OpconsoleApp(App[None]):
 
     # -- actions
 
+    def action_add_task(self) -> None:
+        """Fill in a task for a queue."""
+        self.here.action_add_task()
+
+    def action_paste_tasks(self) -> None:
+        """Add tasks given as JSON."""
+        self.here.action_paste_tasks()
+
     def action_help(self) -> None:
         """Show every key of this screen."""
         from screens.dialogs.help import HelpScreen  # noqa: PLC0415 (loaded when it is first wanted)
@@ -213,9 +221,9 @@ class OpconsoleApp(App[None]):
             if isinstance(said, Action):
                 here.perform(said)
             elif said is not None:
-                here.say(said.text)
+                here.offer(said)
 
-        self.push_screen(CommandLine(here.palette(), self.desk.keys), perform)
+        self.push_screen(CommandLine(here.palette(), self.desk.keys, here.speech()), perform)
 
     def action_theme(self) -> None:
         """Choose other colours."""

@@ -242,11 +242,11 @@ class Client:
 
         return await preview_text(self.reading, text, project)
 
-    async def known(self, text: str = "", project: str | None = None) -> Known:
+    async def vocabulary(self, text: str = "", project: str | None = None) -> Known:
         """Give what a sentence or a form may speak of."""
-        from opconsole.adding import known  # noqa: PLC0415 (loaded when it is first wanted)
+        from opconsole.adding import vocabulary  # noqa: PLC0415 (loaded when it is first wanted)
 
-        return await known(self.reading, text, project)
+        return await vocabulary(self.reading, text, project)
 
     async def add(self, preview: Preview, *, start: bool) -> Answer:
         """Put the tasks of a preview into their queues, and start these where that is wanted."""

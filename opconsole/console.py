@@ -171,7 +171,7 @@ class Console(Protocol):
         """
         ...
 
-    async def known(self, text: str = "", project: str | None = None) -> Known:
+    async def vocabulary(self, text: str = "", project: str | None = None) -> Known:
         """Give what a sentence or a form may speak of; *text* says of which projects the versions matter."""
         ...
 

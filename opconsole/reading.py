@@ -438,6 +438,7 @@ def _queue_view(project: str, file: QueueFile, rows: dict[str, QueueRow], worksp
             f"line {error.line}: {f'{error.task}: ' if error.task else ''}{error.message}"
             for error in file.errors
         ),
+        missing=file.unusable and not file.digest and not workspace.queue_path(project).exists(),
         broken=file.unusable,
     )
 

@@ -102,6 +102,8 @@ class QueueView:
     file: Path
     faults: tuple[str, ...]
     """One sentence a fault, with line, task, field, found and allowed."""
+    missing: bool = False
+    """There is no such file yet; adding a task makes it."""
     broken: bool = False
     """The file as a whole cannot be used: what is listed of it is what was known before."""
     changed: str = ""

@@ -17,7 +17,9 @@ from screens.trail import View
 from screens.widgets.strip import StatusStrip
 
 if TYPE_CHECKING:
+    from opconsole.console import Preview
     from screens.deciding import Deciding
+    from screens.dialogs.command_line import Speech
 
 
 class ConsoleScreen(Screen[None]):
@@ -135,10 +137,45 @@ class ConsoleScreen(Screen[None]):
         self.run_worker(self._say(text), group="deciding", exit_on_error=False)
 
     async def _say(self, text: str) -> None:
-        from screens.speaking import speak  # noqa: PLC0415 (loaded when it is first wanted)
+        from screens.adding import speak  # noqa: PLC0415 (loaded when it is first wanted)
 
-        situation = self.situation()
-        await speak(self._desk, text, project=situation.queue.project if situation.queue else None)
+        await speak(self._desk, text, project=self._project())
+
+    def offer(self, preview: Preview) -> None:
+        """Show what a sentence comes to, and add it when the person says so."""
+        from screens.adding import offer  # noqa: PLC0415 (loaded when it is first wanted)
+
+        self.run_worker(offer(self._desk, preview), group="deciding", exit_on_error=False)
+
+    def speech(self) -> Speech:
+        """Say how the command line hears sentences here."""
+        from screens.dialogs.command_line import Speech  # noqa: PLC0415 (loaded when it is first wanted)
+
+        console, project = self._desk.console, self._project()
+        return Speech(
+            lambda text: console.hear(text, project),
+            lambda text: console.vocabulary(text, project),
+            self._desk.refuse,
+        )
+
+    def _project(self) -> str | None:
+        """Give the project that is meant where none is named: that of what is selected."""
+        queue = self.situation().queue
+        return queue.project if queue else None
+
+    def action_add_task(self) -> None:
+        """Add a task by filling in a form."""
+        from screens.adding import add_by_form  # noqa: PLC0415 (loaded when it is first wanted)
+
+        work = add_by_form(self._desk, self._project())
+        self.run_worker(work, group="deciding", exit_on_error=False)
+
+    def action_paste_tasks(self) -> None:
+        """Add tasks by pasting JSON."""
+        from screens.adding import add_by_json  # noqa: PLC0415 (loaded when it is first wanted)
+
+        work = add_by_json(self._desk, self._project())
+        self.run_worker(work, group="deciding", exit_on_error=False)
 
     def palette(self) -> list[Action]:
         """Give the actions that are valid here and now, to be chosen by name."""

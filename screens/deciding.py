@@ -33,6 +33,8 @@ class Deciding:
         self._stories: Mapping[str, Callable[[Situation], Awaitable[None]]] = {
             "approve": self._approve,
             "approve-marked": self._approve_marked,
+            "retry-marked": self._retry_marked,
+            "cancel-marked": self._cancel_marked,
             "promote": self._promote,
             "reject": self._reject,
             "revert": self._revert,
@@ -93,9 +95,19 @@ class Deciding:
 
         await approve_many(self._desk, situation.marked)
 
+    async def _retry_marked(self, situation: Situation) -> None:
+        from screens.asking_many import RETRYING, ask_many  # noqa: PLC0415 (loaded when it is first wanted)
+
+        await ask_many(self._desk, RETRYING, situation.marked_tasks)
+
+    async def _cancel_marked(self, situation: Situation) -> None:
+        from screens.asking_many import CANCELLING, ask_many  # noqa: PLC0415 (loaded when it is first wanted)
+
+        await ask_many(self._desk, CANCELLING, situation.marked_tasks)
+
     async def _promote(self, situation: Situation) -> None:
         from opconsole.sentences_service import promotion  # noqa: PLC0415 (loads a grammar, for this alone)
-        from screens.speaking import speak  # noqa: PLC0415 (loaded when it is first wanted)
+        from screens.adding import speak  # noqa: PLC0415 (loaded when it is first wanted)
 
         here, there = situation.environment, situation.after
         if here is not None and there is not None:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
-from collections.abc import Sequence
-from pathlib import Path
 from typing import TypeVar
 
 from textual.app import SuspendNotSupported
@@ -26,6 +23,7 @@ from opconsole.exempting import (
 from screens.desk import Desk, describe
 from screens.dialogs.exempt import ExemptDialog
 from screens.dialogs.simple import ConfirmDialog, NoticeDialog
+from screens.editing import run_editor
 from screens.editor import NoEditorError, editor_command
 from screens.findings import ShownFinding, of_file
 from screens.look import Role
@@ -62,7 +60,7 @@ class Mending:
             if checkout is None:
                 return
             file = await asyncio.to_thread(checkout_file, checkout, finding.path)
-            self._edit(editor_command(os.environ, file, finding.line), checkout.folder)
+            run_editor(self._desk, editor_command(os.environ, file, finding.line), checkout.folder)
         except (ExemptionError, NoEditorError) as error:
             self._desk.tell(f"{error}.", wrong=True)
         except SuspendNotSupported:
@@ -117,17 +115,6 @@ class Mending:
         rows = (text or "").replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff").split("\n")
         # The last row may be one that was cut off: it proves nothing.
         return rows[finding.line - 1] if text is not None and 0 < finding.line < len(rows) else None
-
-    def _edit(self, argv: Sequence[str], folder: Path) -> None:
-        """Leave the terminal to an editor until it ends: meanwhile there is no screen to keep alive."""
-        fault, status = "", 0
-        with self._desk.app.suspend():
-            try:
-                status = subprocess.run(argv, cwd=folder, check=False).returncode
-            except OSError as error:
-                fault = f"{argv[0]} cannot be started: {error.strerror or error}"
-        if fault or status:
-            self._desk.tell(fault or f"{argv[0]} ended with {status}.", wrong=True)
 
     async def _show(self, dialog: Screen[Outcome]) -> Outcome | None:
         return await self._desk.app.push_screen_wait(dialog)

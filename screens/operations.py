@@ -76,7 +76,7 @@ class OperationsScreen(ConsoleScreen):
         self.add_class("-at-queue")
         yield self.strip()
         with Horizontal(id="panes"):
-            queue = QueuePane(self._desk.clock, id="queue")
+            queue = QueuePane(self._desk.clock, self._desk.keys, id="queue")
             queue.add_class("-active")
             yield queue
             with Vertical(id="right"):
@@ -122,9 +122,9 @@ class OperationsScreen(ConsoleScreen):
         )
         view = self.query_one(ViolationsView)
         finding = view.selected if run is not None and view.run == run.run.id else None
-        marked = self.table.marked
+        marked = tuple(self.table.marked)
         waiting = tuple(one.run for one in marked if one.run is not None and one.state == RunState.WAITING)
-        return Situation(task, run, self._queue_of(task), finding, waiting)
+        return Situation(task, run, self._queue_of(task), finding, waiting, marked)
 
     def _queue_of(self, task: TaskView | None) -> QueueView | None:
         queues = self._snapshot.queues if self._snapshot else ()
@@ -247,7 +247,7 @@ class OperationsScreen(ConsoleScreen):
 
     def _main_widget(self) -> Widget:
         if self._pane == "queue":
-            return self.table
+            return self.queue_pane.main
         if self._pane == "pipeline":
             return self.query_one(PipelineView)
         if self.query_one(ContentSwitcher).current == "log-pane":
@@ -271,6 +271,25 @@ class OperationsScreen(ConsoleScreen):
             self._go_to("detail")
         else:
             self._go_to(event.tab)
+
+    # -- queue files
+
+    @on(QueuePane.EditWanted)
+    def _edit_queue(self) -> None:
+        from screens.editing import edit_queue  # noqa: PLC0415 (loaded when it is first wanted)
+
+        task, project = self.table.selected, self._project()
+        if project is None:
+            self._desk.tell("There are several queues: select a task of the one that is meant.", wrong=True)
+            return
+        work = edit_queue(self._desk, project, task.task if task else None)
+        self.run_worker(work, group="deciding", exit_on_error=False)
+
+    @on(QueuePane.ChangesWanted)
+    def _show_changes(self) -> None:
+        from screens.editing import show_changes  # noqa: PLC0415 (loaded when it is first wanted)
+
+        self.run_worker(show_changes(self._desk), group="deciding", exit_on_error=False)
 
     # -- actions
 
@@ -371,4 +390,11 @@ class OperationsScreen(ConsoleScreen):
 
     def parts(self) -> Iterable[object]:
         """Give the panes that carry out actions."""
-        return self.log_pane.view, self.query_one(PipelineView), self.query_one(ViolationsView), self.table
+        queue = self.queue_pane
+        return (
+            self.log_pane.view,
+            self.query_one(PipelineView),
+            self.query_one(ViolationsView),
+            self.table,
+            queue,
+        )

@@ -42,6 +42,16 @@ EVERYWHERE_ACTIONS: tuple[Action, ...] = (
         footer=True,
     ),
     Action(
+        "add-task", "New task", ("i",), Scope.EVERYWHERE, "Fill in a task for a queue; it is shown first."
+    ),
+    Action(
+        "paste-tasks",
+        "Paste tasks",
+        ("P",),
+        Scope.EVERYWHERE,
+        "Add tasks given as JSON: one, a list, or a queue file.",
+    ),
+    Action(
         "read-only", "Read-only", ("ctrl+o",), Scope.EVERYWHERE, "Refuse every change, or allow them again."
     ),
     Action("theme", "Theme …", (), Scope.EVERYWHERE, "Choose other colours."),

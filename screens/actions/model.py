@@ -47,6 +47,8 @@ class Situation:
     """The selected finding of the run's report."""
     marked: tuple[str, ...] = ()
     """The runs of the approvals that were marked, in the order of the screen."""
+    marked_tasks: tuple[TaskView, ...] = ()
+    """All the tasks that were marked, in the order of the screen."""
     environment: EnvironmentView | None = None
     after: EnvironmentView | None = None
     """The environment of the same project that comes next, towards production."""

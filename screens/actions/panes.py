@@ -15,6 +15,14 @@ OPERATIONS_ACTIONS: tuple[Action, ...] = (
     Action("zoom", "Zoom", ("z",), Scope.OPERATIONS, "Show this pane alone, or all.", footer=True),
 )
 QUEUE_ACTIONS: tuple[Action, ...] = (
+    Action("edit-queue", "Edit file", ("o",), Scope.QUEUE, "Open the queue file in your editor, there."),
+    Action(
+        "queue-changes",
+        "Changes",
+        ("D",),
+        Scope.QUEUE,
+        "What others changed in queue files since somebody looked.",
+    ),
     Action("mark-task", "Mark", ("space",), Scope.QUEUE, "Mark the task, or take its mark off.", verb="mark"),
     Action(
         "mark-tasks",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from opconsole.journal.records import Purpose
+from opconsole.views import TaskView
 from queues.states import RunState
 from queues.tasks import TaskKind
 from screens.actions.model import Action, Scope, Situation
@@ -26,6 +27,26 @@ def _can_promote(situation: Situation) -> bool:
 
 def _any_marked(situation: Situation) -> bool:
     return bool(situation.marked)
+
+
+def _can_retry_marked(situation: Situation) -> bool:
+    return any(can_retry(task) for task in situation.marked_tasks)
+
+
+def _can_cancel_marked(situation: Situation) -> bool:
+    return any(can_cancel(task) for task in situation.marked_tasks)
+
+
+def can_retry(task: TaskView) -> bool:
+    """Say whether a task's latest run is over and did not succeed."""
+    state = RunState(task.state) if task.run is not None and task.state in set(RunState) else None
+    return state is not None and state.final and state is not RunState.SUCCEEDED
+
+
+def can_cancel(task: TaskView) -> bool:
+    """Say whether a task's latest run can still be stopped."""
+    state = RunState(task.state) if task.run is not None and task.state in set(RunState) else None
+    return state is not None and not state.final and not state.undecided
 
 
 def _can_revert(situation: Situation) -> bool:
@@ -76,6 +97,20 @@ TASK_ACTIONS: tuple[Action, ...] = (
         "m",
         "Look at all that is marked, then let it happen.",
         _any_marked,
+    ),
+    _task(
+        "retry-marked",
+        "Run the marked again …",
+        "R",
+        "Make a new attempt at each that ended without success.",
+        _can_retry_marked,
+    ),
+    _task(
+        "cancel-marked",
+        "Cancel the marked …",
+        "C",
+        "Stop the run of each at its next safe point.",
+        _can_cancel_marked,
     ),
     _task("approve", "Approve …", "p", "Look at the plan, then let it happen.", _can_approve),
     _task("promote", "Promote …", "g", "Deploy what runs here to the next environment.", _can_promote),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from textual import on
@@ -9,11 +10,13 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
+from textual.message import Message
+from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from opconsole.clock import Clock
 from opconsole.views import QueueView, Snapshot, TaskView
-from screens.actions import Scope, bindings
+from screens.actions import Keymap, Scope, bindings
 from screens.look import Role
 from screens.queue_table import is_open, matches, queue_columns
 from screens.widgets.heading import Heading
@@ -26,8 +29,18 @@ FAULTS = 3
 """Faults of queue files that are shown at once."""
 
 
+class EmptyText(Static, can_focus=True):
+    """What to do while there is nothing to list; it takes the keys that the table would."""
+
+
 class QueuePane(Vertical):
     """The tasks of all queues. The table posts what is selected and opened."""
+
+    class EditWanted(Message):
+        """The queue file is to be opened in an editor."""
+
+    class ChangesWanted(Message):
+        """What others changed in queue files is to be shown."""
 
     DEFAULT_CSS = """
     QueuePane {
@@ -37,32 +50,38 @@ class QueuePane(Vertical):
         & VirtualTable { padding: 0 1 0 0; }
         & #filter { display: none; background: $panel; padding: 0 1; }
         &.-filtering #filter { display: block; }
-        & #faults { display: none; height: auto; max-height: 6; padding: 0 1; color: $text-error; }
-        &.-faulty #faults { display: block; }
+        & #told { display: none; height: auto; max-height: 8; padding: 0 1; }
+        &.-telling #told { display: block; }
     }
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.QUEUE)]
 
-    def __init__(self, clock: Clock, *, id: str | None = None) -> None:  # noqa: A002 (Textual's word for it)
+    def __init__(self, clock: Clock, keys: Keymap, *, id: str | None = None) -> None:  # noqa: A002 (Textual's word for it)
         super().__init__(id=id)
         self._clock = clock
+        self._keys = keys
         self._snapshot: Snapshot | None = None
         self._ticking = Ticking(self, self._tick)
         self.add_class("-empty")  # until the workspace is known
 
     def compose(self) -> ComposeResult:
-        """Put the heading over the table, and the faults and the filter under it."""
+        """Put the heading and what is wrong with queue files over the table, and the filter under it."""
         yield Heading(queue="Queue")
+        yield Static(id="told")
         yield VirtualTable(queue_columns(self._clock), lambda task: task.key, matches, id="queue-table")
-        yield Static(id="queue-empty")
-        yield Static(id="faults")
+        yield EmptyText(id="queue-empty")
         yield Input(placeholder="show only tasks with these words; esc shows all", id="filter", compact=True)
 
     @property
     def table(self) -> VirtualTable[TaskView]:
         """The tasks."""
         return self.query_one("#queue-table", VirtualTable)
+
+    @property
+    def main(self) -> Widget:
+        """What takes the keys of the pane."""
+        return self.query_one(EmptyText) if self.has_class("-empty") else self.table
 
     @property
     def filtering(self) -> bool:
@@ -104,6 +123,14 @@ class QueuePane(Vertical):
         """Mark all tasks from the last mark to here."""
         self.table.action_mark_range()
 
+    def action_edit_queue(self) -> None:
+        """Have the queue file opened in an editor."""
+        self.post_message(self.EditWanted())
+
+    def action_queue_changes(self) -> None:
+        """Have it shown what others changed in queue files."""
+        self.post_message(self.ChangesWanted())
+
     @on(VirtualTable.Arranged)
     def _arranged(self, event: VirtualTable.Arranged) -> None:
         event.stop()
@@ -128,15 +155,30 @@ class QueuePane(Vertical):
 
     def _show_rest(self) -> None:
         text = self._empty_text()
-        self.set_class(text is not None, "-empty")
+        self._be_empty(on=text is not None)
         if text is not None:
-            put(self.query_one("#queue-empty", Static), text)
+            put(self.query_one(EmptyText), text)
         queues = self._snapshot.queues if self._snapshot else ()
-        faults = [fault for queue in queues for fault in queue.faults]
-        self.set_class(bool(faults), "-faulty")
-        if faults:
-            put(self.query_one("#faults", Static), _faults(faults))
+        told = [*_changed(queues, self._keys), *_faults(queues, self._keys)]
+        self.set_class(bool(told), "-telling")
+        if told:
+            put(self.query_one("#told", Static), lines(told))
         self.query_one(Heading).note(self._note(queues))
+
+    def _be_empty(self, *, on: bool) -> None:
+        """Show the text in the table's place, or the table again; the keys go to what is shown."""
+        self.set_class(on, "-empty")
+        if self._snapshot is not None and self._keys_astray():
+            self.call_after_refresh(self._focus_main)
+
+    def _keys_astray(self) -> bool:
+        """Say whether the keys of this pane go to what is not shown."""
+        other = self.table if self.has_class("-empty") else self.query_one(EmptyText)
+        return self.has_class("-active") and self.screen.focused in (None, other)
+
+    def _focus_main(self) -> None:
+        if self._keys_astray():
+            self.main.focus()
 
     def _note(self, queues: tuple[QueueView, ...]) -> Content:
         shown, total = len(self.table.shown), len(self._snapshot.tasks) if self._snapshot else 0
@@ -155,22 +197,45 @@ class QueuePane(Vertical):
             return content("Reading the workspace …")
         if snapshot.tasks:
             return content("No task matches the filter. Esc shows all of them again.")
+        key = self._keys.label
         if not snapshot.queues:
+            rows = [
+                content(("There is no project yet.", Role.PLAIN)),
+                content("Name one in opconsole.toml with its folder and environments, then open this again;"),
+                content("opconsole init writes one with comments, opconsole demo shows a workspace at work."),
+            ]
+            return lines(rows)
+        if any(queue.faults for queue in snapshot.queues if not queue.missing):
             return lines(
                 [
-                    content(("There is no work queue yet.", Role.PLAIN)),
-                    content("opconsole init writes an empty one; opconsole demo shows a workspace at work."),
+                    content(("No task of the queue can be read.", Role.PLAIN)),
+                    content(f"{key('edit-queue')} opens the file at its first fault; it shows here at once."),
                 ]
             )
+        missing = all(queue.missing for queue in snapshot.queues)
         rows = [
-            content(("The queue is empty.", Role.PLAIN)),
-            content("Add a task to its file; it shows here at once:"),
+            content(("There is no work queue yet." if missing else "The queue is empty.", Role.PLAIN)),
+            content(f"{key('add-task')} fills in a task, {key('paste-tasks')} takes JSON, "),
+            content(f"{key('command-line')} takes a sentence: Deploy 1.0.0 to development"),
+            content(f"{key('edit-queue')} opens the file in your editor; a task in it shows here at once:"),
         ]
         return lines(rows + [content(f"  {queue.file}") for queue in snapshot.queues])
 
 
-def _faults(faults: list[str]) -> Content:
-    rows = [content(("✗ ", Role.BAD), safe(fault, limit=300)) for fault in faults[:FAULTS]]
-    if len(faults) > FAULTS:
-        rows.append(content((f"… {len(faults) - FAULTS} more: opconsole queue validate", Role.MUTED)))
-    return lines(rows)
+def _changed(queues: Sequence[QueueView], keys: Keymap) -> Iterator[Content]:
+    """Say which files others changed since somebody looked."""
+    for queue in queues:
+        if queue.changed:
+            what = f"{safe(queue.file.name, limit=60)}: {queue.changed}"
+            yield content(("± ", Role.WARN), what, (f" · {keys.label('queue-changes')} shows it", Role.MUTED))
+
+
+def _faults(queues: Sequence[QueueView], keys: Keymap) -> Iterator[Content]:
+    """Say what is wrong with the files, and what to do about it."""
+    found = [(queue, fault) for queue in queues if not queue.missing for fault in queue.faults]
+    for queue, fault in found[:FAULTS]:
+        yield content(("✗ ", Role.BAD), (f"{safe(queue.project)}: {safe(fault, limit=300)}", Role.BAD))
+    if found:
+        more = f"{len(found) - FAULTS:,} more: opconsole queue validate; " if len(found) > FAULTS else ""
+        kept = "its tasks are those of before; " if any(queue.broken for queue, _ in found) else ""
+        yield content((f"  {more}{kept}{keys.label('edit-queue')} opens the file there", Role.MUTED))

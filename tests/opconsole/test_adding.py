@@ -223,7 +223,7 @@ async def test_a_sentence_comes_to_the_same_kind_of_preview(bench: Bench) -> Non
     assert json.loads(planned.json)["version"] == "2.1.0"
     asked = await bench.client.hear("Deploy to staging", "shop")
     assert (asked.count, asked.missing) == (0, ("version",))
-    known = await bench.client.known("Deploy to staging", "shop")
+    known = await bench.client.vocabulary("Deploy to staging", "shop")
     assert known.projects["shop"].versions == ("2.1.0", "2.0.0")
 
 

@@ -13,14 +13,15 @@ from typing import Any
 
 import pytest
 
-from guardrails.environments import GateKind
+from guardrails.environments import STANDARD, GateKind
 from opconsole.app import OpconsoleApp
 from opconsole.audit import GENESIS, entry_hash
 from opconsole.audit_check import ChainCheck, Found
 from opconsole.audit_export import write_entries
 from opconsole.checkpoints import SignedCheckpoint
 from opconsole.clock import iso
-from opconsole.console import Answer, Preview
+from opconsole.console import Answer, Planned, Preview, QueueChanges
+from opconsole.entries import EntriesError, given_entries, judge
 from opconsole.exempting import Checkout, Proposal, write
 from opconsole.journal.records import (
     Approval,
@@ -43,6 +44,7 @@ from opconsole.seen import Drift, Health, Seen
 from opconsole.signing import SigningError
 from opconsole.step_facts import ProgramFacts
 from opconsole.views import EnvironmentView, QueueView, RunView, Snapshot, TaskView
+from queues.sentences.known import Known, KnownProject, Serving
 from queues.states import RunState
 from screens.desk import Waits
 
@@ -143,6 +145,9 @@ class FakeConsole:
     looked: list[tuple[str, str]] = field(default_factory=list)
     heard: list[tuple[str, str | None]] = field(default_factory=list)
     added: list[tuple[str, bool]] = field(default_factory=list)
+    read: list[tuple[str, str | None]] = field(default_factory=list)
+    edited: tuple[QueueChanges, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self._changed = asyncio.Event()
@@ -216,7 +221,55 @@ class FakeConsole:
         self.heard.append((text, project))
         count = 1 if text.lower().startswith(("deploy", "promote")) else 0
         lines = ("DEPLOY-STAGING-003  credentialmate: Deploy v2.2.0 to staging", "    asks nobody")
-        return Preview(text, lines if count else ("Which version?",), count, ("credentialmate",), None)
+        missing = () if count or "version" in text else ("version",)
+        said = lines if count else ("Which version?",)
+        return Preview(text, said, count, ("credentialmate",), None, (), (), missing)
+
+    async def read_entries(self, text: str, project: str | None = None) -> Preview:
+        """Take what the reader of queue files takes, as the client does, without a workspace."""
+        self.read.append((text, project))
+        try:
+            judged = judge(
+                given_entries(text), name="", project="credentialmate", environments=STANDARD, present=None
+            )
+        except EntriesError as error:
+            return Preview("", (), 0, (), None, (), (f"line {error.line}: {error}",))
+        faults = tuple(f"line {one.line}: {one.task}: {one.message}" for one in judged.errors)
+        planned = tuple(
+            Planned(
+                "credentialmate",
+                task.id,
+                task.description,
+                (("Environment", f"{task.environment} (gate)"), ("Gate", "asks nobody")),
+                self.warnings,
+                json.dumps(task.raw, indent=2),
+            )
+            for task in judged.tasks
+        )
+        return Preview("", (), 0 if faults else len(planned), ("credentialmate",), None, planned, faults)
+
+    async def vocabulary(self, text: str = "", project: str | None = None) -> Known:
+        places = {"development": GateKind.DEVELOPMENT, "staging": GateKind.STAGING}
+        places["production"] = GateKind.PRODUCTION
+        known = KnownProject(
+            "credentialmate",
+            places,
+            versions=("2.2.0", "2.1.0"),
+            serving={"staging": Serving("2.1.0")},
+            served={"staging": ("2.1.0", "2.0.0")},
+        )
+        return Known({"credentialmate": known}, project)
+
+    async def queue_place(self, project: str, task: str | None) -> tuple[Path, int]:
+        if self.read_only:
+            raise PermissionError("this console is read-only")
+        return self.queues[0].file, 3
+
+    async def queue_changes(self) -> tuple[QueueChanges, ...]:
+        return self.edited
+
+    async def seen_changes(self, project: str) -> None:
+        self.edited = tuple(one for one in self.edited if one.project != project)
 
     async def add(self, preview: Preview, *, start: bool) -> Answer:
         self.added.append((preview.text, start))

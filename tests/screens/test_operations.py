@@ -136,7 +136,7 @@ async def test_every_pane_says_what_to_do_when_it_is_empty(
     async with make_app(console).run_test(size=(140, 40)) as pilot:
         screen = pilot.app.operations
         empty = screen.query_one("#queue-empty", Static)
-        await until(pilot, lambda: "no work queue yet" in str(empty.content))
+        await until(pilot, lambda: "There is no project yet" in str(empty.content))
         assert "opconsole init" in str(empty.content)
         assert "Select a task" in shown(pilot, PipelineView)
         assert "No run yet" in str(screen.query_one("#log-empty", Static).content)

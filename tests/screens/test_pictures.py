@@ -112,7 +112,7 @@ def test_every_new_dialog_looks_as_it_did(
         await _themed(pilot, until, theme)
         if dialog == "spoken":
             pilot.app.operations.say("Deploy 2.2.0 to staging")
-            await until(pilot, lambda: pilot.app.screen.query("#start"))
+            await until(pilot, lambda: pilot.app.screen.query("#add"))
         elif dialog == "command-line":
             await pilot.press("colon", *"log")
             await until(pilot, lambda: pilot.app.screen.query("OptionList"))

@@ -12,8 +12,8 @@ from screens.actions.keymap import key_name
 from screens.dialogs.command_line import CommandLine, called
 from screens.dialogs.help import HelpText
 from screens.dialogs.menu import ActionsMenu
+from screens.dialogs.planned import PlannedDialog
 from screens.dialogs.simple import ConfirmDialog, NoticeDialog
-from screens.dialogs.spoken import SpokenDialog
 from screens.trail import Trail, View
 from screens.widgets.key_bar import KeyBar
 from screens.widgets.log_pane import LogPane
@@ -66,13 +66,13 @@ async def test_a_sentence_is_heard_shown_as_a_plan_and_added_only_when_the_perso
 ) -> None:
     async with make_app(console).run_test(size=(100, 30)) as pilot:
         await settle(pilot, until)
-        for button, added in (("cancel", []), ("start", [("Deploy 2.2.0 to staging", True)])):
+        for button, added in (("cancel", []), ("add", [("Deploy 2.2.0 to staging", False)])):
             await pilot.press("colon")
             await until(pilot, lambda: isinstance(pilot.app.screen, CommandLine))
             pilot.app.screen.query_one(Input).value = "Deploy 2.2.0 to staging"
             await until(pilot, lambda: pilot.app.screen.query_one(OptionList).option_count == 1)
             await pilot.press("enter")
-            await until(pilot, lambda: isinstance(pilot.app.screen, SpokenDialog))
+            await until(pilot, lambda: isinstance(pilot.app.screen, PlannedDialog))
             await pilot.pause()
             assert pilot.app.screen.focused.id == "cancel"
             assert "DEPLOY-STAGING-003" in str(pilot.app.screen.query_one("#text", Static).content)
