@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import ClassVar
 
 from rich.text import Text
@@ -22,7 +23,7 @@ from screens.actions import Action, Keymap, Scope, bindings, read_keymap
 from screens.actions.places import place
 from screens.base import ConsoleScreen
 from screens.desk import COUNTDOWN, GUARD, Desk, Waits, describe
-from screens.dialogs.base import Dialog
+from screens.dialogs.modal import Modal
 from screens.latest import Latest
 from screens.look import THEMES
 from screens.operations import OperationsScreen
@@ -56,8 +57,12 @@ class OpconsoleApp(App[None]):
         keys: Keymap | None = None,
         notes: Sequence[str] = (),
         signs: Signs = NO_SIGNS,
+        crashes: Path | None = None,
     ) -> None:
-        """Show *console*; *notes* are told first, such as what of the settings cannot be used."""
+        """Show *console*; *notes* are told first, such as what of the settings cannot be used.
+
+        Into the folder *crashes* goes where the console failed, should it fail.
+        """
         super().__init__()
         for theme in THEMES:
             self.register_theme(theme)
@@ -73,6 +78,8 @@ class OpconsoleApp(App[None]):
         self._snapshot: Snapshot | None = None
         self._told = ""
         self._signs = signs
+        self._crashes = crashes
+        self._crashed = False
         self._standing: Standing | None = None
         self._reloading = Latest(self._reload)
 
@@ -144,7 +151,7 @@ class OpconsoleApp(App[None]):
         """Drop the keys, and the pasted text, that came while a dialog was only opening."""
         if isinstance(event, (events.Key, events.Paste)) and self.screen_stack:
             screen = self.screen
-            if isinstance(screen, Dialog) and screen.drops_keys():
+            if isinstance(screen, Modal) and screen.drops_keys():
                 return
         await super().on_event(event)
 
@@ -166,7 +173,7 @@ class OpconsoleApp(App[None]):
         try:
             snapshot = await self.desk.console.snapshot()
             for screen in list(self.screen_stack):
-                if isinstance(screen, Dialog):
+                if isinstance(screen, Modal):
                     await screen.changed()
             self._snapshot = snapshot
             self.title = f"opconsole: {sanitise(snapshot.workspace, single_line=True, limit=60)}"
@@ -194,6 +201,20 @@ class OpconsoleApp(App[None]):
         if text != self._told:
             self._told = text
             self.desk.tell(text, wrong=True, title="The workspace could not be read")
+
+    def _fatal_error(self) -> None:
+        """Say in a few words that the console failed.
+
+        Textual's own words are the trace with every variable's value, written into the terminal. Nothing
+        public takes their place; a test in a real terminal notices should this stop doing so.
+        """
+        error = sys.exception()
+        if error is not None and not self._crashed:  # what fails on the way out tells nothing more
+            from opconsole.crash import record_crash  # noqa: PLC0415 (loaded when it is first wanted)
+
+            self._crashed = True
+            self.bell()
+            self.panic(Text(record_crash(error, self._crashes, self._clock.now())))
 
     # -- actions
 
@@ -284,13 +305,15 @@ def run_console(
     keys: Keymap | None = None,
     notes: Sequence[str] = (),
     signs: Signs = NO_SIGNS,
+    crashes: Path | None = None,
 ) -> int:
     """Show the console until the person leaves it. Gives the exit status.
 
     *guard* and *countdown* are seconds: for how long a dialog that just opened takes no key, and for how long
-    a decision of the third tier can be taken back. *notes* are told first; *signs* call the person.
+    a decision of the third tier can be taken back. *notes* are told first; *signs* call the person. Into the
+    folder *crashes* goes where the console failed, should it fail.
     """
     waits = Waits(guard=guard, countdown=countdown)
-    app = OpconsoleApp(console, waits=waits, keys=keys, notes=notes, signs=signs)
+    app = OpconsoleApp(console, waits=waits, keys=keys, notes=notes, signs=signs, crashes=crashes)
     app.run()
     return app.return_code or 0

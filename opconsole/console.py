@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from opconsole.journal.records import Approval, RequestKind, Run
-from opconsole.seen import Seen
-from opconsole.step_facts import ProgramFacts
 from opconsole.views import EnvironmentView, RunView, Snapshot
 
-if TYPE_CHECKING:  # the first picture needs none of it
-    from opconsole.record import Record
-
-if TYPE_CHECKING:  # reading migrations is loaded when somebody exempts a finding
+if TYPE_CHECKING:  # the console's first picture loads only what it shows
     from opconsole.exempting import Checkout, Proposal
+    from opconsole.record import Record
+    from opconsole.seen import Seen
+    from opconsole.step_facts import ProgramFacts
     from queues.sentences.known import Known
 
 

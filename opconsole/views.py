@@ -9,10 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from opconsole.journal.records import Approval, JsonMap, Run, StepRow, VoteRow
-from opconsole.known import KnownFacts, known_facts
-from opconsole.logs import LogLine, tail
+
+if TYPE_CHECKING:  # the console's first picture loads only what it shows
+    from opconsole.known import KnownFacts
+    from opconsole.logs import LogLine
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +89,14 @@ class RunView:
     @property
     def known(self) -> KnownFacts | None:
         """What target and database said when the run got stuck; None where nobody could ask."""
+        from opconsole.known import known_facts  # noqa: PLC0415 (the first picture needs none)
+
         return known_facts(self.run.known)
 
     def last_lines(self, count: int) -> list[LogLine]:
         """Read the last lines of the log. Blocks for a moment: on an event loop, call it in a thread."""
+        from opconsole.logs import tail  # noqa: PLC0415 (the first picture needs none)
+
         return tail(self.log, count)
 
 

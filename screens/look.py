@@ -17,6 +17,9 @@ from opconsole.journal.records import StepState
 from opconsole.views import TaskView
 from queues.states import RunState
 
+POINTER = "›"
+"""Stands before what the next key acts on."""
+
 
 class Role(StrEnum):
     """What a piece of text means; the theme gives it a colour."""

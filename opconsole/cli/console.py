@@ -56,9 +56,17 @@ def console_on(
         if not read_only:
             _start(context, client, start)
         guard, countdown = settings.approvals.guard, settings.approvals.countdown
-        status = run_console(client, guard=guard, countdown=countdown, keys=keys, notes=notes, signs=signs)
+        status = run_console(
+            client,
+            guard=guard,
+            countdown=countdown,
+            keys=keys,
+            notes=notes,
+            signs=signs,
+            crashes=client.place.root,
+        )
         if status:
-            context.warn("the console ended by a fault of its own; a worker that was at work goes on")
+            context.warn("a worker that was at work goes on without the console")
         return status
     finally:
         client.close()

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from opconsole.views import EnvironmentView, QueueView, RunView, TaskView
 from queues.states import RunState
-from screens.findings import ShownFinding
+
+if TYPE_CHECKING:  # the first picture shows none
+    from screens.findings import ShownFinding
 
 
 class Scope(StrEnum):

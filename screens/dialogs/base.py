@@ -178,9 +178,6 @@ class Dialog(Modal[Outcome]):
         """Say whether a key now was meant for something else: the dialog has only just opened."""
         return self.waits.monotonic() - self._opened_at < self.waits.guard
 
-    async def changed(self) -> None:
-        """Look at the workspace again, for it may have changed; what is shown here may be true no more."""
-
     def say_missing(self, text: str) -> None:
         """Say what is still wanted before it can go on."""
         self._complained = True

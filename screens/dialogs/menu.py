@@ -15,8 +15,7 @@ from textual.widgets.option_list import Option
 
 from screens.actions import Action, Keymap, key_label
 from screens.dialogs.modal import Modal
-from screens.look import Role
-from screens.widgets.controls import POINTER
+from screens.look import POINTER, Role
 from screens.words import content
 
 

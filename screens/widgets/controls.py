@@ -7,10 +7,8 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Button, Input, RadioButton, Static
 
+from screens.look import POINTER
 from screens.widgets.text import put
-
-POINTER = "›"
-"""Stands before what the next key acts on."""
 
 
 class PushButton(Button):

@@ -15,8 +15,7 @@ from textual.message import Message
 from opconsole.seen import Drift, Health, Seen
 from opconsole.views import EnvironmentView
 from screens.actions import Scope, bindings
-from screens.look import Mark, Role
-from screens.widgets.controls import POINTER
+from screens.look import POINTER, Mark, Role
 from screens.widgets.scroll_pane import ScrollPane
 from screens.words import clip, content, lines, moment
 

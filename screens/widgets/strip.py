@@ -33,7 +33,8 @@ class StatusStrip(Static):
         """Say it in as many words as there is room for."""
         snapshot, operator, read_only = self._state
         full = draw_strip(snapshot, operator, read_only=read_only, place=self._place)
-        room = self.content_size.width
+        # Before it is laid out it is as wide as the screen: so the first picture has all of it.
+        room = self.content_size.width or self.app.size.width - 2
         if full.cell_length > room:
             full = draw_strip(snapshot, "", read_only=read_only, place=self._place, short=True)
         put(self, full, resizes=False)

@@ -16,8 +16,7 @@ from opconsole.journal.records import JsonMap
 from screens.actions import Scope, bindings
 from screens.desk import Desk, describe
 from screens.findings import ShownFinding, findings_of, worst_first
-from screens.look import SEVERITY_MARKS, Mark, Role
-from screens.widgets.controls import POINTER
+from screens.look import POINTER, SEVERITY_MARKS, Mark, Role
 from screens.widgets.scroll_pane import ScrollPane
 from screens.words import clip, content, folded, lines, moment, safe
 

@@ -24,8 +24,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from screens.actions import Scope, bindings
-from screens.look import ROLE_CLASSES, ROLE_CSS, Role, role_style
-from screens.widgets.controls import POINTER
+from screens.look import POINTER, ROLE_CLASSES, ROLE_CSS, Role, role_style
 from screens.words import clip
 
 Row = TypeVar("Row")

@@ -1,16 +1,19 @@
-"""The console in a real terminal: start, quit, resize, mouse, and few colours."""
+"""The console in a real terminal: start, quit, resize, mouse, few colours, read-only, a crash."""
 
 from __future__ import annotations
 
 import fcntl
 import os
 import signal
+import stat
 import struct
+import sys
 import termios
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from test_cascade import Program, Terminal
+from test_cascade import PROJECT, Program, Terminal
 
 SANE = ("\x1b[?1049l", "\x1b[?25h", "\x1b[?1000l")
 """The first screen is back, the cursor is shown, and the mouse is the terminal's again."""
@@ -75,3 +78,49 @@ def test_few_colours_and_none_lose_no_word(program: Program) -> None:
     none = opened(program, NO_COLOR="1")
     none.until(lambda text: all(part in text for part in parts))
     left(none)
+
+
+def test_a_read_only_console_refuses_and_a_worker_starts_beside_it(program: Program) -> None:
+    assert program.here("worker", "--stop").returncode in (0, 2)
+    terminal = opened(program, "--read-only")
+    terminal.until("no worker")
+    terminal.press_until("a", "opened read-only")
+    other = opened(program)
+    other.until("● worker")
+    terminal.until("● worker")
+    left(other)
+    assert "The worker goes on" in left(terminal)
+
+
+def test_a_crash_of_a_screen_leaves_the_terminal_sane_and_the_worker_at_work(
+    program: Program, tmp_path: Path
+) -> None:
+    crashing = tmp_path / "crashing.py"
+    crashing.write_text(
+        "import sys\n"
+        "from screens.approvals import ApprovalsScreen\n"
+        "def broken(self):\n"
+        "    hidden = '-'.join(('hunter2', 'of', 'a', 'variable'))\n"
+        "    raise RuntimeError('a fault of the screen')\n"
+        "ApprovalsScreen.compose = broken\n"
+        "from opconsole.cli.main import main\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    argv = [sys.executable, str(crashing), "-C", str(program.demo)]
+    environ = {**program.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    terminal = Terminal(argv, environ, columns=140)
+    terminal.until("DEPLOY-STAGING-001")
+    terminal.until("● worker")
+    terminal.send("2")
+    assert terminal.end() == 1
+    end = terminal.raw.decode("utf-8", "replace")
+    assert all(part in end for part in SANE)
+    assert "RuntimeError: a fault of the screen" in end
+    assert "a worker that was at work goes on without the console" in end
+    [crash] = Path(program.environ["OPCONSOLE_STATE_DIR"]).rglob("crash-*.log")
+    assert stat.S_IMODE(crash.stat().st_mode) == 0o600
+    assert "in broken" in crash.read_text()
+    assert "hunter2-of-a-variable" not in end + crash.read_text()
+    asked = program.here("queue", "start", PROJECT)
+    assert asked.returncode == 0, asked.stderr
+    assert program.here("worker", "--stop").returncode == 0, "it was still there to be asked"
