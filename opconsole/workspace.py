@@ -90,6 +90,14 @@ class Workspace:
         """Give the project's environments, in the order of the file, and the gate of each."""
         return {name: one.gate for name, one in self.project(project).environments.items()}
 
+    def place(self, project: str, name: str) -> str:
+        """Give the environment that a name or alias means; AWS, where provisioning runs, is always one.
+
+        Raises UnknownProjectError or UnknownEnvironmentError.
+        """
+        places = self.environments(project)
+        return AWS if name == AWS else resolve_environment(name, places)
+
     def environment(self, project: str, name: str) -> Environment:
         """Give an environment's settings; *name* may be an alias, or AWS.
 
@@ -112,9 +120,7 @@ class Workspace:
 
     def rules(self, project: str, environment: str) -> Approvals:
         """Give the rules of deciding there: the environment's, else the project's, else the workspace's."""
-        places = self.environments(project)
-        name = environment if environment == AWS else resolve_environment(environment, places)
-        return rules_of(self.settings, project, name)
+        return rules_of(self.settings, project, self.place(project, environment))
 
     def approvers(self, project: str, environment: str) -> tuple[str, ...]:
         """Give who may approve there; empty: whoever operates the console."""

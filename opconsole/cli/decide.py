@@ -136,7 +136,7 @@ def unlock(context: CommandContext, project: str, environment: str, reason: str)
         raise UsageError("--reason: found nothing; allowed: why, in a few words")
     workspace = context.workspace()
     try:
-        name = resolve_environment(environment, workspace.environments(project))
+        name = workspace.place(project, environment)
     except UnknownEnvironmentError as unknown:
         context.warn(str(unknown))
         return ExitStatus.USAGE
@@ -290,7 +290,10 @@ def _waits_no_more(context: CommandContext, client: Client, run: Run, plan: str 
             context.document({"granted": True, "message": text})
         context.say(f"{text}; {goes_on_with(context, client.reading, run.project)}")
         return ExitStatus.DONE
-    context.warn(f"{plain(run.task)} is {run.state.value}: it waits for nobody's approval")
+    text = f"{plain(run.task)} is {run.state.value}: it waits for nobody's approval"
+    if context.json:
+        context.document({"granted": False, "message": text})
+    context.warn(text)
     return ExitStatus.FAILED
 
 

@@ -15,7 +15,7 @@ from opconsole.history import search
 from opconsole.journal.run_lines import Span
 from opconsole.reading import open_reading
 from opconsole.run_filter import FilterError, PastRun, read_filter
-from opconsole.workspace import Workspace
+from opconsole.workspace import AWS, Workspace
 
 
 def show_history(
@@ -50,8 +50,8 @@ def show_history(
 
 def named_environment(workspace: Workspace, project: str | None, environment: str | None) -> str | None:
     """Give the environment that a name or alias means. Raises UnknownEnvironmentError."""
-    if environment is None:
-        return None
+    if environment is None or environment == AWS:
+        return environment
     projects = [project] if project is not None else list(workspace.settings.projects)
     defined: dict[str, GateKind] = {}
     for one in projects:

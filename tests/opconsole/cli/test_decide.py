@@ -100,6 +100,13 @@ def test_what_was_rejected_waits_for_nobody(desk: Any) -> None:
     answered = desk.give("approve", "DEPLOY-PROD", "--plan", desk.digest)
     assert answered.status == 1
     assert "waits for nobody's approval" in answered.err
+    told = desk.give("approve", "DEPLOY-PROD", "--plan", desk.digest, "--json")
+    assert (told.status, told.document["granted"]) == (1, False)
+
+
+def test_aws_where_provisioning_runs_is_unlocked_like_an_environment(desk: Any) -> None:
+    answered = desk.give("unlock", "shop", "aws", "--reason", "that machine is gone")
+    assert (answered.status, answered.err.strip()) == (1, "nothing holds aws of shop")
 
 
 def test_only_what_was_deployed_can_be_rolled_back_to(desk: Any) -> None:

@@ -172,6 +172,10 @@ def test_history_is_newest_first_with_times_in_utc_and_durations_in_seconds(desk
     assert [one["task"] for one in desk.give("history", "--json", "--environment", "prod").document] == [
         "DEPLOY-PROD"
     ]
+    desk.run("BUCKET", "aws", RunState.FAILED)
+    assert [one["task"] for one in desk.give("history", "--json", "--environment", "aws").document] == [
+        "BUCKET"
+    ]
     assert len(desk.give("history", "--json", "--limit", "1").document) == 1
 
 
