@@ -114,7 +114,8 @@ async def _revert(host: Host, request: RequestRow, run: Run, reason: str) -> Gra
         raise RefusedError(f"there is no way back: {plan.problem}; override or abort")
     now, by = host.clock.now(), request.created_by
     gate = host.workspace.gate(run.project, run.environment)
-    decision = decide(gate, Action.ROLLBACK, GateFacts(succeeded_before=True))
+    facts = GateFacts(succeeded_before=True, irreversible=plan.losses.data)
+    decision = decide(gate, Action.ROLLBACK, facts)
     approval = Approval(
         id=new_approval_id(),
         run=run.id,
@@ -122,7 +123,7 @@ async def _revert(host: Host, request: RequestRow, run: Run, reason: str) -> Gra
         digest=plan.plan.digest,
         plan=plan.plan.document,
         tier=int(decision.tier),
-        why=decision.reasons,
+        why=(*decision.reasons, *plan.losses.said),
         state=ApprovalState.WAITING,
         requested_at=now,
         requested_by=by,

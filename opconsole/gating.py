@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from guardrails.findings import Severity, Verdict
@@ -32,8 +32,8 @@ async def decision_for(attempt: Attempt, *, irreversible: bool, senior: bool = F
     return decide(attempt.gate, Action(run.action), facts)
 
 
-def approval_for(attempt: Attempt, plan: Plan, decision: GateDecision) -> Approval:
-    """Make the request for an approval of exactly this plan."""
+def approval_for(attempt: Attempt, plan: Plan, decision: GateDecision, more: Sequence[str] = ()) -> Approval:
+    """Make the request for an approval of exactly this plan; *more* is what else a person should know."""
     now = attempt.host.clock.now()
     return Approval(
         id=new_approval_id(),
@@ -42,7 +42,7 @@ def approval_for(attempt: Attempt, plan: Plan, decision: GateDecision) -> Approv
         digest=plan.digest,
         plan=plan.document,
         tier=int(decision.tier),
-        why=decision.reasons,
+        why=(*decision.reasons, *more),
         state=ApprovalState.WAITING,
         requested_at=now,
         requested_by=attempt.run.requested_by,

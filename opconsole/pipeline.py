@@ -28,6 +28,7 @@ from opconsole.preflight import GuardrailsBlockError, Preflight
 from opconsole.rollback import (
     WayBack,
     check_as_recorded,
+    losses_on,
     rollback_plan,
     rollback_steps,
     way_back_from,
@@ -153,13 +154,20 @@ class Pipeline:
             preflight=((True, f"Release {way.to.name} can be restored"),),
         )
         steps = await rollback_steps(attempt, way, self._revision_is)
-        plan = await rollback_plan(attempt.host, attempt.run, way, attempt.task)
-        await self._gate(plan, steps, irreversible=False)
+        losses = await losses_on(attempt.host, attempt.run, way)
+        plan = await rollback_plan(attempt.host, attempt.run, way, losses, attempt.task)
+        await self._gate(plan, steps, irreversible=losses.data, more=losses.said)
 
     async def _gate(
-        self, plan: Plan, steps: ScopedSteps, *, irreversible: bool, senior: bool = False
+        self,
+        plan: Plan,
+        steps: ScopedSteps,
+        *,
+        irreversible: bool,
+        senior: bool = False,
+        more: Sequence[str] = (),
     ) -> None:
-        """Ask a person where the gate wants one; else go on."""
+        """Ask a person where the gate wants one, and tell them *more*; else go on."""
         attempt = self._attempt
         await attempt.plan_steps(Phase.EFFECT, [(self._compares_in, self._compare_step()), *steps])
         await attempt.save(plan=dict(plan.document), plan_digest=plan.digest)
@@ -167,7 +175,7 @@ class Pipeline:
         if not decision.approval:
             await self._carry_out()
             return
-        approval = approval_for(attempt, plan, decision)
+        approval = approval_for(attempt, plan, decision, more)
         asked: list[Op | AuditOp] = [
             ops.insert_approval(approval),
             ops.audit(
@@ -332,7 +340,8 @@ class Pipeline:
             await attempt.enter(RunState.WAITING, stop)
             return
         way = await self._way_back()
-        plan = await rollback_plan(attempt.host, attempt.run, way)
+        losses = await losses_on(attempt.host, attempt.run, way)
+        plan = await rollback_plan(attempt.host, attempt.run, way, losses)
         if way.problem or plan.digest != approval.digest:
             changed = way.problem or "; ".join(differences(approval.plan, plan.document))
             await self._end.halt(f"the plan to go back changed since it was approved: {changed}")
@@ -417,7 +426,8 @@ class Pipeline:
         attempt = self._attempt
         if attempt.task.kind is TaskKind.ROLLBACK:
             way = await way_to(attempt.host, attempt.run, attempt.task.version)
-            plan = await rollback_plan(attempt.host, attempt.run, way, attempt.task)
+            losses = await losses_on(attempt.host, attempt.run, way)
+            plan = await rollback_plan(attempt.host, attempt.run, way, losses, attempt.task)
             if plan.digest == attempt.run.plan_digest:
                 await check_as_recorded(attempt, way, context)
             return plan

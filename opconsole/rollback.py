@@ -17,6 +17,7 @@ from opconsole.basis import checks_of, for_database, migration_limit, policy_of,
 from opconsole.effects import ScopedSteps, health_steps
 from opconsole.host import Host
 from opconsole.journal.records import ReleaseRow, Run
+from opconsole.losing import NOTHING, Losses, losses_of
 from opconsole.migrate_step import downgrade_step
 from opconsole.migrating import UNKNOWN, MigrationFiles, MigrationPath, RevisionHeard
 from opconsole.plans import Plan, entry_digest, seal
@@ -49,6 +50,7 @@ class RevertPlan:
 
     plan: Plan
     way: WayBack
+    losses: Losses = NOTHING
 
     @property
     def problem(self) -> str:
@@ -105,10 +107,22 @@ async def revert_plan(host: Host, run: Run) -> RevertPlan:
     way = await way_back_from(host, run, folder if isinstance(folder, str) else None)
     if run.kind == TaskKind.PROVISIONING:  # it has no target that a plan could name
         return RevertPlan(seal({"task": str(run.key), "run": run.id}), way)
-    return RevertPlan(await rollback_plan(host, run, way), way)
+    losses = await losses_on(host, run, way)
+    return RevertPlan(await rollback_plan(host, run, way, losses), way, losses)
 
 
-async def rollback_plan(host: Host, run: Run, way: WayBack, task: Task | None = None) -> Plan:
+async def losses_on(host: Host, run: Run, way: WayBack) -> Losses:
+    """Say what going a way back loses: rows, columns, and the deployments in between."""
+    losses = await losses_of(way.migrations)
+    if way.to is None:
+        return losses
+    releases = await host.read(host.reader.releases, run.project, run.environment)
+    current = next((one.seq for one in releases if one.current), way.to.seq)
+    between = [one.version for one in releases if way.to.seq < one.seq <= current]
+    return losses.behind(between)
+
+
+async def rollback_plan(host: Host, run: Run, way: WayBack, losses: Losses, task: Task | None = None) -> Plan:
     """Seal the plan of a rollback; *task* is the rollback task, where it is not a run's way back."""
     project = host.workspace.settings.projects[run.project]
     environment = project.environments[run.environment]
@@ -130,6 +144,7 @@ async def rollback_plan(host: Host, run: Run, way: WayBack, task: Task | None = 
             "release": {"from": release, "to": way.to.name if way.to else None},
             "artifact": way.to.artifact_digest if way.to else None,
             "migrations": way.migrations.to_json() if way.migrations else None,
+            "loses": losses.to_json(),
             "target": {**target, "identity": (await target_of(host, run)).identity()},
             "checks": checks,
             "programs": await asyncio.to_thread(programs_of, host.workspace.root, argvs),

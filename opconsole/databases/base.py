@@ -103,6 +103,14 @@ class Database(Protocol):
         """Give a digest of the schema; None where this kind of database is not known well enough for that."""
         ...
 
+    def count(self, table: str, column: str | None, limit: float) -> int | None:
+        """Count a table's rows, or those with a value in *column*; None where there is no such thing.
+
+        *table* may have its schema before it; case does not matter. It only reads, and gives up after *limit*
+        seconds.
+        """
+        ...
+
     def mark(self) -> str:
         """Give what tells the sessions that begin from now on from earlier ones."""
         ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from opconsole.databases.base import Commits, Marks, SessionRules, Work
+from opconsole.databases.base import Commits, DatabaseError, Marks, SessionRules, Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,11 @@ class OtherDatabase:
     def fingerprint(self) -> str | None:
         """Say that nobody can tell."""
         return None
+
+    def count(self, table: str, column: str | None, limit: float) -> int | None:
+        """Say that nobody can tell."""
+        del table, column, limit
+        raise DatabaseError(f"opconsole cannot look into {self.kind}")
 
     def mark(self) -> str:
         """Give nothing to tell sessions by."""

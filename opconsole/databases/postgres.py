@@ -87,6 +87,27 @@ class PostgresDatabase:
                     for row in connection.execute(query.encode())
                 )
 
+    def count(self, table: str, column: str | None, limit: float) -> int | None:
+        """Count rows or values in a transaction that can only read."""
+        schema, _, name = table.rpartition(".")
+        with self._asking() as connection:
+            connection.execute("SET default_transaction_read_only = on")
+            # Each of the statements below has a number of seconds, which the server holds them to.
+            connection.execute(
+                "SELECT set_config('statement_timeout', %s, false)", (f"{round(limit * 1000)}",)
+            )
+            found = connection.execute(_TABLE, {"name": name, "schema": schema}).fetchone()
+            if found is None:
+                return None
+            what = "*"
+            if column is not None:
+                known = connection.execute(_COLUMN, (found[0], column)).fetchone()
+                if known is None:
+                    return None
+                what = known[0]
+            # Both names were quoted by the server.
+            return int(_one(connection.execute(_COUNT.format(what=what, table=found[1]).encode()))[0])
+
     def mark(self) -> str:
         """Give the server's time."""
         with self._asking() as connection:
@@ -216,3 +237,18 @@ WHERE pid <> pg_catalog.pg_backend_pid()
            AND backend_type = 'client backend'))
 ORDER BY pid
 """
+
+_TABLE = """
+SELECT c.oid, c.oid::pg_catalog.regclass::text
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE lower(c.relname) = lower(%(name)s) AND c.relkind IN ('r', 'p')
+  AND (CASE WHEN %(schema)s = '' THEN pg_catalog.pg_table_is_visible(c.oid)
+       ELSE lower(n.nspname) = lower(%(schema)s) END)
+ORDER BY c.relname = %(name)s DESC LIMIT 1
+"""
+_COLUMN = """
+SELECT pg_catalog.quote_ident(attname) FROM pg_catalog.pg_attribute
+WHERE attrelid = %s AND lower(attname) = lower(%s) AND attnum > 0 AND NOT attisdropped
+"""
+_COUNT = "SELECT count({what}) FROM {table}"
+"""Filled in with names that are quoted."""

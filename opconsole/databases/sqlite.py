@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -49,6 +50,27 @@ class SqliteDatabase:
         """Give a digest of the schema; a file that is not there has that of an empty one, and is not made."""
         return digest_rows(self._rows() if self.path.exists() else ())
 
+    def count(self, table: str, column: str | None, limit: float) -> int | None:
+        """Count rows or values in a connection that can only read."""
+        if not self.path.exists():
+            return None
+        deadline = time.monotonic() + limit
+        try:
+            with closing(sqlite3.connect(self._place, uri=True, timeout=min(10.0, limit))) as database:
+                database.set_progress_handler(lambda: int(time.monotonic() > deadline), 10_000)
+                found = database.execute(_TABLE, (table.rpartition(".")[2],)).fetchone()
+                if found is None:
+                    return None
+                what = "*"
+                if column is not None:
+                    known = database.execute(_COLUMN, (found[0], column)).fetchone()
+                    if known is None:
+                        return None
+                    what = _quoted(known[0])
+                return int(database.execute(_COUNT.format(what=what, table=_quoted(found[0]))).fetchone()[0])
+        except sqlite3.Error as error:
+            raise DatabaseError(f"{self.path} does not tell: {error}") from error
+
     def mark(self) -> str:
         """Give nothing: no session outlives its process."""
         return ""
@@ -67,10 +89,13 @@ class SqliteDatabase:
         """End nothing."""
         del work
 
+    @property
+    def _place(self) -> str:
+        return f"file:{quote(str(self.path))}?mode=ro"
+
     def _rows(self) -> list[tuple[object, ...]]:
-        place = f"file:{quote(str(self.path))}?mode=ro"
         try:
-            with closing(sqlite3.connect(place, uri=True, timeout=10)) as database:
+            with closing(sqlite3.connect(self._place, uri=True, timeout=10)) as database:
                 return database.execute(_SCHEMA, (VERSION_TABLE,)).fetchall()
         except sqlite3.Error as error:
             busy = isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
@@ -84,3 +109,13 @@ SELECT type, name, tbl_name, sql FROM sqlite_master
 WHERE name NOT LIKE 'sqlite\_stat%' ESCAPE '\' AND tbl_name <> ?
 ORDER BY type, name, tbl_name
 """
+_TABLE = "SELECT name FROM sqlite_master WHERE type = 'table' AND lower(name) = lower(?)"
+_COLUMN = "SELECT name FROM pragma_table_info(?) WHERE lower(name) = lower(?)"
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+_COUNT = "SELECT count({what}) FROM {table}"
+"""Filled in with names that are quoted."""

@@ -62,7 +62,10 @@ async def test_in_production_a_rollback_waits_for_approval(project, three):
         await driver.engine.reload()
         await driver.idle()
         assert driver.state("BACK") == "waiting"
-        assert driver.approval("BACK").why == ("production always needs approval",)
+        assert driver.approval("BACK").why == (
+            "production always needs approval",
+            "takes back 1 deployment: 1.2.0",
+        )
         assert driver.effects("BACK") == []
         await driver.approve("BACK")
         assert driver.state("BACK") == "succeeded"
