@@ -105,6 +105,7 @@ class Ending:
 
     async def unrecorded(self, error: JournalError, touched: Collection[str]) -> None:
         """End a run whose next intent could not be recorded: without a record there is no effect."""
+        self._attempt.carry(ops.skip_pending(self._attempt.run.id, self._attempt.host.clock.now()))
         if touched:
             await self._stuck(RunState.INTERRUPTED, f"the journal could not be written: {error}")
         else:
@@ -113,6 +114,7 @@ class Ending:
     async def unforeseen(self, fault: Exception, touched: Collection[str]) -> None:
         """End a run that met a fault of ours: interrupted where effects had begun, else failed."""
         attempt = self._attempt
+        attempt.carry(ops.skip_pending(attempt.run.id, attempt.host.clock.now()))
         for line in traceback.format_exception(fault):
             attempt.note(line.rstrip())
         reason = f"an unforeseen fault: {type(fault).__name__}: {fault}; the log has all of it"

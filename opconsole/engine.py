@@ -68,6 +68,7 @@ class Engine:
         self._background: set[asyncio.Task[object]] = set()
         self._scheduling: asyncio.Future[None] | None = None
         self._adopted: dict[TaskKey, asyncio.Task[None]] = {}
+        self._go_on: set[TaskKey] = set()
         self._stopped = asyncio.Event()
         self._answering = asyncio.Lock()
         self.scheduler = Scheduler(
@@ -107,7 +108,7 @@ class Engine:
             return
         job = asyncio.ensure_future(self._carry_on(task, run))
         self._adopted[run.key] = job
-        job.add_done_callback(lambda _: self._adopted.pop(run.key, None))
+        job.add_done_callback(lambda _: self._adoption_over(run.key))
 
     async def _suspect(self, run: Run, lock: LockRow) -> None:
         """Leave a run to a person whose executor cannot be seen from here: it may be alive."""
@@ -119,9 +120,20 @@ class Engine:
         await self._alert(run.project, run.task, text)
 
     async def _carry_on(self, task: Task, run: Run) -> None:
-        outcome = await self._advance(task, await self._claim(run))
-        with contextlib.suppress(LookupError):  # its entry has gone from the queue meanwhile
-            self.scheduler.settle(run.key, outcome)
+        await self._advance(task, await self._claim(run))
+        # What was decided while this was on its way out counts: so by the record, and no answer in between.
+        async with self._answering:
+            latest = await self.host.read(self.host.reader.run, run.id)
+            with contextlib.suppress(LookupError):  # its entry has gone from the queue meanwhile
+                self.scheduler.settle(run.key, ended(latest or run))
+            if run.key in await self._may_go_on():
+                self._go_on.add(run.key)
+
+    def _adoption_over(self, key: TaskKey) -> None:
+        self._adopted.pop(key, None)
+        if key in self._go_on:
+            self._go_on.discard(key)
+            self._resume(key)
 
     def _task_of(self, key: TaskKey) -> Task | None:
         tasks = (task for file in self.queue_files.values() for task in file.tasks)
@@ -248,6 +260,8 @@ class Engine:
             self._in_background(self._alert(run.project, run.task, fault))
 
     def _resume(self, key: TaskKey) -> None:
+        if key in self._adopted:
+            return  # it looks for itself what was decided meanwhile, once it is on its way out
         try:
             self.scheduler.resume(key)
         except SchedulerError:

@@ -64,10 +64,10 @@ class Host:
     async def end(self) -> None:
         """Tell it to end as a service manager does, and wait."""
         self.signal(signal.SIGTERM)
-        if not await self.wait(20):
+        if not await self.wait(120):
             self.signal(signal.SIGKILL)
             await self.wait(20)
-            raise AssertionError(f"a host did not end within 20 s of TERM: {self.told}")
+            raise AssertionError(f"a host did not end within 120 s of TERM: {self.told}")
 
     def _over(self) -> None:
         asyncio.get_running_loop().remove_reader(self._descriptor)

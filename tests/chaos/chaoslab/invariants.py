@@ -13,12 +13,13 @@ from chaoslab.project import ENVIRONMENTS, ODD, Line, Workspace
 from opconsole.audit import Checkpoint, verify_chain
 from opconsole.journal.reader import JournalReader
 from opconsole.journal.records import Approval, ApprovalState, Phase, Purpose, Run, StepRow, StepState
+from opconsole.journal.upkeep import contradictions
 from opconsole.migrating import UNKNOWN
 from opconsole.plans import digest
 from queues.states import RunState
 
-ONCE = frozenset({"restart", "upgrade", "downgrade"})
-"""Programs that run once for a run and a release or revision, as long as their shims are left alone."""
+ONCE = {"restart": "restart", "upgrade": "migrate", "downgrade": "migrate-back"}
+"""Programs that run once for each of their steps that began, as long as their shims are left alone."""
 
 _BY_A_PERSON = ("overridden by", "aborted by")
 
@@ -60,6 +61,8 @@ class Facts:
     """False when a clock was changed: moments then say nothing of an order."""
     shims_lived: bool = True
     """False when shims were killed: their programs, which had no end, then may be run again."""
+    echoes_stayed: bool = True
+    """False when somebody turned the queue file back: its statuses then may be older than the journal's."""
 
 
 def violations(facts: Facts) -> list[str]:
@@ -71,7 +74,9 @@ def violations(facts: Facts) -> list[str]:
         *_databases_stand_as_recorded(facts),
         *_targets_serve_as_recorded(facts),
         *_nothing_is_held_or_left_open(facts),
+        *_nothing_keeps_a_lease(facts),
         *_the_queue_file_is_whole(facts),
+        *contradictions(facts.reader.engine),
         *(f"a process was left: {one}" for one in strays(facts.workspace).items()),
     ]
 
@@ -132,9 +137,15 @@ def _spans(facts: Facts, environment: str) -> Iterator[tuple[datetime, datetime,
 
 def _nothing_twice(facts: Facts) -> Iterator[str]:
     begun = Counter(_key(line) for line in facts.workspace.lines() if line.when == "begin")
-    for (program, run, subject), times in begun.items():
+    runs = {run.id: run for run in facts.runs}
+    for (program, run_id, subject), times in begun.items():
         if program in ONCE and times > 1 and facts.shims_lived:
-            yield f"{program} {subject} of run {run} ran {times} times"
+            run = runs[run_id]
+            forward = subject.startswith(f"{run.version}-")
+            phases = [Phase.EFFECT if forward else Phase.ROLLBACK] if program == "restart" else list(Phase)
+            steps = [step for step in _steps(facts, run, *phases) if step.name == ONCE[program]]
+            if times > len(steps):
+                yield f"{program} {subject} of run {run_id} ran {times} times in {len(steps)} steps"
 
 
 def _key(line: Line) -> tuple[str, str, str]:
@@ -186,6 +197,13 @@ def _nothing_is_held_or_left_open(facts: Facts) -> Iterator[str]:
             yield f"{run.task} is {run.state.value}, but the target of {run.environment} is held by it"
 
 
+def _nothing_keeps_a_lease(facts: Facts) -> Iterator[str]:
+    for environment in ENVIRONMENTS:
+        lock = facts.reader.lock("app", environment)
+        if lock is not None and lock.lease_until is not None:
+            yield f"{environment} has a lease of {lock.run}, though nobody works on anything"
+
+
 def _the_queue_file_is_whole(facts: Facts) -> Iterator[str]:
     entries = facts.workspace.entries()
     for row in facts.reader.open_outbox():
@@ -196,5 +214,5 @@ def _the_queue_file_is_whole(facts: Facts) -> Iterator[str]:
             if entry.get(name) != value:
                 yield f"the queue's entry {task} has lost {name}: {entry.get(name)!r}"
         run = latest.get(task)
-        if run is not None and entry["status"] != run.state.file_status:
+        if run is not None and facts.echoes_stayed and entry["status"] != run.state.file_status:
             yield f"the queue says {entry['status']} of {task}, which is {run.state.value}"

@@ -21,13 +21,25 @@ VERBS = ("revert", "override", "abort")
 class Operator:
     """Asks through the journal, as a console does, one request at a time for each run."""
 
-    def __init__(self, workspace: Workspace, place: JournalPlace, reader: JournalReader, seed: int) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        place: JournalPlace,
+        reader: JournalReader,
+        *,
+        seed: int,
+        verb: str = "",
+        name: str = "ana",
+    ) -> None:
+        """*verb* is what it decides first, as long as that is not refused."""
+        self._name = name
         self._workspace = workspace
         self._place = place
         self._reader = reader
         self._choice = random.Random(seed)
-        self._asked: dict[str, str] = {}
-        self._refused: dict[str, list[str]] = {}
+        self._verb = verb
+        self._asked: dict[str, tuple[str, tuple[str, int, str]]] = {}
+        self._refused: dict[tuple[str, int, str], list[str]] = {}
         self.decisions: list[str] = []
         """What was decided about undecided runs, and the answers."""
 
@@ -50,7 +62,10 @@ class Operator:
         return not (self._reader.open_runs() or self._reader.open_requests() or self._reader.open_outbox())
 
     def _answered(self, run: Run) -> bool:
-        request = self._reader.request(self._asked[run.id]) if run.id in self._asked else None
+        if run.id not in self._asked:
+            return True
+        asked, about = self._asked[run.id]
+        request = self._reader.request(asked)
         if request is None:
             return True
         if request.answered_at is None:
@@ -61,7 +76,7 @@ class Operator:
             word = "granted" if request.granted else "refused"
             self.decisions.append(f"{run.state.value} {run.task}: {verb} {word}: {answer}")
             if not request.granted and "still runs" not in answer:
-                self._refused.setdefault(run.id, []).append(f"{verb}: {answer}")
+                self._refused.setdefault(about, []).append(f"{verb}: {answer}")
         return True
 
     def _approve(self, run: Run) -> None:
@@ -71,16 +86,21 @@ class Operator:
                 self.ask(run, RequestKind.APPROVE, {**payload, "reason": "looked at it"})
 
     def _decide(self, run: Run) -> None:
-        refused = self._refused.get(run.id, [])
+        refused = self._refused.get(_as_it_stands(run), [])
         left = [verb for verb in VERBS if not any(one.startswith(verb) for one in refused)]
         if not left:
             raise AssertionError(f"no decision leads on from {run.state.value} ({run.reason}): {refused}")
-        verb = self._choice.choice(left)
+        verb = self._verb if self._verb in left else self._choice.choice(left)
         self.ask(run, RequestKind.DECIDE, {"run": run.id, "verb": verb, "reason": "so it be"})
 
     def ask(self, run: Run | None, kind: RequestKind, payload: dict[str, object]) -> None:
         """Write a request into the journal."""
-        request = RequestRow(new_request_id(), kind, payload, SystemClock().now(), "ana")
+        request = RequestRow(new_request_id(), kind, payload, SystemClock().now(), self._name)
         if run is not None:
-            self._asked[run.id] = request.id
+            self._asked[run.id] = (request.id, _as_it_stands(run))
         write_once(self._place, ops.insert_request(request))
+
+
+def _as_it_stands(run: Run) -> tuple[str, int, str]:
+    """Name what a decision is about: once that has moved on, an earlier refusal says nothing."""
+    return run.id, run.epoch, run.reason

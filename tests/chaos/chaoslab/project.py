@@ -136,8 +136,8 @@ class Workspace:
         self.settings()
         self.queue(*(entry(f"ONE-{name.upper()}", name, "1.0.0") for name in ENVIRONMENTS))
 
-    def settings(self) -> None:
-        """Write opconsole.toml."""
+    def settings(self, *, sick: bool = False) -> None:
+        """Write opconsole.toml; what is not *sick* has time to answer, however busy the machine is."""
         lines = ["[projects.app]", 'path = "projects/app"', f'venv = "{sys.prefix}"']
         lines += ['test = ["sh", "test.sh"]', 'build = ["sh", "build.sh"]', 'artifact = "dist"']
         lines += ["[projects.app.migrations]", 'path = "alembic/versions"', 'dialect = "sqlite"']
@@ -148,7 +148,7 @@ class Workspace:
             lines += [f'restart = ["sh", "{self.root}/bin/restart.sh"]']
             lines += [f"[[{head}.health]]", 'type = "command"']
             lines += [f'argv = ["sh", "{self.root}/bin/health.sh", "{target}"]']
-            lines += ["interval = 0.02", "passes = 1", "within = 0.3", "timeout = 5"]
+            lines += ["interval = 0.02", "passes = 1", f"within = {0.5 if sick else 10.0}", "timeout = 30"]
             lines += [f"[{head}.database]", f'url = "sqlite:///{self.database(name)}"']
             lines += [f"[{head}.variables]", f'LEDGER = "{self.ledger}"', f'HOLD = "{self.hold}"']
             lines += [f'HOLDER = "{target}/.opconsole-target.json"']
@@ -169,6 +169,7 @@ class Workspace:
     def next_version(self, *, sick: bool, migrates: bool) -> None:
         """Change the sources: another text, and one more migration."""
         self.write("app.txt", "sick\n" if sick else "second\n")
+        self.settings(sick=sick)
         if migrates:
             self.migration("0002", "0001")
 

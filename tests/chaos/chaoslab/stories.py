@@ -6,8 +6,8 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,8 +23,10 @@ from opconsole.journal.upgrade import open_database
 
 LOOK = 0.02
 """Seconds between two looks at a journal while nothing else tells that something happened."""
-PATIENCE = 60.0
-"""Seconds after which a story that has not come to its end is stuck."""
+GLANCE = 0.3
+"""Seconds between two looks at a journal to which its host has committed nothing."""
+PATIENCE = 240.0
+"""Seconds without any change after which a story is stuck; programs start slowly on a busy machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class Story:
     environment: str
     sick: bool
     migrates: bool = True
+    verb: str = ""
+    """What the operator decides first; empty: anything."""
 
 
 STORIES = {
@@ -44,8 +48,13 @@ STORIES = {
         Story("rollback", "staging", sick=True),
         Story("approved", "production", sick=False),
         Story("halted", "production", sick=True),
+        Story("reverted", "production", sick=True, verb="revert"),
     )
 }
+
+
+QUICK = Story("quick", "development", sick=False, migrates=False)
+GUARDED = Story("guarded", "production", sick=True, migrates=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +88,23 @@ class Stage:
     """Where a story is played: the journal, an operator, and a witness who remembers."""
 
     def __init__(
-        self, lab: Lab, place: JournalPlace, reader: JournalReader, *, seed: int = 0, in_time: bool = True
+        self,
+        lab: Lab,
+        place: JournalPlace,
+        reader: JournalReader,
+        *,
+        seed: int = 0,
+        in_time: bool = True,
+        verb: str = "",
     ) -> None:
         self.workspace = lab.workspace
         self.reader = reader
         self.place = place
-        self.operator = Operator(lab.workspace, place, reader, seed)
+        self.operator = Operator(lab.workspace, place, reader, seed=seed, verb=verb)
+        self.another: Operator | None = None
+        """A second person, at a console of her own."""
+        self.meddle: Callable[[], object] | None = None
+        """What somebody does to the workspace at every look; the queue's statuses then may be anything."""
         self.told = Told(0, 0.0, 0, "", [])
         self._nursery = lab.nursery
         self._witness = Witness()
@@ -115,37 +135,56 @@ class Stage:
 
     async def follow(self, host: Host, tasks: Sequence[str] = ("TWO",), death: Death | None = None) -> bool:
         """Follow a host until it dies as it should (False), or all tasks have come to an end (True)."""
-        begun = time.monotonic()
-        killed = False
+        begun = looked = changed = time.monotonic()
+        killed, seen = False, (-1, -1)
         while True:
-            self.told.faults += self._witness.look(self.reader)
-            if host.gone:
-                if host.told or not (killed or (death and death.commit)):
-                    raise AssertionError(f"a host ended by itself: {host.told}")
-                return False
-            if self.operator.settled(tasks):
-                return True
-            self.operator.act()
-            now = time.monotonic() - begun
-            if death and death.after is not None and now >= death.after and not killed:
+            now = time.monotonic()
+            stands = (host.commits, self.workspace.ledger.stat().st_size)
+            if stands != seen:
+                seen, changed = stands, now
+            if host.gone or changed == now or now - looked > GLANCE:
+                looked = now
+                self.told.faults += self._witness.look(self.reader)
+                if host.gone:
+                    if host.told or not (killed or (death and death.commit)):
+                        raise AssertionError(f"a host ended by itself: {host.told}")
+                    return False
+                if self.operator.settled(tasks):
+                    return True
+                self.operator.act()
+                if self.another:
+                    self.another.act()
+                if self.meddle:
+                    self.meddle()
+            if death and death.after is not None and now - begun >= death.after and not killed:
                 host.signal(signal.SIGKILL)
                 killed = True
                 if death.power:
                     kill_all(self.workspace)
-            if now > PATIENCE:
-                stands = [f"{run.task} is {run.state.value}: {run.reason}" for run in self.reader.open_runs()]
+            if now - changed > PATIENCE:
+                rest = [f"{run.task} is {run.state.value}: {run.reason}" for run in self.reader.open_runs()]
                 await host.end()
-                raise AssertionError(f"stuck for {PATIENCE:.0f} s: {stands}; {host.told}")
-            left = death.after - now if death and death.after is not None and not killed else LOOK
+                raise AssertionError(f"nothing has changed for {PATIENCE:.0f} s: {rest}; {host.told}")
+            left = death.after - (now - begun) if death and death.after is not None and not killed else LOOK
             await host.wait(max(0.0, min(LOOK, left)))
 
     async def until(self, condition: Callable[[], object], what: str) -> None:
         """Wait until something holds."""
-        deadline = time.monotonic() + PATIENCE / 2
+        deadline = time.monotonic() + PATIENCE
         while not condition():
             if time.monotonic() > deadline:
                 raise AssertionError(f"in vain: {what}")
             await asyncio.sleep(LOOK)
+
+    def must(self, holds: object, what: str) -> None:
+        """Hold that something is so."""
+        if not holds:
+            raise AssertionError(what)
+
+    async def reloaded(self) -> None:
+        """Let the host read the queue once more, and wait until it has, with all that it may start then."""
+        self.operator.ask(None, RequestKind.RELOAD, {"project": "app"})
+        await self.until(lambda: not self.reader.open_requests(), "the queue has not been read again")
 
     async def restarting(self) -> None:
         """Wait until the story's restart has begun. It goes on once the workspace's `hold` is gone."""
@@ -157,6 +196,7 @@ class Stage:
     async def afterwards(self, story: Story) -> None:
         """Deploy a healthy version, which must succeed."""
         self.workspace.write("app.txt", "third\n")
+        self.workspace.settings()
         task = entry("THREE", story.environment, "1.2.0", migrates=story.migrates)
         self.workspace.queue(*self.workspace.entries().values(), task)
         await self.through((), ["TWO", "THREE"])
@@ -169,7 +209,7 @@ class Stage:
     async def check(self) -> None:
         """Add what does not hold to what is told."""
         with suppress(TimeoutError):  # the invariants name who is left
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(PATIENCE):
                 while strays(self.workspace):  # noqa: ASYNC110 - no event tells of others' processes
                     await asyncio.sleep(LOOK)
         runs = self.reader.history()
@@ -177,7 +217,7 @@ class Stage:
         self.told.ends = " ".join(f"{run.task}:{run.state.value}" for run in ours)
         self.told.faults += self._witness.look(self.reader)
         self.told.faults += violations(
-            Facts(self.workspace, self.reader, runs, self._in_time, self._shims_lived)
+            Facts(self.workspace, self.reader, runs, self._in_time, self._shims_lived, self.meddle is None)
         )
         self.told.decisions = self.operator.decisions
 
@@ -226,15 +266,25 @@ class Lab:
             engine.dispose()
 
     @contextmanager
-    def stage(self, story: Story, *, seed: int = 0, in_time: bool = True) -> Iterator[Stage]:
-        """Put the baseline back, queue the story's deployment, and give the stage for it."""
+    def stage(
+        self,
+        story: Story,
+        *,
+        seed: int = 0,
+        in_time: bool = True,
+        within: AbstractContextManager[object] | None = None,
+    ) -> Iterator[Stage]:
+        """Put the baseline back, queue the story's deployment, and give the stage for it.
+
+        *within* is entered once the baseline is back and before anybody opens the journal.
+        """
         self.workspace.restore()
         self.workspace.next_version(sick=story.sick, migrates=story.migrates)
         task = entry("TWO", story.environment, "1.1.0", migrates=story.migrates)
         self.workspace.queue(*self.workspace.entries().values(), task)
         try:
-            with self.opened() as (place, reader):
-                yield Stage(self, place, reader, seed=seed, in_time=in_time)
+            with within or nullcontext(), self.opened() as (place, reader):
+                yield Stage(self, place, reader, seed=seed, in_time=in_time, verb=story.verb)
         finally:
             self.nursery.clear()
 
@@ -245,19 +295,33 @@ class Lab:
 
         With *aftermath* a healthy version follows, which must succeed whatever had happened.
         """
-        started = time.monotonic()
         in_time = len({death.clock for death in deaths} | {0.0}) == 1
-        with self.stage(story, seed=seed, in_time=in_time) as stage:
-            told = stage.told
+        async with self.played(story, seed=seed, in_time=in_time) as stage:
+            await stage.through(deaths)
+            if aftermath:
+                await stage.afterwards(story)
+        return stage.told
+
+    @asynccontextmanager
+    async def played(
+        self,
+        story: Story,
+        *,
+        seed: int = 0,
+        in_time: bool = True,
+        within: AbstractContextManager[object] | None = None,
+    ) -> AsyncIterator[Stage]:
+        """Give a stage; what does not hold when the caller is done is told, not raised."""
+        started = time.monotonic()
+        with self.stage(story, seed=seed, in_time=in_time, within=within) as stage:
             try:
-                await stage.through(deaths)
-                if aftermath:
-                    await stage.afterwards(story)
+                yield stage
             except AssertionError as fault:
-                told.faults.append(str(fault))
+                stage.told.faults.append(str(fault))
+                self.workspace.hold.unlink(missing_ok=True)
+                self.nursery.clear()
             await stage.check()
-        told.seconds = time.monotonic() - started
-        return told
+        stage.told.seconds = time.monotonic() - started
 
     def close(self) -> None:
         """End the nursery."""

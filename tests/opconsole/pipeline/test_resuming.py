@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
 
+from opconsole import ending
+from opconsole.journal.records import RequestKind
 from opconsole.steps import StepFailed
 from opconsole.targets.record import RECORD_NAME
 from opconsole.targets.releases import ReleasesTarget
@@ -98,3 +101,50 @@ async def test_a_migration_before_the_switch_is_on_record_when_its_deployment_is
         assert link.readlink().name in ("1.0.0-1", "1.1.0-1")
         release = driver.reader.current_release("app", "production")
         assert (release.name, release.revision) == (link.readlink().name, "0002")
+
+
+async def test_a_decision_while_an_adopted_run_is_still_being_looked_into_is_gone_on_with(
+    project, deploy, dying, monkeypatch
+):
+    project.queue(deploy("ONE", "production"))
+    async with project.hosted() as driver:
+        await driver.go()
+        await driver.approve("ONE")
+        project.write("app.txt", "sick\n")
+        project.queue(deploy("TWO", "production", "1.1.0"))
+        await driver.engine.reload()
+        await driver.idle()
+        monkeypatch.setattr(driver.engine, "follow", _nothing)
+        await _approve(driver)
+    process = dying("health", "before")
+    assert await asyncio.to_thread(process.wait, 90) == 9
+    looking, seen = asyncio.Event(), asyncio.Event()
+
+    async def slow(_host, _run):
+        looking.set()
+        await seen.wait()
+
+    monkeypatch.setattr(ending, "look_again", slow)
+    async with project.hosted() as driver:
+        await driver.engine.start("app", None)
+        async with asyncio.timeout(120):
+            await looking.wait()
+        run = driver.run("TWO")
+        assert run.state == "halted"
+        assert (await driver.ask(RequestKind.DECIDE, run=run.id, verb="revert", reason="so it be")).granted
+        await _approve(driver)
+        seen.set()
+        await asyncio.gather(*driver.engine._adopted.values())
+        await driver.idle()
+        assert driver.state("TWO") == "rolled_back", driver.run("TWO").reason
+        assert project.current("production") == "1.0.0-1"
+
+
+async def _nothing(_follow_up):
+    """Do nothing of what follows: as a client that answers for itself."""
+
+
+async def _approve(driver):
+    run, approval = driver.run("TWO"), driver.approval("TWO")
+    payload = {"plan": approval.digest, "reason": "looked at it", "environment": "production"}
+    assert (await driver.ask(RequestKind.APPROVE, run=run.id, **payload)).granted
