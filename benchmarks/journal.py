@@ -14,8 +14,8 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -94,7 +94,20 @@ def raw_rate(folder: Path, tasks: int) -> float:
 
 def writer_rate(folder: Path, tasks: int, *, told: bool) -> tuple[float, float]:
     """Give tasks a second through the writer, and the 95th percentile of a commit in milliseconds."""
-    place = _place(folder, f"told-{told}")
+    waits: list[float] = []
+    # Made beforehand: ids and rows belong to the engine's cost, not to the journal's.
+    prepared = [prepare(number, told=told) for number in range(tasks)]
+    with writing(folder, f"told-{told}") as writer:
+        started = time.perf_counter()
+        asyncio.run(_all(writer, prepared, waits))
+        elapsed = time.perf_counter() - started
+    return tasks / elapsed, statistics.quantiles(waits, n=20)[-1] * 1000
+
+
+@contextmanager
+def writing(folder: Path, name: str) -> Iterator[JournalWriter]:
+    """Give the writer of a fresh journal, for a workspace of that name."""
+    place = _place(folder, name)
     lock = HostLock.try_acquire(place)
     if lock is None:
         raise RuntimeError("somebody else hosts the benchmark's journal")
@@ -102,14 +115,8 @@ def writer_rate(folder: Path, tasks: int, *, told: bool) -> tuple[float, float]:
         open_database(place, host=True).dispose()
         writer = JournalWriter(place, on_fatal=_die)
         writer.start()
-        waits: list[float] = []
-        # Made beforehand: ids and rows belong to the engine's cost, not to the journal's.
-        prepared = [_task(number, told=told) for number in range(tasks)]
-        started = time.perf_counter()
-        asyncio.run(_all(writer, prepared, waits))
-        elapsed = time.perf_counter() - started
+        yield writer
         writer.close()
-    return tasks / elapsed, statistics.quantiles(waits, n=20)[-1] * 1000
 
 
 Prepared = tuple[Callable[[], tuple[Op | AuditOp, ...]], Callable[[], tuple[Op | AuditOp, ...]]]
@@ -128,7 +135,8 @@ async def _all(writer: JournalWriter, prepared: list[Prepared], waits: list[floa
     await asyncio.gather(*(work() for _ in range(AT_ONCE)))
 
 
-def _task(number: int, *, told: bool) -> Prepared:
+def prepare(number: int, *, told: bool) -> Prepared:
+    """Give what makes the writes of a task: its intent, and its outcome."""
     name = f"r-{number}"
     run = Run(
         name, "p", f"T-{number}", "deployment", "deploy", "dev", "1", 1, RunState.RUNNING, 1, "ana", NOW

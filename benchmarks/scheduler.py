@@ -2,6 +2,8 @@
 
 python benchmarks/scheduler.py [TASKS …]        (default: 1000 10000)
 
+*durable* stands for the same tasks with a journal behind the scheduler: each is a run of one step whose
+intent, and then whose outcome, is on disk (synchronous=FULL, events and audit included) before it goes on.
 graphlib only sorts: it is the floor. doit is a task runner of the same kind; it runs in a process of its own,
 its start not counted, without output and with its database in a temporary folder. It is left out with the
 reason printed when it is not installed (`uv sync --group bench`). Figures are the best of a few rounds.
@@ -21,11 +23,14 @@ import time
 from collections.abc import Callable, Hashable
 from pathlib import Path
 
+from benchmarks.journal import AT_ONCE, JournalWriter, fsync_ms, prepare, writing
 from queues.scheduler import Outcome, Scheduler, Standing, TaskState
 from queues.tasks import Task, TaskKind, task_key
 
 ROUNDS = 3
-LIMIT = 64
+LIMIT = AT_ONCE
+GOAL = 1500
+"""Durable tasks a second."""
 DOIT_MAY_TAKE = 20.0
 """Seconds, for all rounds of one row."""
 
@@ -38,18 +43,22 @@ def main() -> None:
     print(f"no-op tasks, {LIMIT} at once, best of {ROUNDS}, seconds; Python {sys.version.split()[0]}")
     if not has_doit:
         print("doit is left out: it is not installed here (uv sync --group bench)")
-    print("  tasks graph     graphlib      doit scheduler   tasks/s x graphlib doit takes")
+    with tempfile.TemporaryDirectory(prefix="opconsole-bench-") as folder:
+        print(f"the disk takes {fsync_ms(Path(folder)):.2f} ms for an fsync; durable: goal {GOAL:,} tasks/s")
+    print("  tasks graph     graphlib      doit scheduler   tasks/s  durable   tasks/s x graphlib doit takes")
     for size in sizes:
         for name, shape in SHAPES.items():
             graph = shape(size)
             floor = best(lambda graph=graph: sorted_only(graph))
             lane = "the only one" if shape is one_lane else None
-            ours = best(lambda graph=graph, lane=lane: scheduled(graph, lane))
+            ours = best(lambda graph=graph, lane=lane: scheduled(graph, Noop(lane)))
+            kept = min(durable(graph, lane) for _ in range(ROUNDS)) if shape in TRIED_DURABLE else None
             doit, remark = doit_apart(name, size) if has_doit else (None, "")
             seconds, times = ("-", "-") if doit is None else (f"{doit:.4f}", f"{doit / ours:.1f}x")
+            lasting, rate = ("-", "-") if kept is None else (f"{kept:.4f}", f"{size / kept:,.0f}")
             print(
                 f"{size:7,} {name:8} {floor:9.4f} {seconds:>9} {ours:9.4f} {size / ours:9,.0f}"
-                f" {ours / floor:9.1f}x {times:>10} {remark}".rstrip()
+                f" {lasting:>8} {rate:>9} {ours / floor:9.1f}x {times:>10} {remark}".rstrip()
             )
 
 
@@ -80,6 +89,10 @@ SHAPES: dict[str, Callable[[int], Graph]] = {
 }
 
 
+TRIED_DURABLE = (wide, a_dag)
+"""One after the other each task waits for the disk twice, which says nothing of group commits."""
+
+
 def sorted_only(graph: Graph) -> None:
     sorter = graphlib.TopologicalSorter(dict(enumerate(graph)))
     sorter.prepare()
@@ -101,7 +114,32 @@ class Noop:
         return Outcome(TaskState.SUCCEEDED)
 
 
-def scheduled(graph: Graph, lane: Hashable | None = None) -> None:
+class Durable(Noop):
+    """A dispatcher for which everything succeeds, and is on record."""
+
+    def __init__(self, lane: Hashable | None, writer: JournalWriter) -> None:
+        super().__init__(lane)
+        self._writer = writer
+
+    async def dispatch(self, task: Task) -> Outcome:
+        intent, outcome = prepare(task.position, told=True)
+        await self._writer.commit(*intent())
+        await self._writer.commit(*outcome())
+        return Outcome(TaskState.SUCCEEDED)
+
+
+def durable(graph: Graph, lane: Hashable | None) -> float:
+    """Give the seconds that the graph takes with a fresh journal; making that is not counted."""
+    with (
+        tempfile.TemporaryDirectory(prefix="opconsole-bench-") as folder,
+        writing(Path(folder), "durable") as writer,
+    ):
+        began = time.perf_counter()
+        scheduled(graph, Durable(lane, writer))
+        return time.perf_counter() - began
+
+
+def scheduled(graph: Graph, dispatcher: Noop) -> None:
     tasks = [
         Task(
             "p",
@@ -114,7 +152,7 @@ def scheduled(graph: Graph, lane: Hashable | None = None) -> None:
     ]
 
     async def run() -> None:
-        scheduler = Scheduler(Noop(lane), limit=LIMIT)
+        scheduler = Scheduler(dispatcher, limit=LIMIT)
         scheduler.load(tasks, lambda _: Standing())
         scheduler.start("p")
         await scheduler.run(until_idle=True)

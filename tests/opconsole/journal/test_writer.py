@@ -16,9 +16,11 @@ from typing import Any
 import pytest
 from sqlalchemy import event, insert
 from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import Pool
 
 from opconsole.audit import verify_chain
+from opconsole.journal import ops
 from opconsole.journal.backup import integrity_faults
 from opconsole.journal.ballast import Ballast
 from opconsole.journal.database import connect
@@ -26,7 +28,9 @@ from opconsole.journal.errors import JournalMissingError
 from opconsole.journal.hosting import HostLock
 from opconsole.journal.location import JournalPlace
 from opconsole.journal.reader import JournalReader
+from opconsole.journal.records import RequestKind, RequestRow
 from opconsole.journal.schema import artifacts, requests
+from opconsole.journal.transaction import transact
 from opconsole.journal.upgrade import open_database
 from opconsole.journal.writer import (
     JournalBusyError,
@@ -256,6 +260,35 @@ async def test_an_input_output_error_ends_the_writer_and_everybody_hears_of_it(
     writer.close()
     assert len(fatal) == 1
     assert "read back" in str(results[0])
+
+
+async def test_a_commit_whose_answer_was_lost_is_read_back_and_made_once(  # noqa: PLR0917 - fixtures
+    make_writer: MakeWriter,
+    place: JournalPlace,
+    reader: JournalReader,
+    op: Any,
+    fatal: list[BaseException],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def lost(*args: Any) -> None:
+        transact(*args)
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = sqlite3.SQLITE_IOERR
+        raise OperationalError("COMMIT", {}, error)
+
+    ask = RequestRow("q-1", RequestKind.RELOAD, {"project": "p"}, NOW, "ana")
+    writer = make_writer()
+    await writer.commit(op.event("first"))
+    with monkeypatch.context() as patch:
+        patch.setattr("opconsole.journal.writer.transact", lost)
+        with pytest.raises(JournalClosedError, match="read back"):
+            await writer.commit(ops.insert_request(ask))
+    writer.close()
+    assert len(fatal) == 1
+    assert [row.id for row in reader.open_requests()] == ["q-1"]  # it was on disk
+    again = make_writer()
+    await again.commit(ops.insert_request(ask))
+    assert [row.id for row in reader.open_requests()] == ["q-1"]
 
 
 # -- a full disk --------------------------------------------------------------------------------------------

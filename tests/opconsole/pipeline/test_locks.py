@@ -237,3 +237,48 @@ async def test_a_request_is_answered_once_under_its_id_however_often_it_is_asked
         assert (again.granted, again.text) == (first.granted, first.text)
         assert not again.follow_ups
         assert len([row for row in driver.reader.audit() if row.action == "approved"]) == 1
+
+
+@pytest.mark.parametrize("times", [1, 99])
+async def test_a_request_whose_ground_moves_is_judged_again_and_not_for_ever(
+    project, deploy, monkeypatch, times
+):
+    project.queue(deploy("PROD", "production"))
+    async with project.hosted() as driver:
+        await driver.go()
+        run, approval, commit = driver.run("PROD"), driver.approval("PROD"), driver.host.journal.commit
+        moved = []
+
+        async def moving(*writes, reserve=False):
+            """Somebody else takes the run over whenever this request is about to change it."""
+            if len(moved) < times and any(getattr(one, "action", "") == "approved" for one in writes):
+                moved.append(writes)
+                epoch = driver.reader.run(run.id).epoch
+                await commit(ops.update_run(run.id, epoch, epoch=epoch + 1))
+                await commit(ops.update_run(run.id, epoch, reason="too late"), *writes, reserve=reserve)
+            await commit(*writes, reserve=reserve)
+
+        payload = {"run": run.id, "plan": approval.digest, "reason": "x", "environment": "production"}
+        with monkeypatch.context() as patch:
+            patch.setattr(driver.host.journal, "commit", moving)
+            answer = await driver.ask(RequestKind.APPROVE, **payload)
+        told = [row.action for row in driver.reader.audit() if row.subject == run.id]
+        assert answer.granted == (times == 1)
+        assert told.count("approved") == (1 if times == 1 else 0)
+        assert len(moved) == (1 if times == 1 else 5)
+        if times > 1:
+            assert "look, and ask again" in answer.text
+
+
+async def test_a_request_of_a_kind_that_nobody_knows_is_refused_and_says_what_to_do(project, deploy):
+    project.queue(deploy("D", "development"))
+    async with project.hosted() as driver:
+        row = RequestRow("q-newer", RequestKind.PAUSE, {"project": "app"}, driver.clock.now(), "ana")
+        await driver.host.journal.commit(ops.insert_request(row))
+        _sql(driver.place, "UPDATE requests SET kind = 'teleport' WHERE id = 'q-newer'")
+        await driver.engine.answer_requests()
+        answered = driver.reader.request("q-newer")
+        assert answered.granted is False
+        assert "does not know what q-newer asks" in answered.answer
+        await driver.go()
+        assert driver.state("D") == "succeeded"

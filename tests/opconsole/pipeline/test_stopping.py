@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -261,6 +262,44 @@ async def test_a_program_without_a_record_runs_again_outside_production_only(  #
             assert driver.reader.lock("app", environment).run == driver.run("D").id
             assert (await driver.decide("D", "override")).granted
             assert driver.run("D").overridden
+
+
+COUNTED = """\
+echo $$ >> "$OPCONSOLE_SHARED_DIR/started"
+while [ -e "{hold}" ]; do sleep 0.02; done
+echo "$OPCONSOLE_RELEASE" >> "$OPCONSOLE_SHARED_DIR/restarts"
+"""
+
+
+async def test_a_second_crash_in_a_program_that_ran_again_finds_the_latest_and_starts_none(
+    project, deploy, dying, until
+):
+    hold, shared = project.root / "hold", project.target("development") / "shared"
+    (project.bin / "restart.sh").write_text(COUNTED.format(hold=hold))
+    hold.touch()
+    project.queue(deploy("D", "development"))
+
+    def started() -> list[int]:
+        path = shared / "started"
+        return [int(word) for word in path.read_text().split()] if path.exists() else []
+
+    first = dying()
+    await until(lambda: len(started()) == 1)
+    for pid in [*_shims(project), first.pid, *started()]:
+        with contextlib.suppress(ProcessLookupError):  # it ended with its shim
+            os.kill(pid, signal.SIGKILL)
+    first.wait()
+    second = dying()
+    await until(lambda: len(started()) == 2)
+    second.kill()
+    second.wait()
+    async with project.hosted() as driver:
+        await until(lambda: "it is adopted" in driver.log("D"))
+        hold.unlink()
+        await driver.idle()
+        assert driver.run("D").reason == "deployed"
+    assert len(started()) == 2
+    assert (shared / "restarts").read_text() == "1.0.0-1\n"
 
 
 @pytest.mark.parametrize(
