@@ -22,8 +22,9 @@ from opconsole.settings import (
     load_settings,
     rules_of,
 )
+from opconsole.settings.aws import PLACE
 
-AWS = "aws"
+AWS = PLACE
 """Stands for the environment of a resource that belongs to none; it has production's gate."""
 
 _NOWHERE = Environment.model_construct(gate=GateKind.PRODUCTION, target=None)  # nothing is ever placed there

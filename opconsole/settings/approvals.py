@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, time
 from enum import StrEnum
 from typing import Annotated, Self
@@ -12,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StrictStr, model_va
 
 from guardrails.approving import SENIOR_OVER
 from guardrails.freezing import Dated, Weekly, Window
-from opconsole.settings.errors import custom_error
+from opconsole.settings.errors import Wrong, custom_error
 from opconsole.settings.targets import Section
 from opconsole.settings.types import Flag, Line, Names, Place, Positive, Seconds, Wait
 
@@ -174,3 +175,22 @@ class Approvals(Section):
                 "revoked_keys says nothing without signers", allowed="allowed_signers beside it, or neither"
             )
         return self
+
+
+def frozen_nowhere(freezes: Sequence[Freeze], projects: Sequence[str], places: Sequence[str]) -> list[Wrong]:
+    """Find names in freezes that are no project's and no environment's: that would freeze nothing."""
+    return [
+        Wrong(
+            ("approvals", "freezes", number, field, at),
+            name,
+            ", ".join(dict.fromkeys(known)) or "none is configured",
+            f"there is no such {word}",
+        )
+        for number, freeze in enumerate(freezes)
+        for field, word, named, known in (
+            ("projects", "project", freeze.projects, projects),
+            ("environments", "environment", freeze.environments, places),
+        )
+        for at, name in enumerate(named)
+        if name not in known
+    ]

