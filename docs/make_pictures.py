@@ -123,11 +123,19 @@ async def _violations(stage: Stage) -> None:
     await stage.until(lambda: "│" in str(view.query_one("Static").content))
 
 
+async def _approvals(stage: Stage) -> None:
+    await stage.select("DEPLOY-PROD-001")
+    await stage.pilot.press("2")
+    await stage.until(lambda: stage.pilot.app.screen is not stage.pilot.app.operations)
+    await stage.pilot.pause(0.5)
+
+
 STORIES: dict[str, Story] = {
     "operations": _operations,
     "approval": _approval,
     "decide": _decide,
     "violations": _violations,
+    "approvals": _approvals,
 }
 
 
