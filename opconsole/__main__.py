@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from typing import TextIO
 
 
 def main() -> int:
@@ -10,6 +12,9 @@ def main() -> int:
     if sys.platform == "win32":
         sys.stderr.write("opconsole needs Linux or macOS; on Windows, run it in WSL\n")
         return 2
+    # Python has None for a stream that was closed before it began, as by >&-: what is said goes nowhere then.
+    sys.stdout = sys.stdout or _nowhere()
+    sys.stderr = sys.stderr or _nowhere()
     if sys.argv[1:2] == ["check"]:  # before every commit: it does without the parser of all other commands
         from opconsole.cli.check import main as check  # noqa: PLC0415 - nobody else needs it
 
@@ -17,6 +22,10 @@ def main() -> int:
     from opconsole.cli.main import main as run  # noqa: PLC0415 - not where it could not even be loaded
 
     return run()
+
+
+def _nowhere() -> TextIO:
+    return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123 - it lasts as long as the process
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -286,3 +287,10 @@ def test_what_needs_no_workspace_loads_neither_screens_nor_database_nor_settings
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
     )
     assert found.stderr.strip().endswith(f"status {status} heavy {loaded}")
+
+
+@pytest.mark.parametrize("command", ["--version", "check --help"])
+def test_a_closed_output_is_no_fault(command: str) -> None:
+    line = f"exec >&-; exec {shlex.quote(sys.executable)} -m opconsole {command}"
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
