@@ -444,7 +444,7 @@ async def watched(path: Path) -> list[Figure]:
             if time.perf_counter() - began > PATIENCE:
                 break
         took = time.perf_counter() - began
-        told, _ = await beside.communicate()
+        told, _ = await beside.communicate(b"")  # its input ends: so do its keys
         await writer.wait()
     floor, floor_worst = map(float, told.split())
     rate, worst = (total - there) / took, max(delays) * 1000
