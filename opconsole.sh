@@ -28,7 +28,7 @@ main() {
             shift
             prepare dev
             cd "$root"
-            exec "$venv/bin/python" -m pytest -n auto --dist worksteal --cov --cov-report=term:skip-covered "$@"
+            exec "$venv/bin/python" -m pytest -n auto --dist worksteal "$@"
             ;;
         setup) prepare dev ;;
         uv)
