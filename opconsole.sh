@@ -28,6 +28,7 @@ main() {
             shift
             prepare dev
             cd "$root"
+            unset PYTHONDONTWRITEBYTECODE # the tests start hundreds of programs
             exec "$venv/bin/python" -m pytest -n auto --dist worksteal "$@"
             ;;
         setup) prepare dev ;;
@@ -100,7 +101,8 @@ set_up() {
     use_only_this_python
     if [ "$1" = dev ]; then groups='--group=dev'; else groups='--no-default-groups'; fi
     if [ -t 2 ]; then quiet=''; else quiet='--quiet'; fi
-    "$uv" sync --project "$root" --locked "$groups" ${quiet:+"$quiet"} ||
+    # Compiled once: every step of a deployment starts programs, and each would compile its libraries anew.
+    "$uv" sync --project "$root" --locked --compile-bytecode "$groups" ${quiet:+"$quiet"} ||
         fail "uv could not install what uv.lock names; its message is above. $CERTIFICATES"
     printf '%s\n' "$wanted" >"$stamp-$1"
 }

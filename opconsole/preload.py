@@ -13,8 +13,15 @@ import guardrails
 import opconsole
 import queues
 
-LEFT_OUT = ("opconsole.app", "opconsole.cli.console", "opconsole.demo", "opconsole.journal.alembic")
-"""What a worker never needs, and what only others may import."""
+LEFT_OUT = (
+    "opconsole.app",
+    "opconsole.cli.console",
+    "opconsole.cli.serve",
+    "opconsole.demo",
+    "opconsole.journal.alembic",
+    "opconsole.web",
+)
+"""What a worker never needs: what only others may import, or what needs an extra that may be missing."""
 
 READERS = ("sqlglot", "sqlglot.dialects", "tree_sitter", "yaml")
 """Libraries that the guardrails load with the first file that wants them."""

@@ -70,9 +70,11 @@ def end_at_once(error: BaseException) -> None:
     At once, and not by unwinding: that would cancel the runs' tasks, and with them stop the programs that the
     next process adopts.
     """
-    sys.stderr.write(f"opconsole: the journal cannot be written any more: {error}\n")
-    sys.stderr.flush()
-    os._exit(ExitStatus.FAILED)
+    try:
+        sys.stderr.write(f"opconsole: the journal cannot be written any more: {error}\n")
+        sys.stderr.flush()
+    finally:  # what keeps the journal from being written may keep this line from it, too
+        os._exit(ExitStatus.FAILED)
 
 
 def _lock(place: JournalPlace) -> HostLock | None:

@@ -217,8 +217,11 @@ class JournalWriter:
             self._ended = error
             left = [*batch, *self._queue]
             self._queue.clear()
-        _resolve([one for one in left if not one.waiter.done()], self._closed())
-        self._on_fatal(error)
+        try:
+            # First: who hears of it ends the process at once. The callers would unwind, and stop programs.
+            self._on_fatal(error)
+        finally:
+            _resolve([one for one in left if not one.waiter.done()], self._closed())
 
 
 def write_once(

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
-from opconsole.journal.records import RequestKind
+import pytest
+
+from opconsole.ids import new_request_id
+from opconsole.journal import ops
+from opconsole.journal.records import RequestKind, RequestRow
+from opconsole.journal.writer import write_once
+from opconsole.reading import open_reading
+from opconsole.workspace import Workspace
 
 HOLDING = """\
 touch "$OPCONSOLE_SHARED_DIR/began"
@@ -35,7 +43,7 @@ async def test_term_ends_the_worker_and_leaves_its_steps_for_the_next(project, d
         try:
             await until((shared / "began").exists)
             worker.send_signal(signal.SIGTERM)
-            said, _ = await asyncio.to_thread(worker.communicate, timeout=30)
+            said, _ = await asyncio.to_thread(worker.communicate, timeout=90)
         finally:
             worker.kill()
             worker.wait()
@@ -53,6 +61,71 @@ async def test_term_ends_the_worker_and_leaves_its_steps_for_the_next(project, d
         await driver.idle()
         assert driver.state("D") == "succeeded"
     assert (shared / "restarts").read_text() == "1.0.0-1\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux sets another process's limits")
+async def test_an_input_output_error_ends_the_worker_and_its_program_is_adopted_by_the_next(
+    project, deploy, until, tmp_path
+):
+    hold, shared = project.root / "hold", project.target("development") / "shared"
+    (project.bin / "restart.sh").write_text(HOLDING.format(hold=hold))
+    hold.touch()
+    project.queue(deploy("D", "development"))
+    async with project.hosted() as driver:
+        await driver.ask(RequestKind.START, project="app")
+        place, clock = driver.place, driver.clock
+    worker = _worker(project.root, tmp_path / "nobody")
+    try:
+        await until((shared / "began").exists)
+        # The kernel refuses to let the journal's files grow: an error that is not a full disk.
+        resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (0, 0))
+        row = RequestRow(new_request_id(), RequestKind.RELOAD, {"project": "app"}, clock.now(), "ana")
+        await asyncio.to_thread(write_once, place, ops.insert_request(row))
+        await asyncio.to_thread(worker.communicate, timeout=90)
+    finally:
+        worker.kill()
+        worker.wait()
+    assert worker.returncode == 1
+    assert not (shared / "restarts").exists()
+    async with project.hosted() as driver:
+        await until(lambda: driver.state("D") != "running" or "it is adopted" in driver.log("D"))
+        assert driver.state("D") == "running", (driver.run("D").reason, driver.log("D"))
+        hold.unlink()
+        await driver.idle()
+        assert driver.state("D") == "succeeded"
+    assert (shared / "restarts").read_text() == "1.0.0-1\n"
+
+
+HEAVY = """
+import sys
+from opconsole.__main__ import main
+sys.argv[1:] = ["-C", sys.argv[1], "worker"]
+try:
+    main()
+finally:
+    print("loaded:", *sorted({"apprise", "boto3", "botocore", "cfnlint", "textual"} & set(sys.modules)))
+"""
+
+
+async def test_a_worker_that_tells_nobody_and_provisions_nothing_loads_none_of_the_libraries_for_that(
+    project, deploy, until
+):
+    project.queue(deploy("D", "development"))
+    async with project.hosted() as driver:
+        await driver.ask(RequestKind.START, project="app")
+    argv = [sys.executable, "-c", HEAVY, str(project.root)]
+    worker = subprocess.Popen(argv, env=dict(os.environ), stdout=subprocess.PIPE, text=True)  # noqa: ASYNC220
+    reading = open_reading(Workspace.open(project.root, environ={}))
+    try:
+        await until(lambda: any(one.event == "idle" for one in reading.reader.events_after(0)))
+        assert reading.find_run("D").state == "succeeded"
+        worker.send_signal(signal.SIGTERM)
+        said, _ = await asyncio.to_thread(worker.communicate, timeout=90)
+    finally:
+        reading.close()
+        worker.kill()
+        worker.wait()
+    assert "loaded:\n" in said
 
 
 def _worker(root: Path, address: Path) -> subprocess.Popen[str]:
