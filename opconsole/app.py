@@ -77,6 +77,7 @@ class OpconsoleApp(App[None]):
         self._clock = self.desk.clock
         self._snapshot: Snapshot | None = None
         self._told = ""
+        self._policy_told = ""
         self._signs = signs
         self._crashes = crashes
         self._crashed = False
@@ -178,11 +179,22 @@ class OpconsoleApp(App[None]):
             self._snapshot = snapshot
             self.title = f"opconsole: {sanitise(snapshot.workspace, single_line=True, limit=60)}"
             self.here.show_snapshot(snapshot)
+            self._tell_policy(snapshot.policy_waits)
             self._attract(snapshot)
         except Exception as error:  # noqa: BLE001 (the screen goes on and the person hears of it)
             self._tell_once(error, "What you see may be old; `opconsole doctor` says what is wrong.")
         else:
             self._told = ""
+
+    def _tell_policy(self, policy: str) -> None:
+        """Say once of each policy that waits what it means, and how it is looked at and decided."""
+        if policy and policy != self._policy_told:
+            text = (
+                "The settings loosen the policy: until somebody approves that, what was before holds. "
+                f"`opconsole approvals` shows it, `opconsole approve {policy}` decides."
+            )
+            self.desk.tell(text, title="A policy waits for approval")
+        self._policy_told = policy
 
     def _attract(self, snapshot: Snapshot) -> None:
         """Call the person where something begins to wait or has failed, if they want that."""

@@ -22,7 +22,7 @@ from opconsole.journal.records import Approval, Phase, QueueRow, ReleaseRow, Run
 from opconsole.journal.upgrade import open_database
 from opconsole.locking import executor_words
 from opconsole.plans import digest
-from opconsole.standing_rules import frozen_words, wants_signature
+from opconsole.standing_rules import frozen_words, waiting_policy, wants_signature
 from opconsole.step_facts import ProgramFacts, programs_of
 from opconsole.task_views import Present, TaskViews, graph_of, seen, state_word
 from opconsole.views import EnvironmentView, HeldView, QueueView, RunView, Snapshot, TaskView
@@ -119,6 +119,7 @@ class Reading:
         now = datetime.now().astimezone()
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
         states = known.open_states
+        policy = waiting_policy(self.reader)
         return Snapshot(
             workspace=self.workspace.name,
             tasks=known.tasks,
@@ -128,6 +129,7 @@ class Reading:
             failed_today=sum(moment >= midnight for moment in known.ended_badly),
             worker_alive=known.moment.worker_alive,
             frozen=frozen_words(self.reader),
+            policy_waits=policy.id if policy else "",
         )
 
     def run(self, run_id: str) -> RunView | None:

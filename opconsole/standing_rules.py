@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from opconsole.clock import iso
 from opconsole.journal.deciding_ops import EVERYTHING
 from opconsole.journal.reader import JournalReader
+from opconsole.journal.records import PolicyRow, PolicyState
 from opconsole.workspace import Workspace
 
 
@@ -25,3 +26,9 @@ def frozen_words(reader: JournalReader | None) -> str:
     if switch is None:
         return ""
     return f"everything is frozen by {switch.changed_by} since {iso(switch.changed_at)}: {switch.reason}"
+
+
+def waiting_policy(reader: JournalReader | None) -> PolicyRow | None:
+    """Give the policy that waits for approval; None where none does."""
+    policy = reader.policy() if reader is not None else None
+    return policy if policy is not None and policy.state is PolicyState.WAITING else None

@@ -50,7 +50,7 @@ def unit_name(title: str) -> str:
 def unit_text(unit: Unit, manager: Manager, name: str) -> str:
     """Write the unit. Raises ValueError where a path cannot stand in one."""
     system = manager is Manager.SYSTEM
-    command = [str(unit.python), "-m", "opconsole", "-C", str(unit.workspace), "worker"]
+    command = [str(unit.python), "-P", "-m", "opconsole", "-C", str(unit.workspace), "worker"]
     network = "Wants=network-online.target\nAfter=network-online.target\n" if system else ""
     runs_as = f"User={_value(unit.user)}\n" if system else ""
     # Only absolute folders: a relative one would mean another place in every step.

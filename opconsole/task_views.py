@@ -207,14 +207,15 @@ class TaskViews:
         """See what the moment means for those that could start, and for all open runs."""
         busy: dict[tuple[str, str | None], Run] = {}
         for run in sorted(self._open.values(), key=lambda one: one.seq):
+            if run.state in _AT_WORK or run.state.undecided:
+                busy[run.project, run.environment] = run
+        self._busy = busy  # before any view is made: they name whom they wait for
+        for run in self._open.values():
             node = self._board.nodes.get(run.key)
             if node is not None:
                 self._changed.add(node.place)
             elif run.key in self._slots:
                 self._put(self._slots[run.key], self._invalid_view(run.project, run.key))
-            if run.state in _AT_WORK or run.state.undecided:
-                busy[run.project, run.environment] = run
-        self._busy = busy
         for where, site in self._sites.items():
             start = self._start(site, busy.get(where))
             if start != site.start:

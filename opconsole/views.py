@@ -131,6 +131,8 @@ class Snapshot:
     worker_alive: bool
     frozen: str = ""
     """Who froze everything, since when and why; empty while nobody did."""
+    policy_waits: str = ""
+    """The id of a policy that the settings loosen and nobody has approved; empty where there is none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,9 +48,18 @@ def show(value: object) -> str:
 
 def read_id(value: object) -> str:
     """Read a task's id: what can be shown, typed and put behind ``project:`` without a doubt."""
-    if value.__class__ is str and 0 < len(value) <= MAX_ID and _visible(value) and ":" not in value:
+    # One that begins with "-" would be taken for an option where it is typed.
+    if (
+        value.__class__ is str
+        and 0 < len(value) <= MAX_ID
+        and _visible(value)
+        and ":" not in value
+        and value[0] != "-"
+    ):
         return str(value)
-    raise FieldFaultError("id", value, f"text of 1 to {MAX_ID} visible characters, without a colon")
+    raise FieldFaultError(
+        "id", value, f"text of 1 to {MAX_ID} visible characters, without a colon, not beginning with -"
+    )
 
 
 def read_project(value: object) -> str:
@@ -429,7 +438,7 @@ _UNSEEN = re.compile(
 )
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # What read_id surely allows, for one call instead of six.
-_PLAIN_ID = re.compile(r"[0-9A-Za-z_.#/-]{1,128}").fullmatch
+_PLAIN_ID = re.compile(r"[0-9A-Za-z_.#/][0-9A-Za-z_.#/-]{0,127}").fullmatch
 _PROJECT = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")
 _VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+_-]{0,63}")
 _REVISION = re.compile(r"[0-9A-Za-z_][0-9A-Za-z_.-]{0,63}")

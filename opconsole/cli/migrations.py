@@ -11,8 +11,9 @@ from guardrails.environments import resolve_environment
 from guardrails.findings import Report, Verdict
 from guardrails.reports import check_report
 from guardrails.sanitise import sanitise
-from opconsole.cli.output import CommandContext, ExitStatus, counted, plain, table
+from opconsole.cli.output import CommandContext, ExitStatus, UsageError, counted, plain, table
 from opconsole.reading import open_reading
+from opconsole.settings.model import STRICTNESS
 from opconsole.steps import StepFailed
 from opconsole.surroundings import Site
 from opconsole.surveying import Looked, Looking, look
@@ -96,9 +97,12 @@ def show_sql(
 
 
 def validate_migrations(
-    context: CommandContext, projects: Sequence[str], environment: str, version: str | None
+    context: CommandContext, projects: Sequence[str], environment: str | None, version: str | None
 ) -> int:
-    """Check all migrations of projects for an environment: no deployment, no database."""
+    """Check all migrations of projects for an environment: no deployment, no database.
+
+    Without an *environment*, each project's strictest one.
+    """
     workspace = context.workspace()
     wanted = projects or [name for name, one in workspace.settings.projects.items() if one.migrations]
     if not wanted:
@@ -111,7 +115,7 @@ def validate_migrations(
         return (await asyncio.to_thread(looking.check)).report
 
     for project in wanted:
-        report = _look(context, project, environment, version, find)
+        report = _look(context, project, environment or _strictest(workspace, project), version, find)
         if isinstance(report, str):
             documents.append({"project": project, "verdict": "block", "error": report})
             context.warn(f"{plain(project)}: {plain(report)}")
@@ -126,6 +130,14 @@ def validate_migrations(
     if context.json:
         context.document(documents)
     return worst
+
+
+def _strictest(workspace: Workspace, project: str) -> str:
+    """Name the project's environment whose gate is the strictest; the last one of several."""
+    places = workspace.environments(project)
+    if not places:
+        raise UsageError(f"{plain(project)} has no environment yet; add one to opconsole.toml")
+    return max(reversed(list(places)), key=lambda name: STRICTNESS.index(places[name]))
 
 
 def _look(

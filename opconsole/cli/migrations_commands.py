@@ -53,8 +53,9 @@ def validate(
     ctx: typer.Context,
     projects: Annotated[list[str] | None, typer.Argument(metavar="[PROJECT...]")] = None,
     environment: Annotated[
-        str, typer.Option("--environment", metavar="E", help="For whose rules.")
-    ] = "production",
+        str | None,
+        typer.Option("--environment", metavar="E", help="For whose rules. Default: the strictest there is."),
+    ] = None,
     version: Version = None,
 ) -> int:
     """Check all migrations of all projects, or of those named, with no deployment and no database."""

@@ -11,10 +11,10 @@ from opconsole.cli.output import CommandContext, ExitStatus, UsageError, plain
 from opconsole.client import Client
 from opconsole.clock import iso
 from opconsole.journal.reader import JournalReader
-from opconsole.journal.records import PolicyRow, PolicyState, RequestKind
+from opconsole.journal.records import PolicyRow, RequestKind
 from opconsole.signing import SigningError
 from opconsole.signing_client import sign_policy
-from opconsole.standing_rules import wants_signature
+from opconsole.standing_rules import waiting_policy, wants_signature
 from opconsole.views import TaskView
 
 PREFIX = "p-"
@@ -64,12 +64,6 @@ def freeze(context: CommandContext, reason: str, *, on: bool) -> int:
     kind = RequestKind.FREEZE if on else RequestKind.UNFREEZE
     with closing(Client.open(context.workspace())) as client:
         return _told(context, client, kind, {"reason": reason})
-
-
-def waiting_policy(reader: JournalReader | None) -> PolicyRow | None:
-    """Give the policy that waits for approval; None where none does."""
-    policy = reader.policy() if reader is not None else None
-    return policy if policy is not None and policy.state is PolicyState.WAITING else None
 
 
 def warn_of_policy(context: CommandContext, reader: JournalReader | None) -> PolicyRow | None:

@@ -8,14 +8,14 @@ from contextlib import closing
 
 from opconsole.cli.advice import approve_words
 from opconsole.cli.output import CommandContext, ExitStatus, counted, plain, table
-from opconsole.cli.policy import policy_json, policy_lines, waiting_policy, warn_of_policy
+from opconsole.cli.policy import policy_json, policy_lines, warn_of_policy
 from opconsole.cli.shapes import approval_json, environment_json, vote_words
 from opconsole.clock import iso
 from opconsole.journal.records import Purpose, Run
 from opconsole.probing import Probed, probe_all
 from opconsole.reading import Reading, open_reading
 from opconsole.seen import Health
-from opconsole.standing_rules import frozen_words
+from opconsole.standing_rules import frozen_words, waiting_policy
 from opconsole.view_making import is_unverified
 from opconsole.views import EnvironmentView, HeldView
 from opconsole.workspace import Workspace

@@ -140,7 +140,8 @@ def ensure_worker(workspace: Workspace, place: JournalPlace) -> bool:
     log = place.root / "worker.log"
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "opconsole", "-C", str(workspace.root), "worker"],
+            # -P: a folder queues/ or guardrails/ of the workspace is not to be taken for a package of ours.
+            [sys.executable, "-P", "-m", "opconsole", "-C", str(workspace.root), "worker"],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -111,9 +111,12 @@ class QueuePane(Vertical):
         """Show all tasks again."""
         self.query_one("#filter", Input).value = ""
         self.remove_class("-filtering")
-        self.table.filter("")
-        self._show_rest()
+        self._apply("")
         self.table.focus()
+
+    def _apply(self, text: str) -> None:
+        """Let the table filter by itself: what it posted while this pane is at work would end here."""
+        self.table.call_next(self.table.filter, text)
 
     def action_mark(self) -> None:
         """Mark the selected task, or take its mark off."""
@@ -139,8 +142,7 @@ class QueuePane(Vertical):
     @on(Input.Changed, "#filter")
     def _filter(self, event: Input.Changed) -> None:
         event.stop()
-        self.table.filter(event.value.strip())
-        self._show_rest()
+        self._apply(event.value.strip())
 
     @on(Input.Submitted, "#filter")
     def _keep_filter(self, event: Input.Submitted) -> None:

@@ -53,6 +53,8 @@ def draw_strip(
         pieces.append(("  read-only", Role.ASKS))
     if snapshot.frozen:
         pieces.append(("  ■ everything is frozen", Role.ASKS))
+    if snapshot.policy_waits:
+        pieces.append(("  ◆ a policy waits", Role.ASKS))
     counts = (
         (snapshot.running, "▶", "running", Role.BUSY),
         (snapshot.waiting, "◆", "waiting" if short else "waiting for you", Role.ASKS),

@@ -170,3 +170,12 @@ def test_reading_a_workspace_loads_neither_scanners_nor_alembic_nor_screens() ->
         "textual",
     )
     assert [name for name in loaded if name.startswith(heavy)] == []
+
+
+def test_a_run_of_an_unusable_entry_never_waits_for_itself() -> None:
+    files = {"shop": queue("shop", [entry(UNUSABLE, "nowhere")])}
+    present = Present(started=frozenset({"shop"}), worker_alive=True)
+    stuck = run_of(f"shop:{UNUSABLE}", "development", RunState.INTERRUPTED, 1, 1)
+    kept = TaskViews(files, GATES, graph_of(files), [stuck], present)
+    kept.update([replace(stuck, state=RunState.WAITING)], present)
+    assert kept.tasks[0].waits_for == "approved; a free slot"

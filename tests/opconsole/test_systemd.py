@@ -49,7 +49,7 @@ def _lines(text: str) -> list[str]:
 
 def test_the_unit_leaves_running_steps_alone_and_restarts_only_what_failed() -> None:
     lines = _lines(unit_text(_unit(), Manager.USER, "ops.service"))
-    assert f"ExecStart={sys.executable} -m opconsole -C /srv/ops worker" in lines
+    assert f"ExecStart={sys.executable} -P -m opconsole -C /srv/ops worker" in lines
     for wanted in ("Type=notify", "KillMode=process", "Restart=on-failure", "WantedBy=default.target"):
         assert wanted in lines
     assert "Environment=PATH=/usr/bin:/bin" in lines  # a relative folder is no place to find programs

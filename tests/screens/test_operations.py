@@ -154,6 +154,7 @@ async def test_a_fault_of_a_queue_file_is_shown_beside_the_good_tasks(
     faults = tuple(f"line {n}: task X: version: found 3, allowed text" for n in range(5))
     console.queues = (samples.queue(faults=faults),)
     async with make_app(console).run_test(size=(140, 40)) as pilot:
+        await until(pilot, lambda: pilot.app.operations.query("#faults"))
         bar = pilot.app.operations.query_one("#faults", Static)
         await until(pilot, lambda: bar.display and "line 0: task X" in str(bar.content))
         assert "2 more: opconsole queue validate" in str(bar.content)
@@ -170,6 +171,7 @@ async def test_a_filter_shows_only_what_matches_and_esc_shows_all(
         await pilot.press("ampersand", *"prod wait")
         await until(pilot, lambda: len(table.shown) == 1)
         assert table.selected_key == "credentialmate:DEPLOY-PROD-001"
+        await until(pilot, lambda: pilot.app.operations._run.run.task == "DEPLOY-PROD-001")
         pilot.app.operations.query_one("#filter", Input).value = "nothing like it"
         empty = pilot.app.operations.query_one("#queue-empty", Static)
         await until(pilot, lambda: "No task matches" in str(empty.content))

@@ -13,8 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from opconsole.cli.worker import ensure_worker
 from opconsole.ids import new_request_id
 from opconsole.journal import ops
+from opconsole.journal.hosting import host_alive
+from opconsole.journal.location import locate
 from opconsole.journal.records import RequestKind, RequestRow
 from opconsole.journal.writer import write_once
 from opconsole.reading import open_reading
@@ -126,6 +129,21 @@ async def test_a_worker_that_tells_nobody_and_provisions_nothing_loads_none_of_t
         worker.kill()
         worker.wait()
     assert "loaded:\n" in said
+
+
+async def test_folders_of_the_workspace_that_are_named_like_our_packages_are_not_taken_for_them(
+    project, until
+):
+    for name in ("queues", "guardrails", "opconsole"):
+        (project.root / name).mkdir()
+        (project.root / name / "__init__.py").write_text("raise RuntimeError('the wrong package')\n")
+    workspace, place = Workspace.open(project.root, environ={}), locate(project.root, create=True)
+    assert place is not None
+    assert await asyncio.to_thread(ensure_worker, workspace, place), (place.root / "worker.log").read_text()
+    argv = [sys.executable, "-P", "-m", "opconsole", "-C", str(project.root), "worker", "--stop"]
+    done = await asyncio.to_thread(subprocess.run, argv, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    await until(lambda: not host_alive(place))
 
 
 def _worker(root: Path, address: Path) -> subprocess.Popen[str]:
