@@ -154,8 +154,8 @@ async def test_a_fault_of_a_queue_file_is_shown_beside_the_good_tasks(
     faults = tuple(f"line {n}: task X: version: found 3, allowed text" for n in range(5))
     console.queues = (samples.queue(faults=faults),)
     async with make_app(console).run_test(size=(140, 40)) as pilot:
-        await until(pilot, lambda: pilot.app.operations.query("#faults"))
-        bar = pilot.app.operations.query_one("#faults", Static)
+        await until(pilot, lambda: pilot.app.operations.query("#told"))
+        bar = pilot.app.operations.query_one("#told", Static)
         await until(pilot, lambda: bar.display and "line 0: task X" in str(bar.content))
         assert "2 more: opconsole queue validate" in str(bar.content)
         assert len(pilot.app.operations.table.shown) == 5

@@ -1,4 +1,4 @@
-"""A policy that the settings loosen and nobody approved is told in the console, for the old one holds still."""
+"""A policy that nobody approved yet is told in the console, for what was before holds still."""
 
 from __future__ import annotations
 
