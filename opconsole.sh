@@ -102,7 +102,7 @@ set_up() {
     if [ "$1" = dev ]; then groups='--group=dev'; else groups='--no-default-groups'; fi
     if [ -t 2 ]; then quiet=''; else quiet='--quiet'; fi
     # Compiled once: every step of a deployment starts programs, and each would compile its libraries anew.
-    "$uv" sync --project "$root" --locked --compile-bytecode "$groups" ${quiet:+"$quiet"} ||
+    UV_COMPILE_BYTECODE=1 "$uv" sync --project "$root" --locked "$groups" ${quiet:+"$quiet"} ||
         fail "uv could not install what uv.lock names; its message is above. $CERTIFICATES"
     printf '%s\n' "$wanted" >"$stamp-$1"
 }

@@ -177,8 +177,6 @@ class OperationsScreen(ConsoleScreen):
         self._go_to("pipeline")
 
     async def _load_run(self) -> None:
-        if not self.query(ViolationsView):
-            return  # the console is being left: the panes are gone, and this is about to be
         task = self.table.selected
         if task is None or task.run is None:
             self._run = None
@@ -187,8 +185,7 @@ class OperationsScreen(ConsoleScreen):
                 self._run = await self._desk.console.run(task.run)
             except Exception as error:  # noqa: BLE001 (the screen goes on; the person hears of it)
                 self._desk.tell(f"{describe(error)}. The run of {task.task} could not be read.", wrong=True)
-        if self.query(ViolationsView):
-            self._show_run()
+        self._show_run()
 
     def _show_run(self) -> None:
         situation = self.situation()

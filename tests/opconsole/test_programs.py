@@ -472,16 +472,21 @@ async def test_09_fifty_megabytes_without_a_newline_cost_the_shim_no_memory(step
     assert peak < 40_000  # kB; the interpreter alone takes about 12,000
 
 
+def children() -> set[str]:
+    """List the children of this process, those too that have ended and were not waited for."""
+    lists = Path("/proc/self/task").glob("*/children")
+    return {child for path in lists for child in path.read_text().split()}
+
+
 async def test_many_programs_run_at_once_and_leave_no_descriptor_or_child_behind(tmp_path: Path) -> None:
-    before = set(Path("/proc/self/fd").iterdir())
+    before, others = set(Path("/proc/self/fd").iterdir()), children()
     steps = [Step(tmp_path / str(number)) for number in range(8)]
     for step in steps:
         step.root.mkdir()
     results = await asyncio.gather(*(step.run(step.shell("echo hi")) for step in steps))
     assert all(result.ok for result in results)
     assert len(set(Path("/proc/self/fd").iterdir())) <= len(before) + 1
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)  # noqa: ASYNC222 (it does not wait)
+    assert children() <= others  # a server that other tests use may be a child, too
 
 
 async def test_a_shim_that_counts_in_another_namespace_is_waited_for_and_never_signalled(step: Step) -> None:

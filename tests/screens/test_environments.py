@@ -13,7 +13,7 @@ from opconsole.seen import Drift, Health, Seen
 from opconsole.target_drift import compare
 from opconsole.targets.base import TargetState
 from opconsole.views import HeldView
-from screens.dialogs.spoken import SpokenDialog
+from screens.dialogs.planned import PlannedDialog
 from screens.environments import AT_ONCE
 from screens.widgets.matrix import MatrixView
 
@@ -195,7 +195,7 @@ async def test_a_version_is_promoted_to_the_next_column_after_its_plan_was_shown
         await pilot.press("a")
         await until(pilot, lambda: pilot.app.screen.query("OptionList"))
         await pilot.press("g")
-        await until(pilot, lambda: isinstance(pilot.app.screen, SpokenDialog))
+        await until(pilot, lambda: isinstance(pilot.app.screen, PlannedDialog))
         assert places.heard == [('Promote "credentialmate" from staging to production', None)]
         assert places.added == []
         pilot.app.screen.query_one("#add", Button).press()
