@@ -14,9 +14,12 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from guardrails.environments import STANDARD
 from opconsole.journal.records import RequestKind
 from opconsole.provisioning.aws import Aws
 from opconsole.provisioning.story import ProvisioningStory
+from queues.sentences.interpret import interpret
+from queues.sentences.known import Known, KnownProject
 from tests.opconsole.pipeline import aws_stand_in
 
 CASE = {
@@ -149,6 +152,46 @@ async def test_the_guides_bucket_is_provisioned_once_somebody_approves(project: 
     assert "| **estimate** (prices as of 2025-06-01) | **52.91** |" in page
     assert git(project, "log", "--format=%s") == ["Provision S3 bucket app-user-uploads for app"]
     assert git(project, "status", "--porcelain") == []
+
+
+SENTENCE = """\
+Provision a new S3 bucket for app user uploads.
+
+Business Case:
+- Justification: Store user-uploaded profile photos (HIPAA-compliant storage)
+- Cost estimate: $50/month (1TB storage + transfer)
+- Alternatives considered:
+  1. Use existing bucket (rejected - HIPAA isolation requirement)
+  2. Cloudflare R2 (rejected - AWS ecosystem integration)
+- Risk assessment:
+  - Security: Bucket will have private ACL, encryption at rest
+  - Operational: Standard S3 SLA (99.99% availability)
+  - Data loss: Versioning enabled, lifecycle policy for backups
+"""
+
+
+async def test_the_guides_sentence_becomes_a_bucket_and_a_committed_record(
+    project: Any, cloud: Cloud
+) -> None:
+    outcome = interpret(SENTENCE, Known({"app": KnownProject("app", STANDARD)}))
+    [heard] = outcome.tasks
+    asked = dict(heard.entry)
+    project.queue(asked)
+    task = str(asked["id"])
+    async with project.hosted() as driver:
+        await go(driver)
+        assert driver.state(task) == "waiting", driver.run(task).reason
+        assert (await approve(driver, task)).granted
+        assert driver.state(task) == "succeeded", driver.run(task).reason
+    [bucket] = cloud.buckets()
+    [line] = git(project, "log", "--format=%s")
+    assert bucket.startswith("app-")
+    assert line.startswith("Provision S3 bucket ")
+    [record] = (project.root / "infrastructure" / "app").glob("*/record.json")
+    kept = json.loads(record.read_text())
+    assert kept["outputs"]["BucketName"] == bucket
+    assert kept["business_case"]["monthly_usd"] == "50"
+    assert len(kept["business_case"]["alternatives"]) == 2
 
 
 async def test_what_the_case_lacks_is_asked_for_item_by_item_and_nothing_is_made(
