@@ -88,10 +88,13 @@ def _python_tree(text: str) -> ast.Module | None:
 
 def _javascript(text: str) -> None:
     from guardrails.s3.javascript import read_javascript
-    from guardrails.s3.trees import Grammar
+    from guardrails.s3.trees import Grammar, TreeError
 
     for grammars in ((Grammar.JAVASCRIPT,), (Grammar.TYPESCRIPT, Grammar.TSX), (Grammar.TSX,)):
-        reading = read_javascript(text, grammars)
+        try:
+            reading = read_javascript(text, grammars)
+        except TreeError:  # its answer after some seconds: the scan reports such a source as unparsable
+            continue
         _judged(reading.operations, reading.comments, text)
 
 

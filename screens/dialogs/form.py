@@ -21,7 +21,7 @@ from screens.dialogs.base import Dialog
 from screens.entry_form import FIELDS, KINDS, FormField, candidates, entry_of, faults_of, fields_of
 from screens.look import Role
 from screens.widgets.controls import Field, PushButton
-from screens.words import clip, content, folded, lines
+from screens.words import clip, content, folded, lines, safe
 
 OFFERED = 12
 """Candidates that are named; the arrows reach all."""
@@ -58,9 +58,14 @@ class FormLine(Input):
         Binding("up", "offer(-1)", show=False),
     ]
 
-    def __init__(self, field: FormField, value: str, offered: Callable[[str], Sequence[str]]) -> None:
+    def __init__(self, field: FormField, value: str, candidates: Callable[[str], Sequence[str]]) -> None:
+        """A line shows what it holds as it is: so nothing that could steer a terminal is put into it."""
+
+        def offered(name: str) -> list[str]:
+            return [one for one in candidates(name) if one == safe(one)]
+
         super().__init__(
-            value,
+            safe(value),
             placeholder=field.example,
             id=field.name,
             compact=True,

@@ -12,7 +12,7 @@ from screens.desk import Waits
 from screens.dialogs.base import Dialog, typed
 from screens.look import Role
 from screens.widgets.controls import Field, PushButton
-from screens.words import content
+from screens.words import content, safe
 
 
 class SaveDialog(Dialog[Path]):
@@ -48,7 +48,7 @@ class SaveDialog(Dialog[Path]):
     def on_mount(self) -> None:
         """Begin with a name that is free to be changed."""
         super().on_mount()
-        self.query_one("#file", Input).value = str(self._suggested)
+        self.query_one("#file", Input).value = safe(self._suggested)
 
     def after_field(self, field: str) -> str:
         """Go on to the button that writes."""

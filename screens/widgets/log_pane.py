@@ -189,7 +189,7 @@ class LogPane(Vertical):
             return
         if event.what == "save":
             line = self.query_one("#log-save", Input)
-            line.value = str(Path.home() / f"{self.view.log_file.path.parent.name}.log")
+            line.value = safe(Path.home() / f"{self.view.log_file.path.parent.name}.log")
             self.add_class("-saving")
             line.focus()
         else:

@@ -21,7 +21,7 @@ from pathlib import Path
 import pyte
 import pytest
 
-PATIENCE = 90.0
+PATIENCE = 300.0
 PROJECT = "credentialmate"
 
 
