@@ -6,7 +6,10 @@ python benchmarks/scheduler.py [TASKS …]        (default: 1000 10000)
 intent, and then whose outcome, is on disk (synchronous=FULL, events and audit included) before it goes on.
 graphlib only sorts: it is the floor. doit is a task runner of the same kind; it runs in a process of its own,
 its start not counted, without output and with its database in a temporary folder. It is left out with the
-reason printed when it is not installed (`uv sync --group bench`). Figures are the best of a few rounds.
+reason printed when it is not installed (`uv sync --group bench`).
+
+Compared is processor time, all threads together, for it says the same on a busy machine; tasks a second by
+the clock stand beside it, with what the disk can do. Figures are the best of a few rounds.
 """
 
 from __future__ import annotations
@@ -20,8 +23,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmarks.journal import AT_ONCE, JournalWriter, fsync_ms, prepare, writing
 from queues.scheduler import Outcome, Scheduler, Standing, TaskState
@@ -44,22 +48,32 @@ def main() -> None:
     if not has_doit:
         print("doit is left out: it is not installed here (uv sync --group bench)")
     with tempfile.TemporaryDirectory(prefix="opconsole-bench-") as folder:
-        print(f"the disk takes {fsync_ms(Path(folder)):.2f} ms for an fsync; durable: goal {GOAL:,} tasks/s")
-    print("  tasks graph     graphlib      doit scheduler   tasks/s  durable   tasks/s x graphlib doit takes")
+        fsync = fsync_ms(Path(folder))
+        print(
+            f"the disk takes {fsync:.2f} ms for an fsync: {1000 / fsync:,.0f} a second, one after the other"
+        )
+    print(f"durable: goal {GOAL:,} tasks/s, which is {1000 / GOAL:.2f} s for 1,000 of them")
+    print("              processor seconds for 1,000 tasks          tasks a second by the clock")
+    print("  tasks graph   graphlib     doit scheduler  durable        doit scheduler   durable")
     for size in sizes:
         for name, shape in SHAPES.items():
             graph = shape(size)
-            floor = best(lambda graph=graph: sorted_only(graph))
             lane = "the only one" if shape is one_lane else None
+            floor = best(lambda graph=graph: sorted_only(graph))
             ours = best(lambda graph=graph, lane=lane: scheduled(graph, Noop(lane)))
-            kept = min(durable(graph, lane) for _ in range(ROUNDS)) if shape in TRIED_DURABLE else None
+            kept = best_of(durable(graph, lane) for _ in range(ROUNDS)) if shape in TRIED_DURABLE else None
             doit, remark = doit_apart(name, size) if has_doit else (None, "")
-            seconds, times = ("-", "-") if doit is None else (f"{doit:.4f}", f"{doit / ours:.1f}x")
-            lasting, rate = ("-", "-") if kept is None else (f"{kept:.4f}", f"{size / kept:,.0f}")
-            print(
-                f"{size:7,} {name:8} {floor:9.4f} {seconds:>9} {ours:9.4f} {size / ours:9,.0f}"
-                f" {lasting:>8} {rate:>9} {ours / floor:9.1f}x {times:>10} {remark}".rstrip()
-            )
+            used = [f"{cost.cpu / size * 1000:9.4f}" if cost else f"{'-':>9}" for cost in (doit, ours, kept)]
+            rate = [f"{size / cost.wall:9,.0f}" if cost else f"{'-':>9}" for cost in (doit, ours, kept)]
+            sorting = f"{floor.cpu / size * 1000:9.4f}"
+            print(f"{size:7,} {name:8}{sorting}{' '.join(used)}   {' '.join(rate)} {remark}".rstrip())
+
+
+class Cost(NamedTuple):
+    """What something took, in seconds: by the clock, and of the processor in all threads."""
+
+    wall: float
+    cpu: float
 
 
 def chain(size: int) -> Graph:
@@ -128,15 +142,13 @@ class Durable(Noop):
         return Outcome(TaskState.SUCCEEDED)
 
 
-def durable(graph: Graph, lane: Hashable | None) -> float:
-    """Give the seconds that the graph takes with a fresh journal; making that is not counted."""
+def durable(graph: Graph, lane: Hashable | None) -> Cost:
+    """Give what the graph takes with a fresh journal; making that is not counted."""
     with (
         tempfile.TemporaryDirectory(prefix="opconsole-bench-") as folder,
         writing(Path(folder), "durable") as writer,
     ):
-        began = time.perf_counter()
-        scheduled(graph, Durable(lane, writer))
-        return time.perf_counter() - began
+        return cost(lambda: scheduled(graph, Durable(lane, writer)))
 
 
 def scheduled(graph: Graph, dispatcher: Noop) -> None:
@@ -161,8 +173,8 @@ def scheduled(graph: Graph, dispatcher: Noop) -> None:
     asyncio.run(run())
 
 
-def doit_apart(name: str, size: int) -> tuple[float | None, str]:
-    """Measure doit in a process that can be ended: return its seconds, or why there are none."""
+def doit_apart(name: str, size: int) -> tuple[Cost | None, str]:
+    """Measure doit in a process that can be ended: return what it took, or why there is nothing."""
     command = [sys.executable, __file__, "--doit", name, str(size)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=DOIT_MAY_TAKE, check=False)
@@ -171,7 +183,7 @@ def doit_apart(name: str, size: int) -> tuple[float | None, str]:
     if done.returncode:
         last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
         return None, f"doit failed: {' '.join(last)[:80]}"
-    return float(json.loads(done.stdout)), ""
+    return Cost(*json.loads(done.stdout)), ""
 
 
 def measure_doit(name: str, size: int) -> None:
@@ -221,13 +233,19 @@ def run_doit(graph: Graph) -> None:
     assert len(ran) == len(graph), f"doit ran {len(ran)} of {len(graph)}"
 
 
-def best(action: Callable[[], object]) -> float:
-    times = []
-    for _ in range(ROUNDS):
-        begun = time.perf_counter()
-        action()
-        times.append(time.perf_counter() - begun)
-    return min(times)
+def best(action: Callable[[], object]) -> Cost:
+    return best_of(cost(action) for _ in range(ROUNDS))
+
+
+def best_of(costs: Iterable[Cost]) -> Cost:
+    walls, cpus = zip(*costs, strict=True)
+    return Cost(min(walls), min(cpus))
+
+
+def cost(action: Callable[[], object]) -> Cost:
+    wall, cpu = time.perf_counter(), time.process_time()
+    action()
+    return Cost(time.perf_counter() - wall, time.process_time() - cpu)
 
 
 if __name__ == "__main__":
