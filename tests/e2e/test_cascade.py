@@ -185,6 +185,14 @@ class Terminal:
                     return
         raise AssertionError(f"never saw {wanted!r}; the screen:\n{self.text}")
 
+    def taken_away(self) -> None:
+        """Close the terminal under its program: the kernel sends SIGHUP. The program must end by that."""
+        os.close(self.descriptor)
+        end = time.monotonic() + PATIENCE
+        while os.waitpid(self.pid, os.WNOHANG)[0] == 0:
+            assert time.monotonic() < end, "the program goes on without its terminal"
+            time.sleep(0.05)
+
     def end(self) -> int:
         end = time.monotonic() + PATIENCE
         while self.read() and time.monotonic() < end:
