@@ -135,13 +135,13 @@ def _masks(text: str) -> None:
 
 
 def _secret_reference(text: str) -> None:
-    from opconsole.settings.secrets import SecretError, SecretRef, parse_value
+    from opconsole.settings.secrets import SecretError, SecretFile, SecretRef, parse_value
 
     try:
         value = parse_value(text)
     except SecretError:
         return
-    if isinstance(value, SecretRef) and parse_value(str(value)) != value:
+    if isinstance(value, SecretRef | SecretFile) and parse_value(str(value)) != value:
         raise EscapeError("a reference is not read as it was written")
 
 

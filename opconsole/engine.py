@@ -28,7 +28,7 @@ from opconsole.looking import look_again
 from opconsole.notifying import CHANNELS
 from opconsole.outbox import Outbox
 from opconsole.outcomes import ended
-from opconsole.recovery import LEFT_BEHIND, interrupt
+from opconsole.recovery import LEFT_BEHIND, forget_files, interrupt
 from opconsole.requests import Answerer
 from opconsole.runs import environment_of, first_run
 from opconsole.services import Services
@@ -82,6 +82,7 @@ class Engine:
 
     async def prepare(self) -> None:
         """Read the queues, go on with runs that a process left behind, and with what was approved since."""
+        await forget_files(self.host)
         await self.reload()
         for run in await self.host.read(self.host.reader.open_runs):
             if run.state in LEFT_BEHIND:

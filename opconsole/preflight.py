@@ -28,6 +28,7 @@ from opconsole.basis import (
 )
 from opconsole.effects import working_copy
 from opconsole.git import GitError
+from opconsole.handing import handed
 from opconsole.journal import ops
 from opconsole.journal.records import ArtifactRow, Phase
 from opconsole.journal.writer import AuditOp
@@ -323,6 +324,7 @@ class Preflight:
             home=Path(home) if home else None,
             state=host.place.root.parent,
             venv=host.workspace.project_path(attempt.run.project) / project.venv if project.venv else None,
+            files=await asyncio.to_thread(handed, host.place, attempt.run.id),
         )
         if isinstance(made, Sandbox):
             return made

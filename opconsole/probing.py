@@ -10,6 +10,7 @@ from pathlib import Path
 
 from guardrails.sanitise import sanitise
 from opconsole.effects import check_of
+from opconsole.handing import in_memory
 from opconsole.health import HealthCheck, HttpCheck, probe_once
 from opconsole.programs import (
     DEFAULT_PATH,
@@ -98,8 +99,8 @@ async def _run(
         inherited=environ,
     )
     secrets = tuple(secret.reveal() for secret in resolved.secrets)
-    program = Program(argv, Path("/"), variables, seconds, secrets, grace=0.2)
-    with tempfile.TemporaryDirectory(prefix="opconsole-probe-") as folder:
+    program = Program(argv, Path("/"), variables, seconds, secrets, grace=0.2, files=resolved.files)
+    with tempfile.TemporaryDirectory(prefix="opconsole-probe-", dir=in_memory()) as folder:
         return await run_program(program, folder=Path(folder) / "step", log=Path(folder) / "log")
 
 

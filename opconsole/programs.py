@@ -24,11 +24,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from guardrails.sanitise import sanitise
+from opconsole.handing import forget
 from opconsole.masks import masked_forms
 from opconsole.shim import RECORD, pid_namespace, unpack_record
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LOCK = "lock"
+FILES = "files"
 ENDED = "ended"
 
 
@@ -51,14 +53,19 @@ class Program:
     """Values that never reach the log, nor does any spelling of theirs (`opconsole.masks`)."""
     grace: float = 5.0
     """Seconds between TERM and KILL."""
+    files: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """By the variable that names it to the program: what a private file holds while the program runs."""
+    files_in: Path | None = None
+    """The folder of those files, for this execution alone, which goes with them; None: one in its own."""
 
     def __post_init__(self) -> None:
         if not self.argv or not self.argv[0]:
             raise ValueError("a program needs at least its name")
-        words = [*self.argv, str(self.cwd), *self.variables.keys(), *self.variables.values()]
+        given = {**self.variables, **self.files}
+        words = [*self.argv, str(self.cwd), *given.keys(), *given.values()]
         if any("\0" in word for word in words):
             raise ValueError(f"{self.argv[0]!r}: an argument, folder or variable holds a NUL character")
-        if any("=" in name or not name for name in self.variables):
+        if any("=" in name or not name for name in given):
             raise ValueError(f"{self.argv[0]!r}: the name of a variable is empty or holds '='")
         if not self.cwd.is_absolute():
             raise ValueError(f"{self.argv[0]!r}: the folder {self.cwd} is not absolute")
@@ -145,6 +152,9 @@ async def run_program(program: Program, *, folder: Path, log: Path) -> ProgramRe
         shim.stdin.close()
     while _is_held(folder):  # only where a descriptor leaked; but nothing may be called over before it is
         await _outlast(_later(0.05), cancel)
+    if program.files:
+        # The shim has taken them away, unless it was killed.
+        await asyncio.to_thread(forget, _files_in(program, folder))
     if cancelled:
         raise asyncio.CancelledError
     return _read_result(folder) or ProgramResult(
@@ -228,7 +238,7 @@ def _start(program: Program, folder: Path, log: Path) -> subprocess.Popen[bytes]
                 (folder / LOCK).unlink()
                 (folder / ENDED).unlink()
                 raise
-            _tell(shim, _describe(program, log, lock, ended))
+            _tell(shim, _describe(program, _files_in(program, folder), log, lock, ended))
             return shim
     except FileExistsError as error:
         raise ProgramError(
@@ -281,13 +291,19 @@ def _spawn(lock: int, ended: int) -> subprocess.Popen[bytes]:
     )
 
 
-def _describe(program: Program, log: Path, lock: int, ended: int) -> bytes:
+def _files_in(program: Program, folder: Path) -> Path:
+    return program.files_in or folder / FILES
+
+
+def _describe(program: Program, files_in: Path, log: Path, lock: int, ended: int) -> bytes:
     wanted = {
         "argv": program.argv,
         "cwd": str(program.cwd),
         "variables": dict(program.variables),
         "limit": program.limit,
         "grace": program.grace,
+        "files": dict(program.files),
+        "files_in": str(files_in),
         "secrets": masked_forms(program.secrets),
         "log": str(log),
         "lock": lock,

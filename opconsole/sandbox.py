@@ -47,14 +47,20 @@ class Sandbox:
         return (*words, "--", *argv)
 
 
-def make_sandbox(writable: Path, *, home: Path | None, state: Path, venv: Path | None) -> Sandbox | str:
-    """Give the sandbox for programs that work in a folder; a text says why there can be none. Blocking."""
+def make_sandbox(
+    writable: Path, *, home: Path | None, state: Path, venv: Path | None, files: Path | None = None
+) -> Sandbox | str:
+    """Give the sandbox for programs that work in a folder; a text says why there can be none. Blocking.
+
+    *files* is where the files with their secrets lie.
+    """
     reason = problem()
     if reason:
         return reason
     hidden = tuple(path for path in (home, state) if path is not None and path.is_dir() and path != Path("/"))
     readable = () if venv is None else (venv, *_base_of(venv))
-    return Sandbox(_program() or "bwrap", writable, hidden, readable)
+    given = () if files is None else (files,)
+    return Sandbox(_program() or "bwrap", writable, hidden, (*readable, *given))
 
 
 @lru_cache(maxsize=1)

@@ -48,6 +48,7 @@ def main() -> int:
         # No record: what the program did is unknown. But nothing may run on without a holder of the lock.
         shim.log.note(f"the shim failed: {problem!r}")
         shim.kill_everything()
+        shim.take_back()
         raise
     return 0
 
@@ -68,6 +69,10 @@ class Shim:
         for descriptor in (self.lock, self.ended):
             os.set_inheritable(descriptor, False)
         self.secrets = [str(secret).encode("utf-8", "surrogateescape") for secret in _list(wanted["secrets"])]
+        files = wanted.get("files") or {}  # a worker older than this file gives none
+        assert isinstance(files, dict)  # noqa: S101 (the same contract)
+        self.files: dict[str, str] = files
+        self.files_in = str(wanted.get("files_in", ""))
         self.log = Log(str(wanted["log"]))
         self.streams: list[Stream] = []
         self.pid = 0
@@ -88,8 +93,9 @@ class Shim:
         if self.cancelled:
             self._record("cancelled", "cancelled before it was started", started_at)
             return
-        problem = self.log.problem or self._start()
+        problem = self.log.problem or self._hand_over() or self._start()
         if problem:
+            self.take_back()
             self._record("not-started", problem, started_at)
             return
         if not subreaper:
@@ -98,6 +104,7 @@ class Shim:
         for stream in self.streams:
             stream.drain(self.log)
         ending, reason = self._outcome()
+        self.take_back()
         self._record(ending, reason, started_at)
         self._serve_what_is_left()
 
@@ -108,6 +115,45 @@ class Shim:
             self._signal_all(signal.SIGKILL)
             time.sleep(0.02)
             self._reap()
+
+    def take_back(self) -> None:
+        """Remove the files with secrets."""
+        if not self.files:
+            return
+        try:
+            for name in os.listdir(self.files_in):  # noqa: PTH208
+                os.unlink(f"{self.files_in}/{name}")  # noqa: PTH108
+            os.rmdir(self.files_in)  # noqa: PTH106
+        except FileNotFoundError:
+            return  # it was never made
+        except OSError as error:
+            self.log.note(f"files with secrets may be left in {self.files_in}: {error.strerror}")
+            return
+        with contextlib.suppress(OSError):  # others of the run have theirs in it
+            os.rmdir(os.path.dirname(self.files_in))  # noqa: PTH106, PTH120
+
+    def _hand_over(self) -> str:
+        """Put secrets into files that only we may read, and name them in variables; say what hinders it."""
+        if not self.files:
+            return ""
+        before = os.umask(0o077)
+        try:
+            _make_folder(self.files_in)
+            for name, content in self.files.items():
+                path = f"{self.files_in}/{name}"
+                descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+                try:
+                    data = memoryview(content.encode("utf-8", "surrogateescape"))
+                    while data:
+                        data = data[os.write(descriptor, data) :]
+                finally:
+                    os.close(descriptor)
+                self.variables[name] = path
+        except OSError as error:
+            return f"the files with its secrets could not be made in {self.files_in}: {error.strerror}"
+        finally:
+            os.umask(before)
+        return ""
 
     def _hear_signals(self) -> None:
         for end in self.wake:
@@ -574,6 +620,17 @@ def _read_order(descriptor: int) -> bytes:
 def _list(value: object) -> list[object]:
     assert isinstance(value, list)  # noqa: S101 (a contract between two of our own files)
     return value
+
+
+def _make_folder(path: str) -> None:
+    """Make a new folder and those above it, again where the end of another program took one away."""
+    for _ in range(100):
+        try:
+            os.makedirs(path, 0o700)  # noqa: PTH103
+        except FileNotFoundError:
+            continue
+        return
+    os.mkdir(path, 0o700)  # noqa: PTH102 (tells why)
 
 
 def _become_subreaper() -> bool:

@@ -40,7 +40,7 @@ def note_program(folder: Path, program: Program) -> None:
     facts = {
         "argv": [Masker(secrets).whole(word).decode("utf-8", "backslashreplace") for word in words],
         "folder": str(program.cwd),
-        "variables": sorted(program.variables),
+        "variables": sorted({*program.variables, *program.files}),
     }
     path = folder.with_name(folder.name + _ENDING)
     path.parent.mkdir(parents=True, exist_ok=True)

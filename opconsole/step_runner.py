@@ -7,11 +7,12 @@ import contextlib
 import json
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from guardrails.environments import GateKind
+from opconsole.handing import forget, handed
 from opconsole.host import Host
 from opconsole.journal import ops
 from opconsole.journal.errors import JournalError
@@ -171,6 +172,7 @@ class StepRunner:
             variables={**self._surroundings.variables, **variables},
             limit=limit or self._planned.step.limit,
             secrets=self._surroundings.secrets,
+            files=self._surroundings.files,
         )
         first = self._folder()
         asks = log is None
@@ -201,22 +203,36 @@ class StepRunner:
             except asyncio.CancelledError:
                 await attend(folder, stop=True)
                 raise
+            finally:
+                await asyncio.to_thread(forget, await self._files_of(folder))
         return found.result or self._without_record()
 
     async def _started(self, program: Program, folder: Path, log: Path) -> ProgramResult:
         """Start a program, and once more where its shim was lost and that is provably harmless."""
-        result = await _run_noted(program, folder, log)
+        result = await self._run_noted(program, folder, log)
         if result.ending is not Ending.INTERRUPTED:
             return result
         lost = self._without_record()
         if lost is not None:
             return lost
-        result = await _run_noted(program, _next_try(folder, [folder]), log)
+        result = await self._run_noted(program, _next_try(folder, [folder]), log)
         if result.ending is Ending.INTERRUPTED:
             raise StepInterrupted(
                 f"the program of step {self._planned.step.name} ended without a record twice"
             )
         return result
+
+    async def _run_noted(self, program: Program, folder: Path, log: Path) -> ProgramResult:
+        if program.files:
+            program = replace(program, files_in=await self._files_of(folder, make=True))
+        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+        await asyncio.to_thread(note_program, folder, program)
+        return await run_program(program, folder=folder, log=log)
+
+    async def _files_of(self, folder: Path, *, make: bool = False) -> Path:
+        """Say where the files with secrets lie of the program that has this folder."""
+        run = await asyncio.to_thread(handed, self._host.place, self._run_of.id, make=make)
+        return run / folder.name
 
     def _without_record(self) -> ProgramResult | None:
         """Judge a program that ended without a record; None where running it again does no harm."""
@@ -241,12 +257,6 @@ class _Counter:
         """Give the next number."""
         self.number += 1
         return self.number - 1
-
-
-async def _run_noted(program: Program, folder: Path, log: Path) -> ProgramResult:
-    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-    await asyncio.to_thread(note_program, folder, program)
-    return await run_program(program, folder=folder, log=log)
 
 
 def _tries(first: Path) -> list[Path]:

@@ -29,6 +29,8 @@ class Surroundings:
 
     variables: Mapping[str, str] = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False)
+    files: Mapping[str, str] = field(repr=False, default_factory=dict)
+    """By the variable that is to name it: what stands in a file, which is gone when the program is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,9 @@ class Site:
             home=Path(self.environ["HOME"]) if self.environ.get("HOME") else None,
             extra={**resolved.variables, **self._own(scope)},
         )
-        return Surroundings(variables, tuple(secret.reveal() for secret in resolved.secrets))
+        for name in resolved.files:
+            variables.pop(name, None)  # one of ours, such as HOME: the settings' word counts
+        return Surroundings(variables, tuple(secret.reveal() for secret in resolved.secrets), resolved.files)
 
     def search_path(self, scope: Scope) -> str:
         """Give the PATH of programs: the virtual environment first, then the system's folders."""

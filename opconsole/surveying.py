@@ -142,7 +142,8 @@ class _Looker:
             around = self._site.surroundings(Scope.ENVIRONMENT)
         except SecretError as error:
             raise StepFailed(str(error)) from error
-        program = Program(tuple(argv), cwd, {**around.variables, **variables}, limit, around.secrets)
+        given = {**around.variables, **variables}
+        program = Program(tuple(argv), cwd, given, limit, around.secrets, files=around.files)
         folder = self._scratch / str(next(self._numbers))
         try:
             result = await run_program(program, folder=folder, log=folder / "output")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from guardrails.sanitise import sanitise
+from opconsole.handing import in_memory
 from opconsole.logs import tail
 from opconsole.programs import Program, ProgramError, ProgramResult, run_program
 from opconsole.seen import Drift
@@ -86,10 +87,9 @@ class _Looking:
         """Run the probe, and give what it printed."""
         around = await asyncio.to_thread(self._site.surroundings, Scope.TARGET)
         seconds = min(limit or PATIENCE, PATIENCE)
-        program = Program(
-            tuple(argv), cwd, {**around.variables, **variables}, seconds, around.secrets, grace=0.2
-        )
-        with tempfile.TemporaryDirectory(prefix="opconsole-probe-") as folder:
+        given = {**around.variables, **variables}
+        program = Program(tuple(argv), cwd, given, seconds, around.secrets, grace=0.2, files=around.files)
+        with tempfile.TemporaryDirectory(prefix="opconsole-probe-", dir=in_memory()) as folder:
             log = Path(folder) / "log"
             result = await run_program(program, folder=Path(folder) / "step", log=log)
             return result, await asyncio.to_thread(_printed, log)

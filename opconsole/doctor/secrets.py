@@ -6,15 +6,16 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 
 from opconsole.doctor.base import ASKING, Check, Patient, Result, fail, ok
-from opconsole.settings.secrets import SecretError, SecretRef, resolve
+from opconsole.settings.secrets import SecretError, SecretFile, SecretRef, resolve
 
 
 def checks(patient: Patient) -> Iterable[Check]:
     """Give one check for each reference; two places that name the same one are told together."""
     used: dict[SecretRef, list[str]] = {}
     for place, value in places(patient):
-        if isinstance(value, SecretRef):
-            used.setdefault(value, []).append(place)
+        ref = value.ref if isinstance(value, SecretFile) else value
+        if isinstance(ref, SecretRef):
+            used.setdefault(ref, []).append(place)
     for ref, where in used.items():
         yield Check(where[0], partial(look, patient, ref, where), ASKING)
 

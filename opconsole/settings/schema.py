@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, Tag
 
 from opconsole.settings.locate import KeyPath
-from opconsole.settings.secrets import SecretRef
+from opconsole.settings.secrets import SecretFile, SecretRef
 from opconsole.settings.targets import TAG
 
 
@@ -64,7 +64,7 @@ def _described(kind: object) -> str:
         return str(get_args(kind)[0])
     if get_origin(kind) is tuple:
         return "a list in square brackets"
-    if kind is SecretRef:
+    if kind in (SecretRef, SecretFile):
         return "a reference to a secret"
     return _PLAIN.get(kind, "a table")
 

@@ -22,6 +22,9 @@ MAX_SECRET_BYTES = 64 * 1024
 TEXT_PREFIX = "text:"
 """What follows it is taken as it stands, even where it looks like a reference or a secret."""
 
+FILE_PREFIX = "as-file:"
+"""What follows it is a reference to a secret that a program gets in a file."""
+
 
 class RefKind(StrEnum):
     """Where a secret is kept."""
@@ -100,8 +103,18 @@ class Secret:
         raise TypeError("a resolved secret is not written anywhere; pass its reference")
 
 
-Value = str | SecretRef
-"""A value of the settings: text as it stands, or a reference to a secret."""
+@dataclass(frozen=True, slots=True)
+class SecretFile:
+    """``as-file:REFERENCE``: the program finds the secret in a file, and the file's path in the variable."""
+
+    ref: SecretRef
+
+    def __str__(self) -> str:
+        return f"{FILE_PREFIX}{self.ref}"
+
+
+Value = str | SecretRef | SecretFile
+"""A value of the settings: text as it stands, or a reference to a secret and how a program gets it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +123,16 @@ class Resolved:
 
     variables: Mapping[str, str] = field(repr=False)
     secrets: tuple[Secret, ...]
+    files: Mapping[str, str] = field(repr=False, default_factory=dict)
+    """By the variable that is to name it: what stands in a file."""
 
 
 def parse_value(text: str) -> Value:
     """Read a value: a reference, or text; ``text:…`` is always text. Raises SecretError."""
     if text.startswith(TEXT_PREFIX):
         return text.removeprefix(TEXT_PREFIX)
+    if text.startswith(FILE_PREFIX):
+        return SecretFile(SecretRef.parse(text.removeprefix(FILE_PREFIX)))
     prefix, colon, _ = text.partition(":")
     return SecretRef.parse(text) if colon and prefix in _KINDS else text
 
@@ -139,14 +156,24 @@ def resolve_all(values: Mapping[str, Value], *, environ: Mapping[str, str], work
     """Resolve the references among *values*; raise SecretError for the first that cannot be."""
     secrets: list[Secret] = []
     variables: dict[str, str] = {}
+    files: dict[str, str] = {}
     for name, value in values.items():
-        if isinstance(value, SecretRef):
-            secret = resolve(value, environ=environ, workspace=workspace)
-            secrets.append(secret)
-            variables[name] = secret.reveal()
-        else:
+        if isinstance(value, str):
             variables[name] = value
-    return Resolved(variables, tuple(secrets))
+            continue
+        ref = value.ref if isinstance(value, SecretFile) else value
+        secret = resolve(ref, environ=environ, workspace=workspace)
+        secrets.append(secret)
+        if isinstance(value, SecretFile):
+            files[name] = _content(secret.reveal())
+        else:
+            variables[name] = secret.reveal()
+    return Resolved(variables, tuple(secrets), files)
+
+
+def _content(secret: str) -> str:
+    """Give what stands in a secret's file: keys want their last line ended, passwords do not."""
+    return f"{secret}\n" if "\n" in secret and not secret.endswith("\n") else secret
 
 
 ALLOWED = 'write env:NAME, file:PATH, keyring:SERVICE/USER or command:["PROGRAM", "ARGUMENT", …]'

@@ -21,10 +21,11 @@ from pydantic import (
 )
 
 from opconsole.settings.errors import Wrong, custom_error, raise_all
-from opconsole.settings.secrets import SecretError, SecretRef, Value, parse_value
+from opconsole.settings.secrets import FILE_PREFIX, SecretError, SecretFile, SecretRef, Value, parse_value
 
 ONLY_REFERENCES = 'env:NAME, file:PATH, keyring:SERVICE/USER or command:["PROGRAM", …]'
 REFERENCE = f"text, or {ONLY_REFERENCES}"
+FOR_VARIABLES = f"{ONLY_REFERENCES}, or {FILE_PREFIX} and one of them"
 WEEK = 7 * 24 * 3600
 
 _PROJECT = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,63}")
@@ -167,8 +168,15 @@ def _host(text: str) -> str:
     return text
 
 
+def _plain_value(value: object) -> str | SecretRef:
+    read = _value(value)
+    if isinstance(read, SecretFile):
+        raise custom_error("opconsole reads this itself, so it goes into no file", allowed=ONLY_REFERENCES)
+    return read
+
+
 def _value(value: object) -> Value:
-    if isinstance(value, SecretRef):
+    if isinstance(value, SecretRef | SecretFile):
         return value
     if not isinstance(value, str):
         raise custom_error("variables are text", allowed=REFERENCE)
@@ -185,7 +193,8 @@ def _value(value: object) -> Value:
 
 def _written(value: Value) -> str:
     """Write a value so that reading it gives the same again."""
-    return str(value) if isinstance(value, SecretRef) or _read_or_none(value) == value else f"text:{value}"
+    plain = isinstance(value, str) and _read_or_none(value) != value
+    return f"text:{value}" if plain else str(value)
 
 
 def _named_secrets_are_references(values: Mapping[str, object]) -> Mapping[str, object]:
@@ -195,7 +204,7 @@ def _named_secrets_are_references(values: Mapping[str, object]) -> Mapping[str, 
         plain = isinstance(value, str) and value and not value.startswith("text:")
         if plain and _SECRET_NAME.search(name) and isinstance(_read_or_none(value), str):
             message = f"{name} looks like a secret, which does not belong in the settings"
-            wrongs.append(Wrong((name,), value, f"{ONLY_REFERENCES}; text:… if it is none", message))
+            wrongs.append(Wrong((name,), value, f"{FOR_VARIABLES}; text:… if it is none", message))
     raise_all(wrongs)
     return values
 
@@ -240,9 +249,13 @@ Seconds = Annotated[float, Field(strict=True, gt=0, le=WEEK, allow_inf_nan=False
 """A duration above zero, at most a week."""
 Wait = Annotated[float, Field(strict=True, ge=0, le=WEEK, allow_inf_nan=False)]
 """A duration, zero for none."""
-SettingsValue = Annotated[Value, PlainValidator(_value), PlainSerializer(_written, return_type=str)]
+SettingsValue = Annotated[
+    str | SecretRef, PlainValidator(_plain_value), PlainSerializer(_written, return_type=str)
+]
 """Text, or a reference to a secret."""
-Variables = Annotated[Mapping[VariableName, SettingsValue], BeforeValidator(_check_variables)]
+VariableValue = Annotated[Value, PlainValidator(_value), PlainSerializer(_written, return_type=str)]
+"""The same, and a secret that a program gets in a file."""
+Variables = Annotated[Mapping[VariableName, VariableValue], BeforeValidator(_check_variables)]
 ActionName = Annotated[StrictStr, StringConstraints(pattern=r"^[a-z][a-z-]{0,63}$")]
 KeyNames = Annotated[tuple[Line, ...], AfterValidator(_distinct), BeforeValidator(_one_or_many)]
 """One key, or several."""

@@ -12,7 +12,9 @@ import sys
 import time
 import urllib.parse
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -322,13 +324,70 @@ async def test_33_kill_9_of_the_shim_is_told_as_interrupted(step: Step) -> None:
     await until(lambda: not step.processes())  # nothing runs on unseen
 
 
+def handing(step: Step, script: str, **more: Any) -> Program:
+    content = {"KEY": "-----BEGIN-----\nq83vEjRW\n", "WORD": "correct horse"}
+    return replace(step.shell(script, secrets=tuple(content.values()), **more), files=content)
+
+
+async def test_27_a_secret_in_a_file_is_for_its_program_alone_and_gone_with_it(step: Step) -> None:
+    program = handing(
+        step,
+        'stat -c "%a %u" "$KEY" "$WORD" "$(dirname "$KEY")"; cat "$KEY" "$WORD"; echo; echo "$KEY" > where; '
+        "test $(wc -c < $WORD) = 13",
+    )
+    result = await step.run(program)
+    assert result.ok, step.log.read_text()
+    assert step.lines()[:3] == [f"600 {os.geteuid()}", f"600 {os.geteuid()}", f"700 {os.geteuid()}"]
+    assert "horse" not in step.log.read_text()
+    assert "q83" not in step.log.read_text()
+    key = Path((step.root / "where").read_text().strip())
+    assert key.is_relative_to(step.folder)
+    assert not key.parent.exists()
+
+
+@pytest.mark.parametrize("script", ["exit 3", "sleep 60", "kill -9 $$", "kill -9 $PPID; sleep 60"])
+async def test_27_however_a_program_ends_its_files_go(step: Step, script: str) -> None:
+    files = step.root / "memory" / "run" / "step"
+    program = replace(handing(step, f'test -e "$KEY" && touch had; {script}', limit=2), files_in=files)
+    result = await step.run(program)
+    assert not result.ok
+    assert (step.root / "had").exists()
+    assert not files.parent.exists()
+    assert not (
+        await run_program(replace(program, argv=("no-such",)), folder=step.root / "2", log=step.log)
+    ).ok
+    assert not files.parent.exists()
+
+
+async def test_27_where_its_files_cannot_be_made_a_program_is_not_started(step: Step) -> None:
+    files = step.root / "files"
+    files.mkdir()
+    (files / "of-somebody").touch()
+    result = await step.run(replace(handing(step, "touch began"), files_in=files / "of-somebody" / "x"))
+    assert result.ending is Ending.NOT_STARTED
+    assert "the files with its secrets could not be made" in result.reason
+    assert not (step.root / "began").exists()
+
+
+async def test_27_after_kill_9_of_the_worker_the_files_still_go_with_their_program(step: Step) -> None:
+    worker = start_worker(step)
+    await until(lambda: step.log.exists() and "ready" in step.log.read_text())
+    kill(worker)
+    assert (step.folder / "files" / "KEY").read_text() == "hunter2"
+    (step.root / "go").touch()
+    async with asyncio.timeout(15):
+        await attend(step.folder)
+    assert not (step.folder / "files").exists()
+
+
 WORKER = """
 import asyncio, sys
 from pathlib import Path
 from opconsole.programs import *
 root = Path(sys.argv[1])
 script = "echo ready; while [ ! -e go ]; do sleep 0.02; done; echo done; exit 4"
-program = Program(("sh", "-c", script), root, {"PATH": DEFAULT_PATH, sys.argv[2]: sys.argv[3]}, 60, (), 0.3)
+variables = {"PATH": DEFAULT_PATH, sys.argv[2]: sys.argv[3]}
+program = Program(("sh", "-c", script), root, variables, 60, (), 0.3, {"KEY": "hunter2"})
 asyncio.run(run_program(program, folder=root / "step", log=root / "log"))
 """
 

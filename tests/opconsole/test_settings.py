@@ -18,6 +18,7 @@ from opconsole.settings import (
     HttpCheck,
     Policy,
     ReleasesTarget,
+    SecretFile,
     SecretRef,
     Settings,
     SettingsError,
@@ -99,6 +100,7 @@ def test_values_are_text_or_references(tmp_path: Path) -> None:
     [projects.web.variables]
     LEVEL = "info"
     API_TOKEN = "env:TOKEN"
+    KEY_FILE = "as-file:keyring:team/me"
     SITE = "text:file:///not/a/reference"
     PUBLIC_KEY_TOKEN = "text:none"
     """,
@@ -106,6 +108,7 @@ def test_values_are_text_or_references(tmp_path: Path) -> None:
     assert settings.projects["web"].variables == {
         "LEVEL": "info",
         "API_TOKEN": SecretRef.parse("env:TOKEN"),
+        "KEY_FILE": SecretFile(SecretRef.parse("keyring:team/me")),
         "SITE": "file:///not/a/reference",
         "PUBLIC_KEY_TOKEN": "none",
     }

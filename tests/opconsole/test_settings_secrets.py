@@ -15,8 +15,17 @@ import keyring.backend
 import keyring.errors
 import pytest
 
-from opconsole.settings import RefKind, Secret, SecretError, SecretRef, resolve, resolve_all
+from opconsole.settings import (
+    RefKind,
+    Secret,
+    SecretError,
+    SecretFile,
+    SecretRef,
+    resolve,
+    resolve_all,
+)
 from opconsole.settings.secret_command import SecretCommandError, output_of
+from opconsole.settings.secrets import parse_value
 
 VALUE = "hunter2 ü"
 
@@ -178,6 +187,33 @@ def test_variables_are_resolved_together_with_the_secrets_to_mask(tmp_path: Path
     assert resolved.variables == {"LEVEL": "info", "TOKEN": VALUE}
     assert [secret.reveal() for secret in resolved.secrets] == [VALUE]
     assert VALUE not in repr(resolved)
+
+
+def test_a_secret_may_be_handed_over_in_a_file_and_only_its_place_is_a_variable(tmp_path: Path) -> None:
+    value = parse_value("as-file:env:T")
+    assert value == SecretFile(SecretRef.parse("env:T"))
+    assert parse_value(str(value)) == value
+    resolved = resolve_all({"T_FILE": value, "LEVEL": "info"}, environ={"T": VALUE}, workspace=tmp_path)
+    assert (resolved.variables, resolved.files) == ({"LEVEL": "info"}, {"T_FILE": VALUE})
+    assert [secret.reveal() for secret in resolved.secrets] == [VALUE]
+    assert VALUE not in repr(resolved)
+
+
+@pytest.mark.parametrize(
+    ("secret", "content"), [("one line", "one line"), ("-A-\nq83\n-Z-", "-A-\nq83\n-Z-\n"), ("a\n", "a\n")]
+)
+def test_a_file_with_a_key_of_several_lines_ends_its_last_one(
+    tmp_path: Path, secret: str, content: str
+) -> None:
+    values = {"K": parse_value("as-file:env:T")}
+    assert resolve_all(values, environ={"T": secret}, workspace=tmp_path).files == {"K": content}
+
+
+@pytest.mark.parametrize("text", ["as-file:", "as-file:hunter2", "as-file:text:a", "as-file:as-file:env:T"])
+def test_what_is_handed_over_in_a_file_is_a_reference(text: str) -> None:
+    with pytest.raises(SecretError, match="write ") as caught:
+        parse_value(text)
+    assert "hunter2" not in str(caught.value)
 
 
 def printing(script: str) -> str:

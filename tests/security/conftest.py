@@ -56,7 +56,7 @@ clock, project, deploy, cascade, in_git = (
     _pipeline.cascade,
     _pipeline.in_git,
 )
-migrations, alive = _pipeline.migrations, _pipeline.alive
+migrations, alive, dying = _pipeline.migrations, _pipeline.alive, _pipeline.dying
 desk = load("opconsole/cli").desk
 
 _COLOUR = re.compile(rb"\x1b\[[0-9;:]*m")

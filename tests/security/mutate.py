@@ -159,6 +159,14 @@ MUTATIONS = (
         "tests/security/test_secrets.py::test_27_a_secret_is_masked_in_every_spelling_whole_and_in_chunks",
     ),
     Mutation(
+        27,
+        "files with secrets go with their program",
+        "opconsole/shim.py",
+        "self.take_back()\n        self._record(ending",
+        "self._record(ending",
+        "tests/security/test_secret_files.py::test_27_a_worker_that_adopts_a_program_lets_it_keep_its_secret_until_it_ends",
+    ),
+    Mutation(
         28,
         "programs get a clean environment",
         "opconsole/programs.py",
