@@ -83,6 +83,7 @@ class OpconsoleApp(App[None]):
         self._crashed = False
         self._standing: Standing | None = None
         self._reloading = Latest(self._reload)
+        self.desk.renew = self._reloading.want
 
     def on_mount(self) -> None:
         """Read the workspace, and again whenever it may have changed."""

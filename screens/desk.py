@@ -51,6 +51,9 @@ class Desk:
     go: Callable[[str, str], None] = lambda _screen, _where: None
     """Go to a screen, and to a place on it; an empty one is where it was left."""
 
+    renew: Callable[[], None] = lambda: None
+    """Have the workspace shown again though nothing in it changed, such as after news were looked at."""
+
     @property
     def read_only(self) -> bool:
         """Whether changes are refused here. The console itself refuses them: no screen has to."""

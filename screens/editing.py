@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -16,6 +15,7 @@ from opconsole.console import Changed, QueueChanges
 from screens.desk import Desk, Waits, describe
 from screens.dialogs.base import Dialog
 from screens.editor import NoEditorError, editor_command
+from screens.leaving import leave_to
 from screens.look import Role
 from screens.widgets.controls import PushButton
 from screens.words import clip, content, folded, lines
@@ -43,18 +43,12 @@ async def edit_queue(desk: Desk, project: str, task: str | None) -> None:
 
 
 def run_editor(desk: Desk, argv: Sequence[str], folder: Path) -> None:
-    """Leave the terminal to an editor until it ends: meanwhile there is no screen to keep alive.
+    """Leave the terminal to an editor, and tell what was wrong with that.
 
     Raises SuspendNotSupported where there is no terminal to leave.
     """
-    fault, status = "", 0
-    with desk.app.suspend():
-        try:
-            status = subprocess.run(argv, cwd=folder, check=False).returncode
-        except OSError as error:
-            fault = f"{argv[0]} cannot be started: {error.strerror or error}"
-    if fault or status:
-        desk.tell(fault or f"{argv[0]} ended with {status}.", wrong=True)
+    if fault := leave_to(desk.app, argv, folder):
+        desk.tell(fault, wrong=True)
 
 
 async def show_changes(desk: Desk) -> None:
@@ -67,6 +61,7 @@ async def show_changes(desk: Desk) -> None:
         if await desk.show(ChangesDialog(desk.waits, changes)):
             for one in changes:
                 await desk.console.seen_changes(one.project)
+            desk.renew()
     except Exception as error:  # noqa: BLE001 (a fault of the console must not end the screen)
         desk.tell(f"{describe(error)}. The changes are still told.", wrong=True)
 
@@ -106,7 +101,8 @@ class ChangesDialog(Dialog[bool]):
 
 
 def _file(changes: QueueChanges, width: int) -> Iterator[Content]:
-    yield content((clip(changes.file, width), Role.STRONG))
+    name = changes.file.name  # in front: the end of a long line is cut off
+    yield content((clip(name, width), Role.STRONG), (f"  {changes.project}", Role.MUTED))
     for fault in changes.faults[:SHOWN]:
         yield from folded(f"✗ {fault}", width, indent=2, role=Role.BAD)
     if changes.broken:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from screens.editor import NoEditorError, editor_command, pager_command
+from screens.leaving import leave_to
 from screens.look import Role
 from screens.widgets.log_export import ExportStopped, export
 from screens.widgets.log_line import Times
@@ -269,14 +269,8 @@ class LogPane(Vertical):
             self._show_status()
 
     def _leave_to(self, argv: Sequence[str], folder: Path) -> None:
-        fault, status = "", 0
-        with self.app.suspend():
-            try:
-                status = subprocess.run(argv, cwd=folder, check=False).returncode
-            except OSError as error:
-                fault = f"{argv[0]} cannot be started: {error.strerror or error}."
-        if fault or status:
-            self._tell(fault or f"{argv[0]} ended with {status}.", wrong=True)
+        if fault := leave_to(self.app, argv, folder):
+            self._tell(fault, wrong=True)
 
     def _tell(self, text: str, *, wrong: bool = False) -> None:
         self.app.notify(

@@ -173,15 +173,15 @@ class Terminal:
     def send(self, keys: str) -> None:
         os.write(self.descriptor, keys.encode())
 
-    def press_until(self, key: str, wanted: str) -> None:
-        """Press a key, again and again, until something is on the screen."""
+    def press_until(self, key: str, wanted: str | Callable[[str], bool]) -> None:
+        """Press a key, again and again, until something is on the screen, or the screen is as wanted."""
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
             self.send(key)
             settled = time.monotonic() + 0.5
             while time.monotonic() < settled:
                 self.read(0.05)
-                if wanted in self.text:
+                if wanted(self.text) if callable(wanted) else wanted in self.text:
                     return
         raise AssertionError(f"never saw {wanted!r}; the screen:\n{self.text}")
 

@@ -334,9 +334,11 @@ async def test_changes_are_shown_task_by_task_until_they_are_said_to_be_seen(
             assert 'version: "1" → "2"' in shown
             assert "▲ its entry changed" in shown
             assert "+ B  added" in shown
+            before = console.shown
             await pilot.press(key)
             await until(pilot, lambda: pilot.app.screen is pilot.app.operations)
             await until(pilot, lambda left=left: len(console.edited) == left)
+        await until(pilot, lambda: console.shown > before)  # the news goes from the queue at once
 
 
 async def test_without_a_terminal_to_leave_the_place_of_the_task_is_told(
