@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,8 @@ from opconsole.ids import new_run_id
 from opconsole.journal import ops
 from opconsole.journal.records import Phase, ReleaseRow, Run, StepState
 from opconsole.journal.writer import AuditOp, Op
-from opconsole.programs import ProgramResult, TraceState, trace
-from opconsole.steps import NO_VARIABLES, StepFailed
+from opconsole.programs import TraceState, trace
+from opconsole.steps import NoPrograms, StepFailed
 from opconsole.targeting import target_of
 from opconsole.workspace import AWS
 from queues.states import RunState
@@ -125,53 +124,12 @@ async def _switched(host: Host, run: Run, name: str) -> bool:
     if not begun:
         return False
     try:
-        state = await (await target_of(host, run)).probe(_NoPrograms())
+        state = await (await target_of(host, run)).probe(NoPrograms("is not run while a person decides"))
     except (StepFailed, OSError, KeyError):
         state = None
     if state is not None and state.known and state.release is not None:
         return state.release == name
     return Phase.EFFECT in begun and Phase.ROLLBACK not in begun
-
-
-class _NoPrograms:
-    """What a target gets to be asked with while a person decides: nothing may be run then."""
-
-    async def program(
-        self,
-        argv: Sequence[str],
-        *,
-        cwd: Path,
-        variables: Mapping[str, str] = NO_VARIABLES,
-        limit: float | None = None,
-    ) -> ProgramResult:
-        """Run nothing."""
-        del cwd, variables, limit
-        raise StepFailed(f"{argv[0]} is not run while a person decides")
-
-    async def capture(
-        self,
-        argv: Sequence[str],
-        *,
-        cwd: Path,
-        variables: Mapping[str, str] = NO_VARIABLES,
-        limit: float | None = None,
-    ) -> tuple[ProgramResult, str]:
-        """Run nothing."""
-        return await self.program(argv, cwd=cwd, variables=variables, limit=limit), ""
-
-    async def once(self, name: str, find: Callable[[], Awaitable[str | None]]) -> str | None:
-        """Remember nothing."""
-        del name
-        return await find()
-
-    def note(self, text: str) -> None:
-        """Say nothing."""
-
-    async def progress(self, done: int, total: int, text: str) -> None:
-        """Say nothing."""
-
-    async def follow(self, heard: Callable[[str], Awaitable[None]]) -> None:
-        """Hear nothing: no program writes."""
 
 
 SWITCHES = frozenset({"switch", "deploy"})

@@ -101,6 +101,54 @@ class StepContext(Protocol):
         ...
 
 
+class WithoutRun:
+    """The half of a StepContext that needs a run's log and memory, where there is no run: it has neither."""
+
+    async def once(self, name: str, find: Callable[[], Awaitable[str | None]]) -> str | None:
+        """Remember nothing: there is no second coming."""
+        del name
+        return await find()
+
+    def note(self, text: str) -> None:
+        """Say nothing: there is no log."""
+
+    async def progress(self, done: int, total: int, text: str) -> None:
+        """Tell nobody."""
+
+    async def follow(self, heard: Callable[[str], Awaitable[None]]) -> None:
+        """Hear nothing."""
+
+
+class NoPrograms(WithoutRun):
+    """What a target gets to be asked with when no program may be run; *refusal* goes on from its name."""
+
+    def __init__(self, refusal: str) -> None:
+        self._refusal = refusal
+
+    async def program(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path,
+        variables: Mapping[str, str] = NO_VARIABLES,
+        limit: float | None = None,
+    ) -> ProgramResult:
+        """Run nothing."""
+        del cwd, variables, limit
+        raise StepFailed(f"{argv[0]} {self._refusal}")
+
+    async def capture(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path,
+        variables: Mapping[str, str] = NO_VARIABLES,
+        limit: float | None = None,
+    ) -> tuple[ProgramResult, str]:
+        """Run nothing."""
+        return await self.program(argv, cwd=cwd, variables=variables, limit=limit), ""
+
+
 Act = Callable[[StepContext], Awaitable[str | None]]
 """Does a step and gives a sentence about what it did; raises StepFailed when it could not."""
 

@@ -7,7 +7,7 @@ is not written.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -23,7 +23,7 @@ from opconsole.programs import Program, ProgramError, ProgramResult, run_program
 from opconsole.settings.model import Dialect, Downgrade
 from opconsole.settings.secrets import SecretError
 from opconsole.sources import SourceError, SourceKind, SourceStore, SourceVersion, resolve_source
-from opconsole.steps import CAPTURE_LIMIT, NO_VARIABLES, StepFailed, describe_result
+from opconsole.steps import CAPTURE_LIMIT, NO_VARIABLES, StepFailed, WithoutRun, describe_result
 from opconsole.surroundings import Scope, Site
 from opconsole.trees import UnsafeTreeError, inside, remove_tree
 
@@ -126,7 +126,7 @@ async def look(site: Site, version: str | None, *, serving: str | None = None) -
             remove_tree(store)  # it is read-only, which the folder's own end would stumble over
 
 
-class _Looker:
+class _Looker(WithoutRun):
     """What Alembic is run with when there is no run: its output goes into a temporary folder."""
 
     def __init__(self, site: Site, scratch: Path) -> None:
@@ -175,20 +175,6 @@ class _Looker:
         if not result.ok and text.strip():
             raise StepFailed(f"{describe_result(result)}: {text.strip()[-1000:]}")
         return result, text
-
-    async def once(self, name: str, find: Callable[[], Awaitable[str | None]]) -> str | None:
-        """Remember nothing: there is no second coming."""
-        del name
-        return await find()
-
-    def note(self, text: str) -> None:
-        """Say nothing: there is no log."""
-
-    async def progress(self, done: int, total: int, text: str) -> None:
-        """Say nothing."""
-
-    async def follow(self, heard: Callable[[str], Awaitable[None]]) -> None:
-        """Hear nothing."""
 
 
 async def _written(log: Path, most: int, *, streams: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from opconsole.logs import tail
 from opconsole.programs import Program, ProgramError, ProgramResult, run_program
 from opconsole.seen import Drift
 from opconsole.settings import SecretError
-from opconsole.steps import NO_VARIABLES, StepFailed
+from opconsole.steps import NO_VARIABLES, NoPrograms, StepFailed
 from opconsole.surroundings import Scope, Site
 from opconsole.targeting import target_to_look_at
 from opconsole.targets.base import TargetSettingsError, TargetState
@@ -58,23 +58,12 @@ def compare(view: EnvironmentView, state: TargetState) -> Compared:
     return Compared(Drift.OTHER, f"it runs {runs or 'nothing'}; on record is {recorded or 'nothing'}")
 
 
-class _Looking:
+class _Looking(NoPrograms):
     """What a target gets to be asked with by somebody who only looks: its own probe, and nothing else."""
 
     def __init__(self, site: Site) -> None:
+        super().__init__("is not run by somebody who only looks")
         self._site = site
-
-    async def program(
-        self,
-        argv: Sequence[str],
-        *,
-        cwd: Path,
-        variables: Mapping[str, str] = NO_VARIABLES,
-        limit: float | None = None,
-    ) -> ProgramResult:
-        """Run nothing."""
-        del cwd, variables, limit
-        raise StepFailed(f"{argv[0]} is not run by somebody who only looks")
 
     async def capture(
         self,
@@ -93,21 +82,6 @@ class _Looking:
             log = Path(folder) / "log"
             result = await run_program(program, folder=Path(folder) / "step", log=log)
             return result, await asyncio.to_thread(_printed, log)
-
-    async def once(self, name: str, find: Callable[[], Awaitable[str | None]]) -> str | None:
-        """Remember nothing."""
-        del name
-        return await find()
-
-    def note(self, text: str) -> None:
-        """Say nothing: there is no log."""
-
-    async def progress(self, done: int, total: int, text: str) -> None:
-        """Tell nobody."""
-
-    async def follow(self, heard: Callable[[str], Awaitable[None]]) -> None:
-        """Hear nothing."""
-        del heard
 
 
 def _printed(log: Path) -> str:
