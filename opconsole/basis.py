@@ -18,7 +18,8 @@ from opconsole.attempt import Attempt
 from opconsole.git import GitError, GitMissingError
 from opconsole.host import Host
 from opconsole.migrating import MigrationFiles, MigrationPath, migrations_folder
-from opconsole.plans import Plan, digest, entry_digest, seal
+from opconsole.plans import FORMAT, Plan, digest, entry_digest, seal
+from opconsole.sandbox import kept_in
 from opconsole.settings.model import Environment, MigrateWhen, Project
 from opconsole.sources import SourceError, SourceKind, SourceVersion, StoredSource, resolve_source
 from opconsole.step_runner import StepRunner
@@ -134,9 +135,11 @@ async def seal_plan(attempt: Attempt, basis: Basis, steps: Sequence[Step]) -> Pl
     checks = checks_of(attempt.project, environment)
     argvs = [step.argv or () for step in steps] + words_of(checks)
     programs = await asyncio.to_thread(programs_of, attempt.host.workspace.root, argvs)
-    target = await target_for(attempt) if attempt.task.kind is TaskKind.DEPLOYMENT else None
+    deploys = attempt.task.kind is TaskKind.DEPLOYMENT
+    target = await target_for(attempt) if deploys else None
     return seal(
         {
+            "format": FORMAT,
             "task": str(run.key),
             "entry": entry_digest(attempt.task),
             "run": run.id,
@@ -151,6 +154,7 @@ async def seal_plan(attempt: Attempt, basis: Basis, steps: Sequence[Step]) -> Pl
             "target": _target(target.identity() if target else None, basis.target),
             "migrate": attempt.project.migrate.value if basis.migrations else None,
             "migrations": basis.migrations.to_json() if basis.migrations else None,
+            "preflight": await asyncio.to_thread(_preflight, attempt.project) if deploys else None,
             "findings": _findings(run.report),
             "steps": [{"name": step.name, "kind": step.kind.value, "argv": _argv(step)} for step in steps],
             "checks": checks,
@@ -182,6 +186,15 @@ def policy_of(host: Host, project: str, environment: str, *, asks: bool) -> dict
         "wait": who.wait,
         "break_glass_wait": who.break_glass_wait,
         "signers": digest([signers.allowed, signers.revoked]) if who.signed else None,
+    }
+
+
+def _preflight(project: Project) -> dict[str, object]:
+    """Give by which programs a release was tested and built, and what kept them from doing harm. Blocks."""
+    return {
+        "test": [list(argv) for argv in project.test],
+        "build": [list(argv) for argv in project.build],
+        "sandbox": {"setting": project.sandbox.value, "is": kept_in(project.sandbox)},
     }
 
 

@@ -20,6 +20,8 @@ from queues.tasks import Task
 ECHO_FIELDS = frozenset({"status", "error", "attempts", "last_attempt", "completed_at"})
 """Fields of a queue file that opconsole itself writes; they are no part of what was asked."""
 
+FORMAT = 2
+"""Of a plan's document; it grows with what is covered. 2: the programs before the gate, and their sandbox."""
 
 SHOWN = 80
 """Characters of a value that a difference shows at most."""
@@ -60,7 +62,12 @@ def entry_digest(task: Task) -> str:
 
 def differences(old: Mapping[str, object], new: Mapping[str, object]) -> list[str]:
     """Say in sentences where two plans differ, for the person whose approval is void."""
-    return list(_differences("", old, new))
+    told = []
+    if old.get("format") != new.get("format") and old:
+        # Said first and in words: what the older one did not cover was not approved.
+        told.append("the plan was made by another version of opconsole, which covers other things")
+        old, new = ({name: one[name] for name in one if name != "format"} for one in (old, new))
+    return [*told, *_differences("", old, new)]
 
 
 def _differences(place: str, old: object, new: object) -> Iterator[str]:

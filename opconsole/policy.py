@@ -14,7 +14,7 @@ from guardrails.environments import GateKind
 from opconsole.plans import canonical, differences
 from opconsole.settings import Settings, rules_of
 from opconsole.settings.approvals import Approvals
-from opconsole.settings.model import STRICTNESS, Environment, Project
+from opconsole.settings.model import STRICTNESS, Environment, Project, Sandboxed
 from opconsole.signing import Signers
 from opconsole.workspace import AWS
 
@@ -73,6 +73,7 @@ def _environment(settings: Settings, name: str, place: str) -> dict[str, object]
         "rollback_limit": environment.limits.rollback or settings.policy.rollback_limit,
         "downgrade": _downgrade(project),
         "scan_exclude": list(project.scan.exclude),
+        "sandbox": project.sandbox.value,
         "target": environment.target.model_dump(mode="json", exclude=NOT_POLICY, exclude_none=True),
         "database": _database(environment),
     }
@@ -253,6 +254,11 @@ def _looser_gate(old: object, new: object) -> bool:
     return old not in names or new not in names or names.index(str(new)) < names.index(str(old))
 
 
+def _looser_sandbox(old: object, new: object) -> bool:
+    names = [one.value for one in Sandboxed]
+    return old not in names or new not in names or names.index(str(new)) < names.index(str(old))
+
+
 def _more_people(old: object, new: object) -> bool:
     """Fewer are stricter; but nobody named lets everybody in, and one alone needs no second person."""
     before, after = set(_items(old)), set(_items(new))
@@ -301,6 +307,7 @@ _ENVIRONMENT: Mapping[str, Looser] = {
     "rollback_limit": _larger,
     "downgrade": lambda old, new: new != "required",
     "scan_exclude": _more_items,
+    "sandbox": _looser_sandbox,
     "target": _always,
     "database": _always,
 }

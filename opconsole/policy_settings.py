@@ -19,7 +19,7 @@ from opconsole.settings import (
     Settings,
     Target,
 )
-from opconsole.settings.model import Project
+from opconsole.settings.model import Project, Sandboxed
 
 _TARGET: TypeAdapter[Any] = TypeAdapter(Target)
 _PATH_OF_NO_FILE = "nowhere"
@@ -68,10 +68,14 @@ def _project(name: str, project: Project, whole: Document) -> Project:
     by = [document for _, document in known.values()]
     if project.migrations is not None and any(one.get("downgrade") == "required" for one in by):
         update["migrations"] = project.migrations.model_copy(update={"downgrade": Downgrade.REQUIRED})
+    order = list(Sandboxed)
+    kept = [Sandboxed(str(one["sandbox"])) for one in by if "sandbox" in one]
+    if kept:
+        update["sandbox"] = max((*kept, project.sandbox), key=order.index)
     excluded = [set(cast("list[str]", one.get("scan_exclude") or [])) for one in by]
     if excluded:
-        kept = set.intersection(set(project.scan.exclude), *excluded)
-        globs = tuple(glob for glob in project.scan.exclude if glob in kept)
+        known_globs = set.intersection(set(project.scan.exclude), *excluded)
+        globs = tuple(glob for glob in project.scan.exclude if glob in known_globs)
         update["scan"] = project.scan.model_copy(update={"exclude": globs})
     return project.model_copy(update=update)
 

@@ -15,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from opconsole.programs import DEFAULT_PATH
+from opconsole.settings.model import Sandboxed
 
 PROBE_LIMIT = 20.0
 """Seconds that trying out bubblewrap may take."""
@@ -61,6 +62,14 @@ def make_sandbox(
     readable = () if venv is None else (venv, *_base_of(venv))
     given = () if files is None else (files,)
     return Sandbox(_program() or "bwrap", writable, hidden, (*readable, *given))
+
+
+def kept_in(wanted: Sandboxed) -> str:
+    """Say for a plan what tests and builds are kept in here, if anything. Blocking the first time."""
+    reason = "" if wanted is Sandboxed.OFF else problem()
+    if wanted is Sandboxed.OFF or reason:
+        return f"none: {reason}" if reason else "none"
+    return "bubblewrap: no network, a read-only system, a home and /tmp of their own"
 
 
 @lru_cache(maxsize=1)

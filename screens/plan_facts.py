@@ -51,6 +51,8 @@ class PlanFacts:
     commit: str
     artifact: str
     target: str
+    sandbox: str
+    """What kept tests and builds from doing harm."""
     steps: tuple[PlannedStep, ...]
     migrations: tuple[PlannedMigration, ...]
     migrations_path: str | None
@@ -73,6 +75,7 @@ def plan_facts(plan: JsonMap) -> PlanFacts:
         commit=_text(plan, "commit"),
         artifact=_text(plan, "artifact"),
         target=_text(target, "identity") or _text(target, "note"),
+        sandbox=_text(_map(_map(plan, "preflight"), "sandbox"), "is"),
         steps=tuple(
             PlannedStep(_text(step, "name"), " ".join(str(word) for word in _list(step, "argv")))
             for step in _maps(plan, "steps")

@@ -55,7 +55,7 @@ class Source(StrEnum):
 
 
 class Sandboxed(StrEnum):
-    """Whether a project's tests and builds run in bubblewrap."""
+    """Whether a project's tests and builds run in bubblewrap; from the loosest to the strictest."""
 
     OFF = "off"  # also: false
     WHERE_POSSIBLE = "where-possible"  # also: true; elsewhere they run without, and the log says so

@@ -73,6 +73,8 @@ def _what(run: RunView, facts: PlanFacts, width: int) -> Iterator[Content]:
         yield _row("Commit", facts.commit[:19])
     if facts.target:
         yield _row("Target", facts.target, width)
+    if facts.sandbox:
+        yield _row("Sandbox", facts.sandbox, width)
 
 
 def _provisioning(approval: Approval, width: int) -> Iterator[Content]:

@@ -34,6 +34,14 @@ def test_differences_name_the_place_and_both_values() -> None:
     ]
 
 
+def test_a_plan_that_an_older_version_made_is_told_as_that_first_and_then_by_what_it_did_not_cover() -> None:
+    old, new = {"version": "1.0"}, {"version": "1.0", "format": 2, "preflight": {"sandbox": "off"}}
+    assert differences(old, new) == [
+        "the plan was made by another version of opconsole, which covers other things",
+        'preflight: was nothing, is now {"sandbox":"off"}',
+    ]
+
+
 def test_what_opconsole_echoes_into_an_entry_does_not_change_what_was_asked() -> None:
     def entry(**raw: object) -> Task:
         return Task(project="p", id="A", kind=TaskKind.DEPLOYMENT, raw=raw)

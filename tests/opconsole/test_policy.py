@@ -25,6 +25,7 @@ allowed_signers = "signers"
 name = "weekend"
 days = ["saturday", "sunday"]
 [projects.shop]
+sandbox = "where-possible"
 path = "shop"
 [projects.shop.migrations]
 path = "alembic/versions"
@@ -71,6 +72,7 @@ LOOSER = [
     ('path = "targets/production"', 'path = "targets/elsewhere"', "target"),
     ('url = "env:DATABASE_URL"', 'url = "env:OTHER_URL"', "database"),
     ('dialect = "sqlite"', 'dialect = "sqlite"\ndowngrade = "not-required"', "downgrade"),
+    ('sandbox = "where-possible"', 'sandbox = "off"', "sandbox"),
     ("[approvals]", "[policy]\nmigration_limit = 9999.0\n[approvals]", "migration_limit"),
     ("[approvals]", "[approvals]\nbreak_glass_wait = 1.0", "break_glass_wait"),
     ("[approvals]", "[approvals]\nsenior_over = 9000.0", "senior_over"),

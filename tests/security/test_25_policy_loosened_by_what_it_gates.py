@@ -73,6 +73,23 @@ async def test_nobody_turns_signatures_off_for_their_own_change(project, deploy,
         assert driver.effects("PROD") == []
 
 
+async def test_no_commit_takes_its_own_build_out_of_the_sandbox(project, deploy):
+    project.project_lines = 'sandbox = "required"'
+    project.settings()
+    async with project.hosted():
+        pass
+    project.project_lines = ""
+    project.write("test.sh", f"touch {project.root}/reached; exit 1\n")
+    project.settings()
+    project.queue(deploy("DEV", "development"))
+    async with project.hosted() as driver:
+        assert driver.reader.policy().state is PolicyState.WAITING
+        assert driver.host.workspace.project("app").sandbox.value == "required"
+        await driver.go()
+        assert driver.state("DEV") == "failed"
+    assert not (project.root / "reached").exists()
+
+
 async def test_production_s_target_is_not_reached_through_a_new_environment(project, deploy):
     async with project.hosted():
         pass

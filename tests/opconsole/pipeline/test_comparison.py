@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from opconsole import basis
 from opconsole.journal.records import ApprovalState, RequestKind
+from opconsole.plans import seal
 
 
 @pytest.fixture
@@ -56,6 +58,35 @@ async def test_a_queue_entry_that_was_edited_voids_the_approval(project, deploy,
         project.queue(deploy("PROD", "production", description="and something else"))
         await driver.engine.reload()
         await asked_again(driver, "PROD", "entry")
+
+
+async def test_another_sandbox_voids_the_approval_and_what_changed_is_named(project, deploy, asked_again):
+    project.queue(deploy("PROD", "production"))
+    async with project.hosted() as driver:
+        await driver.go()
+        assert driver.approval("PROD").plan["preflight"]["sandbox"] == {"setting": "off", "is": "none"}
+    project.project_lines = "sandbox = true"
+    project.settings()
+    async with project.hosted() as driver:
+        await driver.go()
+        named = 'preflight.sandbox.setting: was "off", is now "where-possible"'
+        await asked_again(driver, "PROD", named)
+
+
+async def test_an_approval_of_a_plan_of_an_older_version_is_asked_for_again(project, deploy, asked_again):
+    project.queue(deploy("PROD", "production"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(basis, "seal", lambda document: seal(without(document, "format", "preflight")))
+        async with project.hosted() as driver:
+            await driver.go()
+            assert "format" not in driver.approval("PROD").plan
+    async with project.hosted() as driver:
+        await driver.go()
+        await asked_again(driver, "PROD", "another version of opconsole", "preflight: was nothing")
+
+
+def without(document, *names):
+    return {name: value for name, value in document.items() if name not in names}
 
 
 async def test_what_the_edited_entry_asks_for_is_what_is_asked_again(project, deploy):

@@ -14,6 +14,7 @@ from opconsole.host import Host
 from opconsole.journal.records import Run
 from opconsole.plans import Plan, differences
 from opconsole.settings import ApprovalRules, Settings
+from opconsole.settings.model import Sandboxed
 from opconsole.signing import Signers
 from opconsole.steps import Step
 from queues.tasks import Task
@@ -138,6 +139,10 @@ COVERED: dict[str, Change] = {
     "migrations.from:": lambda it: it.migrations(start="0001"),
     "migrations.to:": lambda it: it.migrations(end="0003"),
     "migrations.database:": lambda it: it.migrations(database="sqlite:/elsewhere.db"),
+    "preflight.test[0]": lambda it: it.project(test=(("true",),)),
+    "preflight.build[0]": lambda it: it.project(build=(("true",),)),
+    "preflight.sandbox.setting:": lambda it: it.project(sandbox=Sandboxed.REQUIRED),
+    "preflight.sandbox.is:": lambda it: it.project(sandbox=Sandboxed.WHERE_POSSIBLE),
     "findings[0]": lambda it: it.finding(),
     "steps[": lambda it: it.step("restart", argv=("sh", "other.sh")),
     "checks.health": lambda it: it.health(argv=("true",)),
