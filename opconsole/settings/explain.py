@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from opconsole.settings.errors import SettingsFault, printable
 from opconsole.settings.locate import KeyPath, line_of
-from opconsole.settings.schema import describe, keys_at, types_at
+from opconsole.settings.schema import describe, has_free_keys, keys_at, types_at
 from opconsole.settings.targets import TAG
 from opconsole.settings.types import holds_password
 
@@ -52,7 +52,7 @@ def explain(error: ValidationError, model: type[BaseModel], origin: Origin) -> l
 
 def _fault(detail: ErrorDetails, model: type[BaseModel], origin: Origin) -> SettingsFault:
     place = detail["loc"]
-    path = tuple(key for key in place if not _is_mark(key))
+    path = _keys(detail, model)
     said = _words(detail, model, place)
     if detail["type"] == "which_type":
         path = (*path, "type")
@@ -75,9 +75,20 @@ def dotted(path: KeyPath) -> str:
     return text.removeprefix(".")
 
 
-def _is_mark(key: str | int) -> bool:
-    """Tell pydantic's own marks in a place (a union's tag, "this is about the key itself") from keys."""
-    return isinstance(key, str) and (key.startswith(TAG) or key == "[key]")
+def _keys(detail: ErrorDetails, model: type[BaseModel]) -> KeyPath:
+    """Give a place without pydantic's own marks: a union's tag, and "this is about the key itself"."""
+    place = detail["loc"]
+    before, last = place[:-1], place[-1:]
+    if detail["type"] != "extra_forbidden" and _is_mark(last, model, before):
+        last = ()
+    return tuple(key for key in before if not (isinstance(key, str) and key.startswith(TAG))) + last
+
+
+def _is_mark(last: KeyPath, model: type[BaseModel], before: KeyPath) -> bool:
+    """Tell a mark at the end of a place from a key that only looks like one: the file may name keys so."""
+    if last == ("[key]",):
+        return bool(before) and has_free_keys(types_at(model, before[:-1]))
+    return bool(last) and str(last[0]).startswith(TAG)
 
 
 @dataclass(frozen=True, slots=True)

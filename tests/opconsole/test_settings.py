@@ -293,6 +293,23 @@ def test_all_faults_are_named_at_once_in_the_order_of_the_file(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ('["[key]"]', "[key]"),
+        ('"[key]" = 1', "[key]"),
+        ('"type=x" = 1', "type=x"),
+        ('[projects.one]\npath = "."\n"[key]" = 1', "projects.one.[key]"),
+        ('[projects."[key]"]\npath = "."', "projects.[key]"),
+        ('[projects]\n"[key]" = 1', "projects.[key]"),
+    ],
+)
+def test_21_a_key_that_looks_like_a_mark_of_the_library_s_own_is_named_as_any_other(
+    tmp_path: Path, text: str, key: str
+) -> None:
+    assert {fault.key for fault in faults(tmp_path, text)} == {key}
+
+
+@pytest.mark.parametrize(
     ("text", "line"),
     [("[workspace\n", 1), ("[policy]\n\nretries = \n", 3), ("a = 1\na = 2\n", 2), ('x = """\n\n', 2)],
 )
