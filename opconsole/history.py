@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC
 
 from opconsole.journal.reader import JournalReader
-from opconsole.journal.run_lines import RunLine, RunLines, Span
+from opconsole.journal.records import Purpose
+from opconsole.journal.run_lines import Decided, RunLine, RunLines, Span
 from opconsole.run_filter import PastRun, RunFilter, past_run
 from opconsole.view_making import is_unverified, seen
 from opconsole.workspace import Workspace
@@ -57,8 +60,25 @@ def as_seen(workspace: Workspace, line: RunLine, *, worker_alive: bool) -> PastR
     """Give a run as people see it."""
     run = seen(line.run, worker_alive=worker_alive)
     if run is not line.run:
-        line = RunLine(run, line.worked, line.waited, line.deciders, line.reverted, line.migrations)
+        line = replace(line, run=run)
     return past_run(line, unverified=is_unverified(workspace, run))
+
+
+def decided_words(line: RunLine) -> str:
+    """Say who decided about a run, what proves it, and when in UTC; with the day where it was another."""
+    return ", ".join(_decided(line, one) for one in line.decisions)
+
+
+def proof_of(*, verified: bool) -> str:
+    """Say what a name is worth: ``signed``, or ``advisory`` where it is only a label."""
+    return "signed" if verified else "advisory"
+
+
+def _decided(line: RunLine, one: Decided) -> str:
+    at, day = one.at.astimezone(UTC), line.when.astimezone(UTC).date()
+    verb = "rejected" if one.verdict == "reject" else _PURPOSES.get(one.purpose, "")
+    when = f"{at:%H:%M}" if at.date() == day else f"{at:%Y-%m-%d %H:%M}"
+    return " ".join(filter(None, (one.by, f"({proof_of(verified=one.verified)})", verb, when)))
 
 
 def search(
@@ -82,3 +102,4 @@ def search(
 
 
 _ALL = 2**62
+_PURPOSES = {Purpose.REVERT.value: "revert", Purpose.FREEZE.value: "freeze overridden"}

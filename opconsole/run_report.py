@@ -13,6 +13,7 @@ from datetime import datetime
 
 from guardrails.sanitise import sanitise
 from opconsole.clock import iso
+from opconsole.history import proof_of
 from opconsole.journal.records import ReleaseRow, Run
 from opconsole.logs import LogLine
 from opconsole.spent import waited, worked
@@ -187,7 +188,7 @@ def _decisions(view: RunView) -> Iterator[str]:
         yield _line(f"{one.purpose.value} {one.state.value}{by}{why} (plan {one.digest}, tier {one.tier})")
         for vote in view.votes_on(one):
             reason = f": {vote.reason}" if vote.reason else ""
-            worth = "signed" if vote.verified else "advisory"
+            worth = proof_of(verified=vote.verified)
             yield _line(f"vote to {vote.verdict} by {vote.by} ({worth}) at {iso(vote.at)}{reason}")
     run = view.run
     if run.verified_at is not None:

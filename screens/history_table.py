@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from textual.content import Content
 
 from guardrails.environments import GateKind
+from opconsole.history import decided_words
 from opconsole.metrics import Figures, measure
 from opconsole.run_filter import PastRun
 from queues.states import RunState
@@ -94,8 +95,11 @@ def columns() -> list[Column[PastRun]]:
     def seconds(value: float | None) -> Cell:
         return (duration(value) if value else "–"), Role.MUTED
 
-    def who(row: PastRun) -> str:
-        return ", ".join(dict.fromkeys((row.line.run.requested_by, *row.line.deciders)))
+    def asked(row: PastRun) -> str:
+        return row.line.run.requested_by
+
+    def decided(row: PastRun) -> str:
+        return decided_words(row.line)
 
     return [
         Column("When (UTC)", 16, when, lambda row: row.line.when),
@@ -140,5 +144,6 @@ def columns() -> list[Column[PastRun]]:
             right=True,
             folds=4,
         ),
-        Column("Who", 10, lambda row: (who(row), Role.MUTED), who, grows=1, folds=5),
+        Column("Asked by", 10, lambda row: (asked(row), Role.MUTED), asked, grows=1, folds=6),
+        Column("Decided by", 24, lambda row: (decided(row), Role.MUTED), decided, grows=2, folds=5),
     ]

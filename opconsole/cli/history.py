@@ -11,7 +11,7 @@ from opconsole.cli.output import CommandContext, ExitStatus, UsageError, duratio
 from opconsole.cli.shapes import line_json, seconds_between
 from opconsole.cli.show import verification
 from opconsole.clock import iso
-from opconsole.history import search
+from opconsole.history import decided_words, search
 from opconsole.journal.run_lines import Span
 from opconsole.reading import open_reading
 from opconsole.run_filter import FilterError, PastRun, read_filter
@@ -82,6 +82,7 @@ def _row(context: CommandContext, past: PastRun) -> tuple[str, ...]:
         duration_text(seconds_between(run.started_at, run.finished_at)),
         duration_text(line.worked),
         duration_text(line.waited) if line.waited else "",
+        plain(decided_words(line)),
         run.id,
         plain(run.reason),
     )
@@ -98,6 +99,7 @@ _HEADINGS = (
     "TOOK",
     "AT WORK",
     "WAITED",
+    "DECIDED BY",
     "RUN",
     "REASON",
 )

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from opconsole.cli.output import plain
 from opconsole.clock import iso
+from opconsole.history import proof_of
 from opconsole.journal.records import Approval, Run, StepRow, VoteRow
 from opconsole.run_filter import PastRun
 from opconsole.spent import waited, worked
@@ -82,13 +83,26 @@ def run_json(run: Run, *, unverified: bool) -> JsonObject:
 
 
 def line_json(run: PastRun) -> JsonObject:
-    """Give a run of the history: *worked* and *waited* are parts of its duration, in seconds."""
+    """Give a run of the history: *worked* and *waited* are parts of its duration, in seconds.
+
+    *decisions* are the answers of people that counted; *proof* says whether a name is proved or advisory.
+    """
     line = run.line
     return {
         **run_json(line.run, unverified=run.unverified),
         "worked": line.worked,
         "waited": line.waited,
         "decided_by": list(line.deciders),
+        "decisions": [
+            {
+                "by": one.by,
+                "at": iso(one.at),
+                "verdict": one.verdict,
+                "purpose": one.purpose,
+                "proof": proof_of(verified=one.verified),
+            }
+            for one in line.decisions
+        ],
     }
 
 
@@ -99,21 +113,16 @@ def vote_json(vote: VoteRow) -> JsonObject:
         "at": iso(vote.at),
         "verdict": vote.verdict,
         "reason": vote.reason,
-        "proof": proof_of(vote),
+        "proof": proof_of(verified=vote.verified),
         "key": vote.key,
     }
-
-
-def proof_of(vote: VoteRow) -> str:
-    """Say what a vote's name is worth: ``signed``, or ``advisory`` where it is only a label."""
-    return "signed" if vote.verified else "advisory"
 
 
 def vote_words(vote: VoteRow) -> str:
     """Tell of a vote in a line."""
     why = f": {plain(vote.reason)}" if vote.reason else ""
     verb = "rejected" if vote.verdict == "reject" else "approved"
-    return f"{verb} by {plain(vote.by)} ({proof_of(vote)}) at {iso(vote.at)}{why}"
+    return f"{verb} by {plain(vote.by)} ({proof_of(verified=vote.verified)}) at {iso(vote.at)}{why}"
 
 
 def approval_json(approval: Approval, run: Run, votes: Iterable[VoteRow] = ()) -> JsonObject:

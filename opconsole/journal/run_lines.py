@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 
 from opconsole.journal.records import ApprovalState, Purpose, Run, StepState
-from opconsole.journal.schema import approvals, events, runs, steps
+from opconsole.journal.schema import approvals, events, runs, steps, votes
 from queues.states import RunState
 
 AT_ONCE = 5_000
@@ -38,6 +38,20 @@ _MIGRATE = "migrate"
 
 
 @dataclass(frozen=True, slots=True)
+class Decided:
+    """One person's answer to an approval of a run."""
+
+    by: str
+    at: datetime
+    verdict: str
+    """``approve`` or ``reject``."""
+    purpose: str
+    """What the approval was for."""
+    verified: bool
+    """Its signature proves who gave it; else the name is only a label."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunLine:
     """One run, without its plan, report, pre-flight and what was known of it."""
 
@@ -46,12 +60,17 @@ class RunLine:
     """Seconds that its steps took together; None: none has ended yet."""
     waited: float
     """Seconds that it waited for a person's approval. An approval that still waits counts once it is over."""
-    deciders: tuple[str, ...] = ()
-    """Who answered its approvals."""
+    decisions: tuple[Decided, ...] = ()
+    """Who answered its approvals, the earliest first. What was void when the plan changed is none of them."""
     reverted: bool = False
     """A person decided to take back what it had changed."""
     migrations: int = 0
     """Migrations that it ran."""
+
+    @property
+    def deciders(self) -> tuple[str, ...]:
+        """Give the names of those who answered its approvals, each once."""
+        return tuple(dict.fromkeys(one.by for one in self.decisions))
 
     @property
     def when(self) -> datetime:
@@ -149,9 +168,11 @@ class RunLines:
         question = (
             select(
                 approvals.c.run,
+                approvals.c.id,
                 approvals.c.purpose,
                 approvals.c.state,
                 approvals.c.decided_by,
+                approvals.c.decided_at,
                 _seconds(approvals.c.requested_at, over),
             )
             .join(runs, runs.c.id == approvals.c.run)
@@ -159,13 +180,36 @@ class RunLines:
             .order_by(approvals.c.requested_at)
         )
         found: defaultdict[str, _Waits] = defaultdict(_Waits)
-        for run, purpose, state, by, seconds in map(tuple, self._all(question)):
+        votes_on = self._votes(ids)
+        for run, approval, purpose, state, by, at, seconds in map(tuple, self._all(question)):
             waits = found[run]
             waits.seconds += max(0.0, seconds or 0.0)
-            if by and state in _ANSWERED:
-                waits.deciders[by] = None
+            if state in _COUNTS:
+                waits.decisions += votes_on.get(approval, ())
+            if by and state in _ANSWERED and approval not in votes_on:  # from before votes were rows
+                waits.decisions.append(Decided(by, at, _ANSWERED[state], purpose, verified=False))
             waits.reverted |= purpose == Purpose.REVERT.value and state == ApprovalState.APPROVED.value
         return found
+
+    def _votes(self, ids: ScalarSelect[Any]) -> dict[str, list[Decided]]:
+        """Give the votes on the runs' approvals, by approval."""
+        question = (
+            select(
+                approvals.c.id,
+                votes.c.by,
+                votes.c.at,
+                votes.c.verdict,
+                approvals.c.purpose,
+                votes.c.verified,
+            )
+            .join(approvals, approvals.c.id == votes.c.approval)
+            .where(approvals.c.run.in_(ids))
+            .order_by(votes.c.seq)
+        )
+        found: defaultdict[str, list[Decided]] = defaultdict(list)
+        for approval, *facts in map(tuple, self._all(question)):
+            found[approval].append(Decided(*facts))
+        return dict(found)
 
     def _all(self, question: Select[Any]) -> Sequence[Row[Any]]:
         with self._engine.connect() as connection:
@@ -177,7 +221,7 @@ class _Waits:
 
     def __init__(self) -> None:
         self.seconds = 0.0
-        self.deciders: dict[str, None] = {}
+        self.decisions: list[Decided] = []
         self.reverted = False
 
 
@@ -220,10 +264,11 @@ def _line(row: Row[Any], worked: dict[str, float], ran: set[str], waits: _Waits)
         run=run,
         worked=worked.get(run.id),
         waited=round(waits.seconds, 3),
-        deciders=tuple(waits.deciders),
+        decisions=tuple(waits.decisions),
         reverted=waits.reverted,
         migrations=values["migrations"] if run.id in ran else 0,
     )
 
 
-_ANSWERED = frozenset({ApprovalState.APPROVED.value, ApprovalState.REJECTED.value})
+_ANSWERED = {ApprovalState.APPROVED.value: "approve", ApprovalState.REJECTED.value: "reject"}
+_COUNTS = frozenset({*_ANSWERED, ApprovalState.WAITING.value})

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opconsole.journal.records import Run
-from opconsole.journal.run_lines import RunLine
+from opconsole.journal.run_lines import Decided, RunLine
 from opconsole.run_filter import FilterError, PastRun, past_run, read_filter, read_moment
 from queues.states import RunState
 
@@ -19,7 +19,7 @@ NOW = datetime(2026, 3, 30, 12, tzinfo=UTC)
 
 
 def past(state: RunState = RunState.SUCCEEDED, *, unverified: bool = False, **more: Any) -> PastRun:
-    given = {"worked": more.pop("worked", 60.0), "deciders": more.pop("deciders", ())}
+    given = {"worked": more.pop("worked", 60.0), "decisions": more.pop("decisions", ())}
     fields: dict[str, Any] = {
         "id": "r-77",
         "project": "shop",
@@ -53,7 +53,7 @@ def shown(text: str, run: PastRun) -> bool:
         ("state:overridden", past(overridden=True)),
         ("environment:production", past()),
         ("env:pro", past()),
-        ("who:bo", past(deciders=("Bob",))),
+        ("who:bo", past(decisions=(Decided("Bob", NOW, "approve", "go-ahead", verified=True),))),
         ("who:carol", past(verified_by="carol")),
         ("by:ana kind:deploy version:2.1", past()),
         ("run:r-7 task:deploy-1", past()),

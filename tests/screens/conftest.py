@@ -34,7 +34,7 @@ from opconsole.journal.records import (
     StepRow,
     StepState,
 )
-from opconsole.journal.run_lines import RunLine
+from opconsole.journal.run_lines import Decided, RunLine
 from opconsole.metrics import Metrics, measure
 from opconsole.new_file import new_file
 from opconsole.record import ToldRun
@@ -529,8 +529,12 @@ class Samples:
         }
         run = Run(state=state, **given)
         worked = line.get("worked", 40.0 + 13 * (number % 5))
-        waited, deciders = line.get("waited", 0.0), line.get("deciders", ())
-        return past_run(RunLine(run, worked, waited, deciders), unverified=False)
+        waited, at = line.get("waited", 0.0), end - timedelta(minutes=2)
+        decisions = tuple(
+            Decided(by, at, "approve", "go-ahead", verified=number % 2 == 0)
+            for by in line.get("deciders", ())
+        )
+        return past_run(RunLine(run, worked, waited, decisions), unverified=False)
 
     def history(self, record: FakeRecord, count: int = 40) -> None:
         """Put runs into a record, some of which failed, with a report of each."""

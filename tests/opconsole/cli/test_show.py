@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 
 from opconsole.journal import ops
-from opconsole.journal.records import Phase, StepRow, StepState
+from opconsole.journal.deciding_ops import insert_vote
+from opconsole.journal.records import Phase, StepRow, StepState, VoteRow
 from opconsole.logs import append_note
 from queues.states import RunState
 
@@ -177,6 +178,27 @@ def test_history_is_newest_first_with_times_in_utc_and_durations_in_seconds(desk
         "BUCKET"
     ]
     assert len(desk.give("history", "--json", "--limit", "1").document) == 1
+
+
+def test_history_names_who_decided_by_which_proof_and_when(desk: Any) -> None:
+    run = desk.run("DEPLOY-PROD", "production", RunState.WAITING, reason="waits for approval")
+    approval = desk.approval(run)
+    at = datetime(2026, 3, 1, 12, 3, tzinfo=UTC)
+    for by, verified in (("ada", True), ("cid", False)):
+        desk.write(insert_vote(VoteRow(approval.id, by, by, at, "approve", verified=verified)))
+    [told] = desk.give("history", "--json").document
+    assert told["decided_by"] == ["ada", "cid"]
+    assert told["decisions"][0] == {
+        "by": "ada",
+        "at": "2026-03-01T12:03:00.000Z",
+        "verdict": "approve",
+        "purpose": "go-ahead",
+        "proof": "signed",
+    }
+    assert told["decisions"][1]["proof"] == "advisory"
+    said = desk.give("history").out
+    assert "DECIDED BY" in said
+    assert "ada (signed) 12:03, cid (advisory) 12:03" in said
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest
 from guardrails.environments import GateKind
 from guardrails.families import Family
 from opconsole.journal import ops
+from opconsole.journal.deciding_ops import insert_vote
 from opconsole.journal.reader import JournalReader
 from opconsole.journal.records import (
     Approval,
@@ -21,8 +22,9 @@ from opconsole.journal.records import (
     Run,
     StepRow,
     StepState,
+    VoteRow,
 )
-from opconsole.journal.run_lines import RunLines, Span
+from opconsole.journal.run_lines import Decided, RunLines, Span
 from opconsole.journal.writer import JournalWriter
 from opconsole.metrics import figures
 from queues.states import RunState
@@ -114,6 +116,25 @@ def test_a_line_has_the_times_at_work_and_of_waiting_and_who_decided(
     assert (second.worked, second.waited, second.migrations) == (1.0, 0.0, 0), "no migration was run"
     assert (third.worked, third.waited) == (None, 0.0)
     assert first.run.plan is None, "what is heavy stays where it is"
+
+
+def test_a_line_names_each_vote_that_counts_with_its_proof_and_none_of_what_was_void(
+    keep: Callable[..., None], reader: JournalReader, writer: JournalWriter
+) -> None:
+    one = run(1)
+    void, yes = approval(one, "a1", ApprovalState.VOID, 10), approval(one, "a2", ApprovalState.APPROVED, 90)
+    keep(one, approvals=(void, yes))
+    old = run(2)
+    keep(old, approvals=(approval(old, "a3", ApprovalState.REJECTED, 5, by="bo"),))
+    at = yes.requested_at + timedelta(seconds=60)
+    for approved, by, verified in (("a1", "eve", True), ("a2", "ada", True), ("a2", "cid", False)):
+        writer.commit_sync(insert_vote(VoteRow(approved, by, by, at, "approve", "", verified=verified)))
+    [[second, first]] = RunLines(reader.engine).newest(10)
+    assert first.decisions == (
+        Decided("ada", at, "approve", "go-ahead", verified=True),
+        Decided("cid", at, "approve", "go-ahead", verified=False),
+    )
+    assert [(who.by, who.verdict, who.verified) for who in second.decisions] == [("bo", "reject", False)]
 
 
 def test_a_decided_revert_is_known_from_its_approval(

@@ -11,6 +11,7 @@ import pytest
 from guardrails.approving import Verdict
 from opconsole.approving import asked_of
 from opconsole.journal.records import ApprovalState, PolicyState, Purpose, RequestKind
+from opconsole.journal.run_lines import RunLines
 from opconsole.signing import SigningKey, sign, statement
 
 FRIDAY = datetime(2026, 3, 6, 17, tzinfo=UTC)
@@ -66,6 +67,11 @@ async def test_a_quorum_waits_for_the_second_person_and_each_vote_is_a_row(proje
         ]
         decided = driver.reader.approvals_of(driver.run("PROD").id)[-1]
         assert decided.decided_by == "eve, kim"
+        [[line]] = RunLines(driver.reader.engine).newest(9)
+        assert line.deciders == ("eve", "kim")
+        assert [(one.by, one.at, one.verdict, one.purpose, one.verified) for one in line.decisions] == [
+            (vote.by, vote.at, "approve", "go-ahead", False) for vote in votes
+        ]
         assert audited(driver, "vote")[0]["needs"] == ["1 more approval of kim, ana"]
 
 
