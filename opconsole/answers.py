@@ -108,13 +108,18 @@ def check_approver(host: Host, run: Run, by: str, *, named: Sequence[str] = ()) 
     *named* are the approvers that the task itself names. A queue file is not trusted, so its names only
     narrow down those of the settings.
     """
-    allowed = approvers_of(host, run)
-    if allowed and by not in allowed:
-        raise RefusedError(
-            f"{by} may not decide for {run.project} in {run.environment}; allowed: {', '.join(allowed)}"
-        )
+    check_may_decide(host, run.project, run.environment, by)
     if named and by not in named:
         raise RefusedError(f"{by} may not approve {run.task}: it names {', '.join(named)}")
+
+
+def check_may_decide(host: Host, project: str, environment: str, by: str) -> None:
+    """Refuse somebody whom the settings do not name for an environment."""
+    allowed = host.workspace.approvers(project, environment)
+    if allowed and by not in allowed:
+        raise RefusedError(
+            f"{by} may not decide for {project} in {environment}; allowed: {', '.join(allowed)}"
+        )
 
 
 def leave(host: Host, run: Run, state: RunState, reason: str, **fields: object) -> tuple[Op | AuditOp, ...]:

@@ -202,6 +202,6 @@ class Console(Protocol):
         Payloads: approve {run, plan (digest), reason, environment (as typed), signature} ·
         reject {run, reason} · decide {run, verb: revert|override|abort, reason} · verify {run, reason} ·
         cancel {run} · retry {run} · start {project} · pause {project} ·
-        unlock {project, environment, reason}.
+        unlock {project, environment, reason, foreign (the run of another workspace)}.
         """
         ...

@@ -38,7 +38,7 @@ from opconsole.runs import asked_of
 from opconsole.step_runner import Planned
 from opconsole.steps import Step, StepContext, StepFailed, StepInterrupted, StepKind
 from opconsole.surroundings import Scope
-from opconsole.targeting import target_for
+from opconsole.targeting import check_hold, target_for, while_held
 from opconsole.targets.base import Release
 from queues.scheduler import Outcome
 from queues.states import RunState
@@ -299,7 +299,7 @@ class Pipeline:
             if first:
                 self._touched.add(item.step.name)
             try:
-                await self._attempt.perform(item)
+                await self._attempt.perform(while_held(self._attempt, item))
             except StepFailed as failure:
                 if first and not failure.begun:
                     self._touched.discard(item.step.name)
@@ -309,6 +309,7 @@ class Pipeline:
 
     async def _succeeded(self) -> None:
         attempt = self._attempt
+        await check_hold(attempt.host, attempt.run)
         basis = _present(self._basis)
         done = "migrated back" if goes_back(attempt) else "migrated"
         text = "deployed" if attempt.task.kind is TaskKind.DEPLOYMENT else done

@@ -26,6 +26,7 @@ from opconsole.sources import SourceKind, SourceVersion, StoredSource
 from opconsole.step_runner import Planned
 from opconsole.steps import StepFailed, StepInterrupted
 from opconsole.surroundings import Site
+from opconsole.targeting import while_held
 from opconsole.targets.base import TargetState
 from queues.scheduler import Outcome
 from queues.states import RunState
@@ -140,7 +141,7 @@ class Resumed(Pipeline):
 
     async def _once_more(self, item: Planned) -> StepFailed | None:
         try:
-            await self._attempt.perform(item, again=True)
+            await self._attempt.perform(while_held(self._attempt, item), again=True)
         except StepFailed as failure:
             return failure
         return None

@@ -138,7 +138,12 @@ SWITCHES = frozenset({"switch", "deploy"})
 
 def steps_still_running(host: Host, run: Run) -> str | None:
     """Name a step of the run whose program still runs, by its flock; None when nothing does."""
-    steps = host.run_folder(run.id) / "steps"
+    return step_still_running(host.run_folder(run.id))
+
+
+def step_still_running(run_folder: Path) -> str | None:
+    """Say the same of the run that a folder belongs to, of whatever journal."""
+    steps = run_folder / "steps"
     if not steps.is_dir():
         return None
     for folder in sorted(steps.iterdir()):

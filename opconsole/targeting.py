@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from opconsole.attempt import Attempt
 from opconsole.host import Host
 from opconsole.journal.records import Run
 from opconsole.settings.targets import CommandTarget, ExtensionTarget, ReleasesTarget
+from opconsole.step_runner import Planned
+from opconsole.steps import StepContext, StepFailed, StepInterrupted
 from opconsole.surroundings import Site
 from opconsole.targets.base import Holder, Target, TargetUse
+from opconsole.targets.record import LOST, RecordFile
 from opconsole.targets.registry import make_target
+from opconsole.workspace import Workspace
+from queues.tasks import TaskKind
 
 
 async def target_for(attempt: Attempt, *, rollback: bool = False) -> Target:
@@ -38,6 +46,38 @@ async def target_of(host: Host, run: Run, *, rollback: bool = False) -> Target:
     known = await host.read(host.reader.releases, run.project, run.environment)
     options = _options(environment.target, host.workspace.root, [release.name for release in known])
     return make_target(environment.target.type, options, use)
+
+
+def record_of(workspace: Workspace, project: str, environment: str) -> RecordFile | None:
+    """Give the record that a target keeps about itself; None where it keeps none. KeyError as above."""
+    target = workspace.settings.projects[project].environments[environment].target
+    if not isinstance(target, ReleasesTarget):
+        return None
+    return RecordFile(workspace.path(target.path), place=f"{project} {environment}")
+
+
+def while_held(attempt: Attempt, planned: Planned) -> Planned:
+    """Give a step that first makes sure that nobody in another workspace broke the run's hold."""
+    act = planned.step.act
+
+    async def guarded(context: StepContext) -> str | None:
+        await check_hold(attempt.host, attempt.run)
+        return await act(context)
+
+    return replace(planned, step=replace(planned.step, act=guarded))
+
+
+async def check_hold(host: Host, run: Run) -> None:
+    """Raise StepInterrupted where somebody in another workspace broke the run's hold on its target.
+
+    Of a record that is damaged or cannot be read the target's own steps tell.
+    """
+    if run.kind not in (TaskKind.DEPLOYMENT, TaskKind.ROLLBACK):
+        return
+    with suppress(KeyError, StepFailed, OSError):
+        record = record_of(host.workspace, run.project, run.environment)
+        if record is not None and (await asyncio.to_thread(record.read)).lost(host.place.id, run.id):
+            raise StepInterrupted(f"the target of {run.environment} is no longer held by this run: {LOST}")
 
 
 def target_to_look_at(site: Site, journal: str, known: Sequence[str]) -> Target:

@@ -10,6 +10,7 @@ import asyncio
 
 from opconsole.answers import FollowUp, Grant, RefusedError, Then, check_approver, reason_of, text_of
 from opconsole.clock import iso
+from opconsole.foreign_holds import break_foreign_hold
 from opconsole.host import Host
 from opconsole.journal import ops
 from opconsole.journal.records import LockRow, RequestRow, Run
@@ -21,6 +22,8 @@ from queues.states import RunState
 
 async def unlock(host: Host, request: RequestRow) -> Grant:
     """Answer a request to take an environment from an executor that is gone."""
+    if text_of(request, "foreign"):
+        return await break_foreign_hold(host, request)
     project, environment = text_of(request, "project"), text_of(request, "environment")
     reason, by = reason_of(request), request.created_by
     lock = await host.read(host.reader.lock, project, environment)

@@ -290,11 +290,15 @@ def unlock(
     project: ProjectArgument,
     environment: Annotated[str, typer.Argument(metavar="ENV")],
     reason: Reason,
+    foreign: Annotated[
+        str | None,
+        typer.Option("--foreign", metavar="RUN", help="The run of another workspace that holds the target."),
+    ] = None,
 ) -> int:
     """Vouch that nothing works any more on the run that holds an environment; then decide that run."""
     from opconsole.cli.decide import unlock as act
 
-    return act(_context(ctx), project, environment, reason)
+    return act(_context(ctx), project, environment, reason, foreign=foreign)
 
 
 @app.command()

@@ -130,8 +130,10 @@ def _lay_out(context: CommandContext, task: str) -> None:
             context.say(line)
 
 
-def unlock(context: CommandContext, project: str, environment: str, reason: str) -> int:
-    """Vouch that nothing works any more on the run that holds an environment."""
+def unlock(
+    context: CommandContext, project: str, environment: str, reason: str, *, foreign: str | None = None
+) -> int:
+    """Vouch that nothing works any more on the run that holds an environment; *foreign* names another's."""
     if not reason.strip():
         raise UsageError("--reason: found nothing; allowed: why, in a few words")
     workspace = context.workspace()
@@ -143,6 +145,8 @@ def unlock(context: CommandContext, project: str, environment: str, reason: str)
     client = Client.open(workspace)
     try:
         asked = {"project": project, "environment": name, "reason": reason}
+        if foreign is not None:
+            asked["foreign"] = foreign
         return _tell(context, client, RequestKind.UNLOCK, asked)
     finally:
         client.close()

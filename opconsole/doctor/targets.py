@@ -66,7 +66,7 @@ def look(patient: Patient, place: str, folder: Path) -> Iterator[Result]:
 
 
 def _held(patient: Patient, place: str, folder: Path) -> Iterator[Result]:
-    record = RecordFile(folder)
+    record = RecordFile(folder, place=place)
     try:
         holder = record.read().holder
     except StepFailed as error:
@@ -85,6 +85,5 @@ def _held(patient: Patient, place: str, folder: Path) -> Iterator[Result]:
         yield fail(
             place,
             f"{folder} is held by run {holder.run} of another workspace (journal {holder.journal_id})",
-            "let that run end there; if that workspace is gone and nothing of it runs any more, remove "
-            f"{record.path}",
+            record.way_on(holder),
         )

@@ -13,7 +13,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -142,6 +142,18 @@ def adopt(workspace: Path, journal: str) -> JournalPlace:
         for path in former:
             path.unlink()
     return _checked(place, entry)
+
+
+def known_here(journal: str) -> tuple[JournalPlace, Path | None] | None:
+    """Find a journal by its id, and the path of its workspace; None where its folder is not here."""
+    place = JournalPlace(journal, state_root() / "journals" / journal)
+    if not _ID.fullmatch(journal) or not place.root.is_dir():
+        return None
+    for entry in sorted((state_root() / "index").glob("*.json")):
+        with suppress(JournalPlaceError):  # somebody else's entry, damaged: `locate` tells them
+            if _read(entry) == journal:
+                return place, _workspace(entry)
+    return place, None
 
 
 def file_system_type(path: Path, mountinfo: str) -> str:

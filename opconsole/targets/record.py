@@ -10,12 +10,14 @@ import errno
 import fcntl
 import json
 import os
+import shlex
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from opconsole.steps import StepFailed
 from opconsole.targets.base import Holder
@@ -28,6 +30,12 @@ LOCK_WAIT = 10.0
 """Seconds to wait for the target's flock; it is only ever held for single file operations."""
 MAX_JSON = 1024 * 1024
 """Bytes that a file of ours at a target may have; more is not from us."""
+
+LOST = (
+    "somebody in another workspace vouched that this run is gone, and broke its hold; "
+    "look at what runs there now, abort this run, and deploy anew"
+)
+"""What a run is told whose hold was broken."""
 
 _RETRY = 0.02
 
@@ -68,13 +76,21 @@ class Record:
     holder: Holder | None = None
     issued: Mapping[str, int] = field(default_factory=dict)
     """The highest release number given, for each version: a pruned release's name is never given again."""
+    broken: tuple[Holder, ...] = ()
+    """Whose hold a person broke. Such a run, or one with no newer fence, changes nothing any more."""
+
+    def lost(self, journal_id: str, run: str) -> bool:
+        """Say whether a person broke this run's hold."""
+        return any((one.journal_id, one.run) == (journal_id, run) for one in self.broken)
 
 
 class RecordFile:
     """The record of the target in one folder."""
 
-    def __init__(self, folder: Path, *, wait: float = LOCK_WAIT) -> None:
+    def __init__(self, folder: Path, *, place: str = "PROJECT ENVIRONMENT", wait: float = LOCK_WAIT) -> None:
+        """*place* is how `opconsole unlock` is told of this target, for what is said to people."""
         self._folder = folder
+        self._place = place
         self._wait = wait
 
     @property
@@ -88,10 +104,9 @@ class RecordFile:
             found = json.loads(read_bounded(self.path))
             holder = found["holder"]
             return Record(
-                None
-                if holder is None
-                else Holder(str(holder["journal_id"]), str(holder["run"]), int(holder["fence"])),
+                None if holder is None else _holder(holder),
                 {str(version): int(number) for version, number in found["issued"].items()},
+                tuple(_holder(one) for one in found.get("broken", ())),
             )
         except FileNotFoundError:
             return Record()
@@ -116,20 +131,42 @@ class RecordFile:
         """Give the record if *holder* may change the target now; else raise StepFailed. Under the flock."""
         record = self.read()
         other = record.holder
+        if record.lost(holder.journal_id, holder.run) or any(
+            one.journal_id == holder.journal_id and holder.fence <= one.fence for one in record.broken
+        ):
+            raise StepFailed(f"run {holder.run!a} no longer holds the target {self._folder}: {LOST}")
         if other is None:
             return record
         if other.journal_id != holder.journal_id:
-            raise StepFailed(
-                f"the target {self._folder} is held by run {other.run!a} of another workspace "
-                f"(journal {other.journal_id!a}); let that run end there, or if that workspace is gone and "
-                f"nothing of it runs any more, remove {self.path}"
-            )
+            raise StepFailed(self.held_elsewhere(other))
         if other.fence > holder.fence or (other.fence == holder.fence and other.run != holder.run):
             raise StepFailed(
                 f"run {holder.run!a} no longer holds the target {self._folder}: run {other.run!a} has "
                 f"taken it (fence {other.fence}, ours {holder.fence})"
             )
         return record
+
+    def held_elsewhere(self, other: Holder) -> str:
+        """Say that another workspace's run holds the target, and what leads on."""
+        return (
+            f"the target {self._folder} is held by run {other.run!a} of another workspace "
+            f"(journal {other.journal_id!a}); {self.way_on(other)}"
+        )
+
+    def way_on(self, other: Holder) -> str:
+        """Say what to do about another workspace's run that holds the target."""
+        return (
+            "let that run end there; if that workspace is gone and nothing of it runs any more: "
+            f"opconsole unlock {self._place} --foreign {shlex.quote(other.run)} --reason …"
+        )
+
+    def break_hold(self, holder: Holder) -> bool:
+        """Take the target from *holder* for good; False when it holds it no more. Under the flock."""
+        record = self.read()
+        if record.holder != holder:
+            return False
+        self.write(replace(record, holder=None, broken=(*record.broken, holder)))
+        return True
 
     def claim(self, holder: Holder) -> Record:
         """Compare and set: make *holder* the target's holder, or raise StepFailed. Under the flock.
@@ -158,17 +195,13 @@ class RecordFile:
 
     def write(self, record: Record) -> None:
         """Replace the file at once and durably. Under the flock."""
-        holder = record.holder
-        text = json.dumps(
-            {
-                "holder": None
-                if holder is None
-                else {"journal_id": holder.journal_id, "run": holder.run, "fence": holder.fence},
-                "issued": dict(record.issued),
-            },
-            indent=2,
-        )
-        write_durably(self.path, text + "\n")
+        said: dict[str, object] = {
+            "holder": None if record.holder is None else asdict(record.holder),
+            "issued": dict(record.issued),
+        }
+        if record.broken:
+            said["broken"] = [asdict(one) for one in record.broken]
+        write_durably(self.path, json.dumps(said, indent=2) + "\n")
 
     def _lock(self, descriptor: int) -> None:
         deadline = time.monotonic() + self._wait
@@ -188,6 +221,10 @@ class RecordFile:
                 )
             # In a thread of its own. A flock that waits in the kernel could be neither limited nor ended.
             time.sleep(_RETRY)
+
+
+def _holder(found: Mapping[str, Any]) -> Holder:
+    return Holder(str(found["journal_id"]), str(found["run"]), int(found["fence"]))
 
 
 def read_bounded(path: Path) -> bytes:

@@ -69,7 +69,7 @@ class ReleasesTarget:
         self._stop = tuple(stop) if stop else None
         self._keep = keep
         self._now = now
-        self._record = RecordFile(self.path)
+        self._record = RecordFile(self.path, place=f"{use.project} {use.environment}")
         self._identity = f"releases:{self.path}@{machine_id()}"
 
     # -- what it is --------------------------------------------------------------------------------------

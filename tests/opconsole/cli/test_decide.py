@@ -109,6 +109,25 @@ def test_aws_where_provisioning_runs_is_unlocked_like_an_environment(desk: Any) 
     assert (answered.status, answered.err.strip()) == (1, "nothing holds aws of shop")
 
 
+def test_the_hold_of_another_workspace_is_broken_only_by_the_name_of_its_run(desk: Any) -> None:
+    target = desk.root / "deployed" / "production"
+    target.mkdir(parents=True)
+    record = target / ".opconsole-target.json"
+    theirs = {"journal_id": "feedfeedfeedfeed", "run": "r-1", "fence": 3}
+    record.write_text(json.dumps({"holder": theirs, "issued": {"1.0.0": 4}}))
+    unlock = ("unlock", "shop", "prod", "--reason", "that disk burnt")
+    assert desk.give(*unlock).status == 1
+    other = desk.give(*unlock, "--foreign", "r-2")
+    assert (other.status, "held by run 'r-1'" in other.err) == (1, True)
+    assert json.loads(record.read_text())["holder"] == theirs
+    done = desk.give(*unlock, "--foreign", "r-1")
+    assert done.status == 0, done.err
+    assert "does not hold production any more" in done.out
+    found = json.loads(record.read_text())
+    assert found == {"holder": None, "issued": {"1.0.0": 4}, "broken": [theirs]}
+    assert "foreign-hold-broken" in desk.give("audit", "show").out
+
+
 def test_only_what_was_deployed_can_be_rolled_back_to(desk: Any) -> None:
     never = desk.give("rollback", "shop", "production")
     assert never.status == 2

@@ -178,6 +178,8 @@ class Project:
         """URLs, or references to them, in place of SQLite files, by environment."""
         self.migration_lines = ""
         self.environ: dict[str, str] = {"HOME": str(root)}
+        self.targets: Path | None = None
+        """Where releases go; by default into the workspace."""
 
     def make(self) -> None:
         for folder in (self.path, self.bin, self.root / "tasks"):
@@ -197,7 +199,7 @@ class Project:
         return path
 
     def target(self, environment: str) -> Path:
-        return self.root / "targets" / environment
+        return (self.targets or self.root / "targets") / environment
 
     def current(self, environment: str) -> str:
         """Name the release that serves in an environment."""
@@ -218,7 +220,7 @@ class Project:
         for name in ENVIRONMENTS:
             head = f"projects.app.environments.{name}"
             lines += [f"[{head}]", self.extra.get(name, "")]
-            lines += [f"[{head}.target]", 'type = "releases"', f'path = "targets/{name}"']
+            lines += [f"[{head}.target]", 'type = "releases"', f'path = "{self.targets or "targets"}/{name}"']
             lines += [f"restart = {self.restart}"]
             if self.health is not None:
                 argv = self.health.replace("TARGET", str(self.target(name)))
