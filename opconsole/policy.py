@@ -1,11 +1,13 @@
 """The policy in force: what of the settings bears on deciding, compared field by field when it changes.
 
 What tightens holds at once. What loosens waits for an approval under the old policy; until then everything
-is judged by the old one. A field that is not known here counts as loosening.
+is judged by the old one. A field that is not known here counts as loosening. So does what comes to a place
+that another project or environment has, by looser rules than hold there: a new name is no way around a gate.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -14,12 +16,15 @@ from guardrails.environments import GateKind
 from opconsole.plans import canonical, differences
 from opconsole.settings import Settings, rules_of
 from opconsole.settings.approvals import Approvals
+from opconsole.settings.aws import AwsSection, aws_over
 from opconsole.settings.model import STRICTNESS, Environment, Project, Sandboxed
 from opconsole.signing import Signers
 from opconsole.workspace import AWS
 
 Document = Mapping[str, object]
 Looser = Callable[[object, object], bool]
+Find = Callable[[str], str]
+"""Gives for a path of the settings the one name of what lies there."""
 
 NOT_POLICY = {"variables", "venv", "keep"}
 """Keys of a target that say nothing about where releases go."""
@@ -56,7 +61,13 @@ def policy_document(settings: Settings, signers: Signers) -> dict[str, object]:
             for name, project in settings.projects.items()
             for place in project.environments
         },
-        "provisioning": {name: _rules(rules_of(settings, name, AWS)) for name in settings.projects},
+        "provisioning": {
+            name: {
+                **_rules(rules_of(settings, name, AWS)),
+                "reach": _accounts(aws_over(settings.aws, one.aws)),
+            }
+            for name, one in settings.projects.items()
+        },
     }
 
 
@@ -90,6 +101,20 @@ def _rules(rules: Approvals) -> dict[str, object]:
     }
 
 
+def _accounts(aws: AwsSection) -> list[str]:
+    """Name the AWS accounts that provisioning reaches, by what the settings say of them.
+
+    An account is one place whatever its region. Neither key names it for sure: both do.
+    """
+    named = {aws.account} if aws.account else set()
+    if aws.role:
+        named.add(aws.role.split(":")[4])
+    reached = {f"account {number}" for number in named}
+    if not aws.role:  # whoever assumes a role reaches the role's account alone
+        reached.add(f"credentials {aws.profile or 'of the environment'}")
+    return sorted(f"{one} at {aws.endpoint}" if aws.endpoint else one for one in reached)
+
+
 def _downgrade(project: Project) -> str:
     return project.migrations.downgrade.value if project.migrations else "required"
 
@@ -101,8 +126,8 @@ def _database(environment: Environment) -> object:
 # -- comparing -------------------------------------------------------------------------------------------
 
 
-def compare(old: Document, new: Document) -> Comparison:
-    """Compare a policy with the one in force."""
+def compare(old: Document, new: Document, find: Find = os.path.normpath) -> Comparison:
+    """Compare a policy with the one in force; *find* tells whether two paths are one place."""
     told = _Told()
     merged: dict[str, object] = {}
     for name in ("limits", "approvals"):
@@ -111,11 +136,8 @@ def compare(old: Document, new: Document) -> Comparison:
     merged["signers"] = _signers(told, old, new)
     merged["revoked"] = told.whole("revoked", _list(old, "revoked"), _list(new, "revoked"), shrinking=True)
     merged["freezes"] = told.whole("freezes", _list(old, "freezes"), _list(new, "freezes"), shrinking=True)
-    merged["environments"] = _environments(told, _map(old, "environments"), _map(new, "environments"))
-    merged["provisioning"] = {
-        name: told.fields(f"{name}:{AWS}", before, after, _ENVIRONMENT) if after else before
-        for name, before, after in _pairs(_map(old, "provisioning"), _map(new, "provisioning"))
-    }
+    merged["environments"] = _environments(told, _map(old, "environments"), _map(new, "environments"), find)
+    merged["provisioning"] = _provisioning(told, _map(old, "provisioning"), _map(new, "provisioning"))
     for name in sorted({*old, *new} - set(merged)):
         merged[name] = told.field("", name, (old.get(name), new.get(name)), _always)
     places = frozenset() if "" in told.places else frozenset(told.places)
@@ -133,14 +155,16 @@ def _signers(told: _Told, old: Document, new: Document) -> object:
     return told.whole("signers", before, after, shrinking=False)
 
 
-def _environments(told: _Told, old: Document, new: Document) -> dict[str, object]:
+def _environments(told: _Told, old: Document, new: Document, find: Find) -> dict[str, object]:
     """Compare environments; one that was taken out is remembered, so that it cannot come back looser."""
     merged: dict[str, object] = {}
     for place in sorted({*old, *new}):
         before, after = _map(old, place), _map(new, place)
         others = {name: _map(old, name) for name in old if name != place}
         borrowed = sorted(
-            name for name, one in others.items() if _reach(one) & _reach(after) - _reach(before)
+            name
+            for name, one in others.items()
+            if _reach(one, find) & _reach(after, find) - _reach(before, find)
         )
         if place not in new:
             merged[place] = before
@@ -158,6 +182,20 @@ def _environments(told: _Told, old: Document, new: Document) -> dict[str, object
     return merged
 
 
+def _provisioning(told: _Told, old: Document, new: Document) -> dict[str, object]:
+    """Compare who decides about what is provisioned, also with those who decide about the same account."""
+    merged: dict[str, object] = {}
+    for name, before, after in _pairs(old, new):
+        place = f"{name}:{AWS}"
+        fields = told.fields(place, before, after, _ENVIRONMENT) if after else dict(before)
+        comes_to = {*_items(after.get("reach"))} - {*_items(before.get("reach"))}
+        for other, there, _ in _pairs(old, {}):
+            if other != name and comes_to & {*_items(there.get("reach"))}:
+                fields = told.hold(place, fields, f"{other}:{AWS}", there)
+        merged[name] = fields
+    return merged
+
+
 def _pairs(old: Document, new: Document) -> Iterator[tuple[str, Document, Document]]:
     """Give each name with what was and what is; one that was not there yet, or is gone, has nothing there."""
     for name in sorted({*old, *new}):
@@ -169,11 +207,20 @@ def _asks_nobody(environment: Document) -> bool:
     return environment.get("gate") == GateKind.DEVELOPMENT.value and not environment.get("requires_approval")
 
 
-def _reach(environment: Document) -> set[str]:
+def _reach(environment: Document, find: Find) -> set[str]:
     """Give what runs of an environment get their hands on."""
     target, database = _map(environment, "target"), _map(environment, "database")
-    found = {f"path {target['path']}"} if "path" in target else {canonical(target)} if target else set()
-    return found | ({f"database {canonical(database.get('url'))}"} if database else set())
+    reached = {f"database {canonical(database.get('url'))}"} if database else set()
+    if "host" in target:  # on another machine, where nothing can be looked up
+        where = target.get("path")
+        reached.add(f"host {target['host']} {os.path.normpath(str(where)) if where else ''}")
+    elif "path" in target:
+        reached.add(f"path {find(str(target['path']))}")
+    elif "deploy" in target:
+        reached.add(f"program {canonical(target['deploy'])}")
+    elif target:
+        reached.add(canonical(target))
+    return reached
 
 
 class _Told:
@@ -209,6 +256,18 @@ class _Told:
             return old
         self.changes.append(text)
         return new
+
+    def hold(self, place: str, fields: Document, other: str, there: Document) -> dict[str, object]:
+        """Hold who comes to a place to what holds *there* already, as far as that is stricter."""
+        held = dict(fields)
+        for name, looser in _ENVIRONMENT.items():
+            known = name in there and name in fields and there[name] != fields[name]
+            if known and looser(there[name], fields[name]):
+                text = f"{name} {_shown(fields[name])}, where {other} has {_shown(there[name])}"
+                self.say_looser(place, f"{place} comes to the AWS account of {other}: {text}")
+                self.places.add(other)  # those who decide there decide about this, too
+                held[name] = there[name]
+        return held
 
     def whole(self, name: str, old: list[object], new: list[object], *, shrinking: bool) -> list[object]:
         """Compare a list of which a part may go (or come) at once and the other change waits."""
@@ -310,6 +369,7 @@ _ENVIRONMENT: Mapping[str, Looser] = {
     "sandbox": _looser_sandbox,
     "target": _always,
     "database": _always,
+    "reach": _never,  # by itself: whom it meets there is looked at
 }
 """Whether a change from the old to the new value loosens. Whatever is not named here does."""
 

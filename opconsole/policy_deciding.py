@@ -24,6 +24,7 @@ from opconsole.journal.deciding_ops import decide_policy, insert_vote
 from opconsole.journal.records import PolicyRow, PolicyState, RequestRow, VoteRow
 from opconsole.journal.writer import AuditOp, Op
 from opconsole.policy import compare
+from opconsole.policy_watch import place_in
 from opconsole.workspace import AWS
 
 POLICY = "policy"
@@ -155,7 +156,7 @@ def _deciders(host: Host, policy: PolicyRow) -> list[Deciders]:
         for project in workspace.settings.projects
         for place in workspace.environments(project)
     ]
-    about = compare(policy.in_force, policy.document).places
+    about = compare(policy.in_force, policy.document, place_in(workspace)).places
     aws = [(project, AWS) for project in workspace.settings.projects]
     found = [pair for pair in dict.fromkeys([*known, *aws]) if ":".join(pair) in about] if about else known
     # One that is new and reaches into another has no rules yet: everybody's hold then.

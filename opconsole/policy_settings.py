@@ -64,7 +64,9 @@ def _project(name: str, project: Project, whole: Document) -> Project:
         "environments": {place: _environment(one, by) for place, (one, by) in known.items()}
     }
     if provisioning:  # its environments have rules of their own by now: the project's are for what is none
-        update["approvals"] = ApprovalRules.model_validate(dict(provisioning))
+        update["approvals"] = ApprovalRules.model_validate(
+            {name: provisioning.get(name) for name in ApprovalRules.model_fields}
+        )
     by = [document for _, document in known.values()]
     if project.migrations is not None and any(one.get("downgrade") == "required" for one in by):
         update["migrations"] = project.migrations.model_copy(update={"downgrade": Downgrade.REQUIRED})

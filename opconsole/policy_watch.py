@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import pwd
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -66,7 +66,7 @@ async def look_at_policy(
     if known is None:
         row = PolicyRow(new_policy_id(), seen, document, document, (), (), PolicyState.IN_FORCE, now, by)
     else:
-        found = compare(known.in_force, document)
+        found = await asyncio.to_thread(compare, known.in_force, document, place_in(configured))
         whole = {**document, **{name: _with_gone(name, found.merged, document) for name in _REMEMBERED}}
         row = PolicyRow(
             new_policy_id(),
@@ -81,6 +81,11 @@ async def look_at_policy(
         )
     edited = await asyncio.to_thread(_edited, configured.root / SETTINGS_FILE)
     return in_force(configured, row, signers.revoked), _writes(row, known, {**edited, **fault})
+
+
+def place_in(workspace: Workspace) -> Callable[[str], str]:
+    """Give what tells where a path of the settings leads, however it is written. That blocks."""
+    return lambda path: os.path.realpath(workspace.path(path))
 
 
 def _writes(row: PolicyRow, known: PolicyRow | None, facts: Mapping[str, object]) -> Writes:

@@ -142,8 +142,8 @@ def columns() -> list[Column[PastRun]]:
             lambda row: seconds(row.line.waited),
             lambda row: row.line.waited,
             right=True,
-            folds=4,
+            folds=5,
         ),
         Column("Asked by", 10, lambda row: (asked(row), Role.MUTED), asked, grows=1, folds=6),
-        Column("Decided by", 24, lambda row: (decided(row), Role.MUTED), decided, grows=2, folds=5),
+        Column("Decided by", 18, lambda row: (decided(row), Role.MUTED), decided, grows=2, folds=4),
     ]

@@ -6,7 +6,6 @@ request can be looked at without any access to AWS, and derived again to the sam
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from opconsole.provisioning.resources import Resource, ResourceError, read_resou
 from opconsole.provisioning.review import cost_findings, incomplete, unfit, wide_permissions
 from opconsole.provisioning.template import template_of, template_text
 from opconsole.runs import environment_of
-from opconsole.settings.aws import AwsSection
+from opconsole.settings.aws import AwsSection, aws_over
 from opconsole.workspace import Workspace
 from queues.tasks import Task
 
@@ -91,9 +90,7 @@ def work_out(workspace: Workspace, task: Task) -> ProvisioningRequest:
 
 def aws_of(workspace: Workspace, project: str) -> AwsSection:
     """Give how AWS is reached for a project: its own settings, over the workspace's."""
-    common: Mapping[str, object] = workspace.settings.aws.model_dump(exclude_unset=True)
-    own = workspace.project(project).aws
-    return AwsSection.model_validate({**common, **(own.model_dump(exclude_unset=True) if own else {})})
+    return aws_over(workspace.settings.aws, workspace.project(project).aws)
 
 
 def repository_of(workspace: Workspace, project: str) -> Path:

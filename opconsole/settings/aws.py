@@ -58,3 +58,9 @@ class AwsSection(Section):
     """A table of prices of your own, relative to the workspace. Default: opconsole's own."""
     endpoint: WebAddress | None = None
     """Another address for all of AWS's services: a stand-in for trying things out."""
+
+
+def aws_over(common: AwsSection, own: AwsSection | None) -> AwsSection:
+    """Give how AWS is reached for a project: its own section, key by key over the workspace's."""
+    said = own.model_dump(exclude_unset=True) if own else {}
+    return AwsSection.model_validate({**common.model_dump(exclude_unset=True), **said})

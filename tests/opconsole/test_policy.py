@@ -150,6 +150,69 @@ def test_a_new_environment_holds_unless_it_reaches_into_another() -> None:
     assert "shop:demo" not in reaching.merged["environments"]
 
 
+@pytest.mark.parametrize(
+    "path", ["targets/production", "./targets//production", "targets/other/../production"]
+)
+def test_a_place_is_the_same_however_it_is_written(path: str) -> None:
+    new = '\n[projects.other]\npath = "other"\n[projects.other.environments.demo]\ngate = "development"\n'
+    new += f'target = {{ type = "releases", path = "{path}" }}\n'
+    found = compare(document(), document(BASE + new))
+    assert found.loosens == ("other:demo is new and reaches what shop:production reaches",)
+    assert "other:demo" not in found.merged["environments"]
+
+
+def test_a_program_that_deploys_is_the_same_place_whatever_else_a_target_says() -> None:
+    ours = 'target = { type = "command", deploy = ["ops/deploy", "prod"], rollback = ["ops/back"] }\n'
+    theirs = 'target = { type = "command", deploy = ["ops/deploy", "prod"], rollback = ["true"] }\n'
+    production = f'[projects.web]\npath = "web"\n[projects.web.environments.production]\n{ours}'
+    before = document(BASE + production)
+    demo = '[projects.new]\npath = "new"\n[projects.new.environments.demo]\ngate = "development"\n'
+    found = compare(before, document(BASE + production + demo + theirs))
+    assert found.loosens == ("new:demo is new and reaches what web:production reaches",)
+
+
+LOOSE = '\n[projects.new]\npath = "new"\napprovals = { quorum = 1, four_eyes = false, approvers = ["eve"] }\n'
+
+
+@pytest.mark.parametrize(
+    ("common", "own"),
+    [
+        ("", ""),
+        ("", '[projects.new.aws]\nregion = "eu-west-1"\n'),
+        ('profile = "ops"\n', ""),
+        ('account = "111122223333"\n', '[projects.new.aws]\nprofile = "mine"\n'),
+        (
+            'account = "111122223333"\n',
+            '[projects.new.aws]\nrole = "arn:aws:iam::111122223333:role/mine"\n',
+        ),
+    ],
+)
+def test_a_new_project_does_not_provision_in_a_known_account_by_looser_rules(common: str, own: str) -> None:
+    known = f"[aws]\n{common}{BASE}"
+    text = known + LOOSE + own
+    found = compare(document(known), document(text))
+    assert any(
+        one.startswith("new:aws comes to the AWS account of shop:aws: quorum 1") for one in found.loosens
+    )
+    assert found.places >= {"new:aws", "shop:aws"}
+    held = rules_of(settings_by(settings(text), found.merged), "new", "aws")
+    assert held == rules_of(settings(known), "shop", "aws").model_copy(update={"allowed_signers": "signers"})
+    approved = compare(document(text), document(text.replace("new = 1", "new = 2")))
+    assert approved.loosens == ()
+
+
+def test_a_new_project_provisions_at_once_by_rules_as_strict_or_in_an_account_of_its_own() -> None:
+    assert compare(document(), document(f'{BASE}\n[projects.new]\npath = "new"\n')).loosens == ()
+    own = '[projects.new.aws]\nprofile = "other"\n'
+    assert compare(document(), document(BASE + LOOSE + own)).loosens == ()
+
+
+def test_a_project_does_not_go_over_into_the_account_of_stricter_rules() -> None:
+    apart = BASE + LOOSE + '[projects.new.aws]\nprofile = "other"\n'
+    found = compare(document(apart), document(BASE + LOOSE))
+    assert any("new:aws comes to the AWS account of shop:aws" in one for one in found.loosens)
+
+
 def test_an_environment_that_was_taken_out_does_not_come_back_looser() -> None:
     gone = BASE[: BASE.index(PRODUCTION)]
     without = compare(document(), document(gone))

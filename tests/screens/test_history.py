@@ -59,6 +59,18 @@ async def test_runs_come_newest_first_and_every_filter_word_holds(
         await until(pilot, lambda: len(shown(screen)) == 40)
 
 
+async def test_where_there_is_room_each_run_names_who_decided_and_what_that_is_worth(
+    past: Any, make_app: Any, until: Any
+) -> None:
+    async with make_app(past).run_test(size=(170, 40)) as pilot:
+        table = (await opened(pilot, until))._list.table
+        await until(pilot, lambda: table.shown)
+        drawn = [table.render_line(line).text for line in range(9)]
+        assert "Decided by" in drawn[0]
+        assert any("DEPLOY-002" in line and "bob (signed)" in line for line in drawn)
+        assert any("DEPLOY-005" in line and "bob (advisory)" in line for line in drawn)
+
+
 async def test_a_filter_word_that_cannot_be_used_is_told_and_leaves_the_rows(
     past: Any, make_app: Any, until: Any
 ) -> None:

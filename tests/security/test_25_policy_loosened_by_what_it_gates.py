@@ -90,6 +90,23 @@ async def test_no_commit_takes_its_own_build_out_of_the_sandbox(project, deploy)
     assert not (project.root / "reached").exists()
 
 
+async def test_production_s_target_is_not_reached_through_a_link_and_another_project(project, deploy):
+    async with project.hosted():
+        pass
+    (project.root / "side").symlink_to(project.root / "targets")
+    (project.root / "projects" / "other").mkdir()
+    project.more = (
+        '[projects.other]\npath = "projects/other"\n'
+        '[projects.other.environments.demo]\ngate = "development"\n'
+        'target = { type = "releases", path = "side/production" }\n'
+    )
+    project.settings()
+    async with project.hosted() as driver:
+        [told] = driver.reader.policy().loosens
+        assert told == "other:demo is new and reaches what app:production reaches"
+        assert "demo" not in driver.host.workspace.environments("other")
+
+
 async def test_production_s_target_is_not_reached_through_a_new_environment(project, deploy):
     async with project.hosted():
         pass
