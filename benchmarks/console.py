@@ -239,6 +239,9 @@ def show(kind: str, told: Path) -> None:
         tell(told)
         Bare().run()
         return
+    from queues.collector import hold_collector  # noqa: PLC0415
+
+    hold_collector()  # as the command does
     from opconsole.app import OpconsoleApp  # noqa: PLC0415
 
     if kind == "file":

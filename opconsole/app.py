@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual import events
@@ -17,9 +18,9 @@ from textual.screen import Screen
 from guardrails.sanitise import sanitise
 from opconsole.attention import NO_SIGNS, Signs, Standing, call, desktop_sequence, standing
 from opconsole.clock import Clock, SystemClock
-from opconsole.console import Console
-from opconsole.views import Snapshot
+from queues.collector import resume_collector
 from screens.actions import Action, Keymap, Scope, bindings, read_keymap
+from screens.actions.keymap import OF_TEXTUAL
 from screens.actions.places import place
 from screens.base import ConsoleScreen
 from screens.desk import COUNTDOWN, GUARD, Desk, Waits, describe
@@ -29,6 +30,12 @@ from screens.look import THEMES
 from screens.operations import OperationsScreen
 from screens.trail import Trail, View
 
+if TYPE_CHECKING:  # the console's first picture loads only what it shows
+    from opconsole.console import Console
+    from opconsole.views import Snapshot
+
+TYPING = 0.05
+"""Seconds between two kept keys: as fast as people type, so that each finds where the one before led."""
 RETRY = 2.0
 """Seconds until the console is asked again for changes after it failed."""
 
@@ -84,6 +91,10 @@ class OpconsoleApp(App[None]):
         self._standing: Standing | None = None
         self._reloading = Latest(self._reload)
         self.desk.renew = self._reloading.want
+        self.whole = False
+        """Whether all of the first screen is there, and keys are taken."""
+        self._completing = False
+        self._early: list[events.Key | events.Paste] = []
 
     def on_mount(self) -> None:
         """Read the workspace, and again whenever it may have changed."""
@@ -150,12 +161,23 @@ class OpconsoleApp(App[None]):
             self._show(view)
 
     async def on_event(self, event: events.Event) -> None:
-        """Drop the keys, and the pasted text, that came while a dialog was only opening."""
-        if isinstance(event, (events.Key, events.Paste)) and self.screen_stack:
-            screen = self.screen
-            if isinstance(screen, Modal) and screen.drops_keys():
-                return
-        await super().on_event(event)
+        """Keep what is typed before the screen is whole; drop it while a dialog is only opening."""
+        if isinstance(event, (events.Key, events.Paste)) and not event.is_forwarded and self.screen_stack:
+            if not self.whole and not (isinstance(event, events.Key) and event.key in OF_TEXTUAL):
+                self._early.append(event)
+            elif not (isinstance(self.screen, Modal) and self.screen.drops_keys()):
+                await super().on_event(event)
+        else:
+            await super().on_event(event)
+
+    async def _complete(self) -> None:
+        """Put in what the first picture does without; then take the keys that were pressed meanwhile."""
+        await self.operations.complete()
+        resume_collector()
+        while self._early:
+            await super().on_event(self._early.pop(0))
+            await asyncio.sleep(TYPING)
+        self.whole = True
 
     # -- staying up to date
 
@@ -186,6 +208,9 @@ class OpconsoleApp(App[None]):
             self._tell_once(error, "What you see may be old; `opconsole doctor` says what is wrong.")
         else:
             self._told = ""
+        if not self._completing:
+            self._completing = True
+            self.call_after_refresh(lambda: self.run_worker(self._complete(), group="completing"))
 
     def _tell_policy(self, policy: str) -> None:
         """Say once of each policy that waits what it means, and how it is looked at and decided."""

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from guardrails.sanitise import sanitise
 from opconsole.desktop_sign import DesktopSign
-from opconsole.views import Snapshot, TaskView
+
+if TYPE_CHECKING:  # the console's first picture loads only what it shows
+    from opconsole.views import Snapshot, TaskView
 
 _CALLS = {
     "waiting": "waits for approval",

@@ -11,9 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from opconsole.journal.records import Approval, JsonMap, Run, StepRow, VoteRow
-
 if TYPE_CHECKING:  # the console's first picture loads only what it shows
+    from opconsole.journal.records import Approval, JsonMap, Run, StepRow, VoteRow
     from opconsole.known import KnownFacts
     from opconsole.logs import LogLine
 

@@ -23,3 +23,15 @@ def collector_paused() -> Iterator[None]:
                 gc.freeze()
                 gc.unfreeze()
             gc.enable()
+
+
+def hold_collector() -> None:
+    """Stop the garbage collector while a program starts: what is loaded then stays for good."""
+    gc.disable()
+
+
+def resume_collector() -> None:
+    """End `hold_collector`: what was made while starting is never looked through again."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()

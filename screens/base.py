@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import BindingType
 from textual.screen import Screen
 
-from opconsole.views import Snapshot
 from screens.actions import Action, Scope, Situation, actions, bindings, task_actions
 from screens.actions.places import place
 from screens.desk import Desk
@@ -18,6 +17,7 @@ from screens.widgets.strip import StatusStrip
 
 if TYPE_CHECKING:
     from opconsole.console import Preview
+    from opconsole.views import Snapshot
     from screens.deciding import Deciding
     from screens.dialogs.command_line import Speech
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from textual.app import App
 from textual.screen import Screen
 
 from guardrails.sanitise import sanitise
 from opconsole.clock import Clock, SystemClock
-from opconsole.console import Console
-from opconsole.journal.records import RequestKind
 from screens.actions import Keymap
+
+if TYPE_CHECKING:  # the console's first picture loads only what it shows
+    from opconsole.console import Console
+    from opconsole.journal.records import RequestKind
 
 Outcome = TypeVar("Outcome")
 SHOWN = 400

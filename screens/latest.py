@@ -5,12 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from textual.css.query import NoMatches
-
 PERIOD = 0.1
 """Seconds between two calls at least: ten times a second."""
-TRIES = 50
-"""How often a call may find a part of its screen missing before that is a fault."""
 
 
 class Latest:
@@ -26,22 +22,9 @@ class Latest:
         self._wanted.set()
 
     async def run(self) -> None:
-        """Call whenever it is wanted; for ever. The call itself must handle its errors.
-
-        A screen is put together, and taken down, piece by piece: where one is not there (yet, or any more),
-        it is tried again for a while.
-        """
-        missed = 0
+        """Call whenever it is wanted; for ever. The call itself must handle its errors."""
         while True:
             await self._wanted.wait()
             self._wanted.clear()
-            try:
-                await self._call()
-            except NoMatches:
-                missed += 1
-                if missed > TRIES:
-                    raise
-                self._wanted.set()
-            else:
-                missed = 0
+            await self._call()
             await asyncio.sleep(self._period)

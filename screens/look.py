@@ -8,14 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from rich.style import Style
 from textual.theme import Theme
 from textual.widget import Widget
 
-from opconsole.journal.records import StepState
-from opconsole.views import TaskView
 from queues.states import RunState
+
+if TYPE_CHECKING:  # the console's first picture loads only what it shows
+    from opconsole.views import TaskView
 
 POINTER = "›"
 """Stands before what the next key acts on."""
@@ -111,14 +113,14 @@ TASK_MARKS: Mapping[str, Mark] = {
 }
 _UNVERIFIED = Mark("✓", "unverified", Role.WARN)
 
-STEP_MARKS: Mapping[StepState, Mark] = {
-    StepState.PENDING: Mark("·", "to come", Role.MUTED),
-    StepState.RUNNING: Mark("▶", "running", Role.BUSY),
-    StepState.SUCCEEDED: Mark("✓", "done", Role.GOOD),
-    StepState.FAILED: Mark("✗", "failed", Role.BAD),
-    StepState.SKIPPED: Mark("–", "skipped", Role.MUTED),
-    StepState.INTERRUPTED: Mark("?", "unknown", Role.ASKS),
-    StepState.CANCELLED: Mark("–", "cancelled", Role.MUTED),
+STEP_MARKS: Mapping[str, Mark] = {
+    "pending": Mark("·", "to come", Role.MUTED),
+    "running": Mark("▶", "running", Role.BUSY),
+    "succeeded": Mark("✓", "done", Role.GOOD),
+    "failed": Mark("✗", "failed", Role.BAD),
+    "skipped": Mark("–", "skipped", Role.MUTED),
+    "interrupted": Mark("?", "unknown", Role.ASKS),
+    "cancelled": Mark("–", "cancelled", Role.MUTED),
 }
 
 SEVERITY_MARKS: Mapping[str, Mark] = {

@@ -1,32 +1,36 @@
-"""The operations screen: the queue, the selected run's pipeline, its log and what the guardrails found."""
+"""The operations screen: the queue, the selected run's pipeline, its log and what the guardrails found.
+
+The strip, the queue and the keys are its first picture; the panes of the run come right after it. Until they
+are there the App keeps the keys that are pressed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal
+from textual.message import Message
 from textual.widget import Widget
-from textual.widgets import ContentSwitcher
 
-from opconsole.views import QueueView, RunView, TaskView
 from queues.states import RunState
 from screens.actions import Scope, Situation, bindings
 from screens.base import ConsoleScreen
 from screens.desk import Desk, describe
-from screens.findings import findings_of
 from screens.latest import Latest
 from screens.widgets.heading import Heading
 from screens.widgets.key_bar import KeyBar
-from screens.widgets.log_pane import LogPane
-from screens.widgets.pipeline import PipelineView
 from screens.widgets.queue_pane import QueuePane
-from screens.widgets.violations import ViolationsView
+from screens.widgets.run_pane import RunPane
 from screens.widgets.virtual_table import VirtualTable
-from screens.words import content, safe
+from screens.words import safe
+
+if TYPE_CHECKING:
+    from opconsole.views import QueueView, RunView, TaskView
+    from screens.widgets.log_pane import LogPane
 
 PANES = ("queue", "pipeline", "detail")
 WIDE = 110
@@ -42,10 +46,6 @@ class OperationsScreen(ConsoleScreen):
         & #panes { height: 1fr; }
         & #queue { width: 58%; }
         & #right { width: 1fr; border-left: vkey $panel; }
-        & #pipeline { height: 55%; }
-        & #detail { height: 1fr; }
-        & ContentSwitcher { height: 1fr; }
-        & #search { background: $panel; }
         & .-active > Heading { background: $primary 35%; }
     }
     OperationsScreen.-single {
@@ -63,11 +63,12 @@ class OperationsScreen(ConsoleScreen):
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         self._run: RunView | None = None
-        self._chosen_for: tuple[str, bool] | None = None
         self._pane = "queue"
         self._zoomed = False
         self._wanted = ""  # the task to select once it is there
         self._loading = Latest(self._load_run)
+        self._queue = QueuePane(desk.clock, desk.keys, id="queue")
+        self._right = RunPane(desk, id="right")
 
     def compose(self) -> ComposeResult:
         """Put the strip over the panes, and the keys under them."""
@@ -76,18 +77,9 @@ class OperationsScreen(ConsoleScreen):
         self.add_class("-at-queue")
         yield self.strip()
         with Horizontal(id="panes"):
-            queue = QueuePane(self._desk.clock, self._desk.keys, id="queue")
-            queue.add_class("-active")
-            yield queue
-            with Vertical(id="right"):
-                with Vertical(id="pipeline"):
-                    yield Heading(pipeline="Pipeline")
-                    yield PipelineView(self._desk, id="pipeline-view")
-                with Vertical(id="detail"):
-                    yield Heading(log="Log", violations="Violations")
-                    with ContentSwitcher(initial="log-pane"):
-                        yield LogPane(id="log-pane")
-                        yield ViolationsView(self._desk, id="violations-pane")
+            self._queue.add_class("-active")
+            yield self._queue
+            yield self._right
         yield KeyBar()
 
     def on_mount(self) -> None:
@@ -95,6 +87,13 @@ class OperationsScreen(ConsoleScreen):
         self._ready = True
         self._arrange()
         self._show_all()
+
+    async def complete(self) -> None:
+        """Put in what the first picture does without, and begin to load runs."""
+        await self._queue.fill()
+        await self._right.fill()
+        self._arrange()
+        self._show_run()
         self.run_worker(self._loading.run(), group="run")
 
     # -- what is shown
@@ -107,12 +106,12 @@ class OperationsScreen(ConsoleScreen):
     @property
     def queue_pane(self) -> QueuePane:
         """The queue."""
-        return self.query_one(QueuePane)
+        return self._queue
 
     @property
     def log_pane(self) -> LogPane:
-        """The log."""
-        return self.query_one(LogPane)
+        """The log. There is none before the screen is whole."""
+        return self._right.panes.log
 
     def situation(self) -> Situation:
         """Say what is selected, as actions judge it."""
@@ -120,8 +119,7 @@ class OperationsScreen(ConsoleScreen):
         run = (
             self._run if task is not None and self._run is not None and self._run.run.id == task.run else None
         )
-        view = self.query_one(ViolationsView)
-        finding = view.selected if run is not None and view.run == run.run.id else None
+        finding = self._right.finding_of(run) if run is not None else None
         marked = tuple(self.table.marked)
         waiting = tuple(one.run for one in marked if one.run is not None and one.state == RunState.WAITING)
         return Situation(task, run, self._queue_of(task), finding, waiting, marked)
@@ -191,36 +189,7 @@ class OperationsScreen(ConsoleScreen):
         situation = self.situation()
         task, run = situation.task, situation.run
         tasks = self._snapshot.tasks if self._snapshot else ()
-        self.query_one(PipelineView).show_run(task, run, tasks)
-        if run is not None or task is None or task.run is None:
-            report = run.run.report if run else None
-            self.log_pane.show_log(run.log if run else None)
-            self.query_one(ViolationsView).show_report(run.run.id if run else None, report)
-            self._label_tabs(run)
-
-    def _label_tabs(self, run: RunView | None) -> None:
-        found = len(findings_of(run.run.report)) if run else 0
-        heading = self.query_one("#detail Heading", Heading)
-        heading.label("violations", content("Violations", f" {found}" if found else ""))
-        if run is None:
-            self._chosen_for = None
-            self._choose("log")
-            return
-        # A block brings its violations to the front, once: after that the person chooses.
-        now = (run.run.id, run.run.state is RunState.BLOCKED and found > 0)
-        if now != self._chosen_for:
-            self._chosen_for = now
-            self._choose("violations" if now[1] else "log")
-
-    def _choose(self, tab: str) -> None:
-        switcher = self.query_one(ContentSwitcher)
-        if switcher.current == f"{tab}-pane":
-            return
-        focused = self._pane == "detail"
-        switcher.current = f"{tab}-pane"
-        self.query_one("#detail Heading", Heading).choose(tab)
-        if focused and self.is_current:
-            self._focus_pane()
+        self._right.show_run(task, run, tasks)
 
     # -- panes
 
@@ -231,10 +200,10 @@ class OperationsScreen(ConsoleScreen):
 
     def _arrange(self) -> None:
         self.set_class(self._zoomed or self.app.size.width < WIDE, "-single")
+        for pane, heading in ((self._queue, self._queue.heading), *self._right.headed):
+            pane.set_class(pane.id == self._pane, "-active")
+            heading.activate(on=pane.id == self._pane)
         for name in PANES:
-            pane = self.query_one(f"#{name}")
-            pane.set_class(name == self._pane, "-active")
-            pane.query_one(Heading).activate(on=name == self._pane)
             self.set_class(name == self._pane, f"-at-{name}")
 
     def _go_to(self, pane: str) -> None:
@@ -243,16 +212,12 @@ class OperationsScreen(ConsoleScreen):
         self._focus_pane()
 
     def _focus_pane(self) -> None:
-        self._main_widget().focus()
-
-    def _main_widget(self) -> Widget:
         if self._pane == "queue":
-            return self.queue_pane.main
-        if self._pane == "pipeline":
-            return self.query_one(PipelineView)
-        if self.query_one(ContentSwitcher).current == "log-pane":
-            return self.log_pane.view
-        return self.query_one(ViolationsView)
+            self._queue.main.focus()
+        elif self._pane == "pipeline":
+            self._right.panes.pipeline.focus()
+        else:
+            self._right.front.focus()
 
     def on_descendant_focus(self) -> None:
         """Follow the focus wherever the mouse took it."""
@@ -267,8 +232,7 @@ class OperationsScreen(ConsoleScreen):
     @on(Heading.Chosen)
     def _tab_chosen(self, event: Heading.Chosen) -> None:
         if event.tab in ("log", "violations"):
-            self._choose(event.tab)
-            self._go_to("detail")
+            self._go_to_tab(event.tab)
         else:
             self._go_to(event.tab)
 
@@ -316,18 +280,23 @@ class OperationsScreen(ConsoleScreen):
     def action_log(self) -> None:
         """Go to the log; from a chosen step, to what it wrote."""
         if self._pane == "pipeline":
-            self.query_one(PipelineView).log_wanted()
-        self._choose("log")
+            self._right.panes.pipeline.log_wanted()
+        self._go_to_tab("log")
+
+    def _go_to_tab(self, tab: str) -> None:
+        self._right.choose(tab)
         self._go_to("detail")
 
-    @on(PipelineView.LogWanted)
-    def _log_of_step(self, event: PipelineView.LogWanted) -> None:
-        self.log_pane.view.go_to_moment(event.at)
+    def on_pipeline_view_log_wanted(self, event: Message) -> None:
+        """Show the log from a step's beginning; heard by its name, for its class is loaded with the panes."""
+        from screens.widgets.pipeline import PipelineView  # noqa: PLC0415 (loaded by now)
+
+        if isinstance(event, PipelineView.LogWanted):
+            self.log_pane.view.go_to_moment(event.at)
 
     def action_violations(self) -> None:
         """Go to what the guardrails found."""
-        self._choose("violations")
-        self._go_to("detail")
+        self._go_to_tab("violations")
 
     def action_back(self) -> None:
         """End a search, a filter, the marks or a zoom, one at a time; else go back to the queue."""
@@ -381,7 +350,7 @@ class OperationsScreen(ConsoleScreen):
         self._desk.tell(f"Copied {what}.")
 
     def _in_log(self) -> bool:
-        return self._pane == "detail" and self.query_one(ContentSwitcher).current == "log-pane"
+        return self._pane == "detail" and self._right.at_log
 
     async def settled(self) -> Situation:
         """Say what is selected once its run is loaded."""
@@ -390,11 +359,4 @@ class OperationsScreen(ConsoleScreen):
 
     def parts(self) -> Iterable[object]:
         """Give the panes that carry out actions."""
-        queue = self.queue_pane
-        return (
-            self.log_pane.view,
-            self.query_one(PipelineView),
-            self.query_one(ViolationsView),
-            self.table,
-            queue,
-        )
+        return *self._right.parts(), self.table, self._queue

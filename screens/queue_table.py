@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from opconsole.clock import Clock
-from opconsole.views import TaskView
 from queues.states import RunState
 from queues.tasks import TaskKind
 from screens.look import TASK_MARKS, Role, task_mark
 from screens.widgets.virtual_table import Cell, Column
 from screens.words import duration, elapsed
+
+if TYPE_CHECKING:  # the console's first picture loads only what it shows
+    from opconsole.views import TaskView
 
 GATES = {"development": "dev", "staging": "staging", "production": "prod"}
 _URGENCY = {state: place for place, state in enumerate(TASK_MARKS)}

@@ -85,6 +85,9 @@ def console(
         if read_only:
             raise UsageError("--read-only is for the console alone: opconsole --read-only")
         return ExitStatus.DONE
+    from queues.collector import hold_collector
+
+    hold_collector()  # the console lets it go on after its first picture
     from opconsole.cli.console import open_console
 
     return open_console(_context(ctx), read_only=read_only)

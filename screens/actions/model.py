@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from opconsole.views import EnvironmentView, QueueView, RunView, TaskView
 from queues.states import RunState
 
-if TYPE_CHECKING:  # the first picture shows none
+if TYPE_CHECKING:  # the console's first picture loads only what it shows
+    from opconsole.views import EnvironmentView, QueueView, RunView, TaskView
     from screens.findings import ShownFinding
 
 

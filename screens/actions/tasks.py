@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from opconsole.journal.records import Purpose
-from opconsole.views import TaskView
 from queues.states import RunState
 from queues.tasks import TaskKind
 from screens.actions.model import Action, Scope, Situation
+
+if TYPE_CHECKING:  # the console's first picture loads only what it shows
+    from opconsole.views import TaskView
 
 
 def _runs(situation: Situation) -> bool:
@@ -51,7 +53,7 @@ def can_cancel(task: TaskView) -> bool:
 
 def _can_revert(situation: Situation) -> bool:
     waiting = situation.run.waiting if situation.run is not None else None
-    return waiting is not None and waiting.purpose is Purpose.GO_AHEAD
+    return waiting is not None and waiting.purpose == "go-ahead"
 
 
 def _can_decide(situation: Situation) -> bool:

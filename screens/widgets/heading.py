@@ -68,32 +68,31 @@ class Heading(Horizontal):
 
     def __init__(self, **tabs: str) -> None:
         super().__init__()
-        self._tabs = tabs
+        self._bar, self._note = Static(" ", id="bar"), Static(id="note")
+        self._tabs = [Tab(name, Content(title), alone=len(tabs) == 1) for name, title in tabs.items()]
+        self.choose(next(iter(tabs)))
 
     def compose(self) -> ComposeResult:
         """Put the titles side by side."""
-        yield Static(" ", id="bar")
-        for place, (name, title) in enumerate(self._tabs.items()):
-            tab = Tab(name, Content(title), alone=len(self._tabs) == 1)
-            tab.choose(on=place == 0)
-            yield tab
-        yield Static(id="note")
+        yield self._bar
+        yield from self._tabs
+        yield self._note
 
     def choose(self, name: str) -> None:
         """Mark a tab as chosen."""
-        for tab in self.query(Tab):
+        for tab in self._tabs:
             tab.choose(on=tab.tab == name)
 
     def activate(self, *, on: bool) -> None:
         """Say whether the pane takes the keys."""
-        put(self.query_one("#bar", Static), Content("▌" if on else " "), resizes=False)
+        put(self._bar, Content("▌" if on else " "), resizes=False)
 
     def label(self, name: str, text: Content) -> None:
         """Give a tab another text."""
-        for tab in self.query(Tab):
+        for tab in self._tabs:
             if tab.tab == name:
                 tab.name_it(text)
 
     def note(self, text: Content) -> None:
         """Say something at the right end."""
-        put(self.query_one("#note", Static), text, resizes=False)
+        put(self._note, text, resizes=False)

@@ -92,6 +92,9 @@ class LogPane(Vertical):
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 (Textual's word for it)
         super().__init__(id=id)
+        self.view = LogView(id="log-view")
+        """The log itself."""
+        self._status_line = Static(id="log-status")
         self._written: int | None = None
         """Lines that are written so far, while a file is written."""
         self._stopped = False
@@ -103,15 +106,10 @@ class LogPane(Vertical):
             content("No run yet, so there is no log. A started queue runs what is ready: a, then Start."),
             id="log-empty",
         )
-        yield LogView(id="log-view")
-        yield Static(id="log-status")
+        yield self.view
+        yield self._status_line
         yield SearchLine()
         yield Input(placeholder="write it into which file? esc: none", id="log-save", compact=True)
-
-    @property
-    def view(self) -> LogView:
-        """The log itself."""
-        return self.query_one(LogView)
 
     def show_log(self, path: Path | None) -> None:
         """Show another log; None: the empty state."""
@@ -282,7 +280,7 @@ class LogPane(Vertical):
     @on(LogView.Changed)
     def _show_status(self) -> None:
         if self.is_mounted:
-            put(self.query_one("#log-status", Static), self._status(), resizes=False)
+            put(self._status_line, self._status(), resizes=False)
 
     def _status(self) -> Content:
         view, log = self.view, self.view.log_file

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -12,10 +12,9 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from opconsole.clock import Clock
-from opconsole.views import QueueView, Snapshot, TaskView
 from screens.actions import Keymap, Scope, bindings
 from screens.look import Role
 from screens.queue_table import is_open, matches, queue_columns
@@ -24,6 +23,11 @@ from screens.widgets.text import put
 from screens.widgets.ticking import Ticking
 from screens.widgets.virtual_table import VirtualTable
 from screens.words import content, lines, safe
+
+if TYPE_CHECKING:
+    from textual.widgets import Input
+
+    from opconsole.views import QueueView, Snapshot, TaskView
 
 FAULTS = 3
 """Faults of queue files that are shown at once."""
@@ -59,29 +63,38 @@ class QueuePane(Vertical):
 
     def __init__(self, clock: Clock, keys: Keymap, *, id: str | None = None) -> None:  # noqa: A002 (Textual's word for it)
         super().__init__(id=id)
-        self._clock = clock
         self._keys = keys
+        self.table: VirtualTable[TaskView] = VirtualTable(
+            queue_columns(clock), lambda task: task.key, matches, id="queue-table"
+        )
+        """The tasks."""
+        self.heading = Heading(queue="Queue")
+        self._faults, self._empty = Static(id="told"), EmptyText(id="queue-empty")
+        self._filter_line: Input | None = None
         self._snapshot: Snapshot | None = None
         self._ticking = Ticking(self, self._tick)
         self.add_class("-empty")  # until the workspace is known
 
     def compose(self) -> ComposeResult:
         """Put the heading and what is wrong with queue files over the table, and the filter under it."""
-        yield Heading(queue="Queue")
-        yield Static(id="told")
-        yield VirtualTable(queue_columns(self._clock), lambda task: task.key, matches, id="queue-table")
-        yield EmptyText(id="queue-empty")
-        yield Input(placeholder="show only tasks with these words; esc shows all", id="filter", compact=True)
+        yield self.heading
+        yield self._faults
+        yield self.table
+        yield self._empty
 
-    @property
-    def table(self) -> VirtualTable[TaskView]:
-        """The tasks."""
-        return self.query_one("#queue-table", VirtualTable)
+    async def fill(self) -> None:
+        """Put the filter line into it: nobody sees it in the first picture, and it is dear to make."""
+        from textual.widgets import Input  # noqa: PLC0415 (loaded after the first picture)
+
+        placeholder = "show only tasks with these words; esc shows all"
+        line = Input(placeholder=placeholder, id="filter", compact=True)
+        await self.mount(line)
+        self._filter_line = line
 
     @property
     def main(self) -> Widget:
         """What takes the keys of the pane."""
-        return self.query_one(EmptyText) if self.has_class("-empty") else self.table
+        return self._empty if self.has_class("-empty") else self.table
 
     @property
     def filtering(self) -> bool:
@@ -103,13 +116,15 @@ class QueuePane(Vertical):
         self._show_rest()
 
     def begin_filter(self) -> None:
-        """Ask which tasks to show."""
-        self.add_class("-filtering")
-        self.query_one("#filter").focus()
+        """Ask which tasks to show. The pane must be filled."""
+        if self._filter_line is not None:
+            self.add_class("-filtering")
+            self._filter_line.focus()
 
     def end_filter(self) -> None:
         """Show all tasks again."""
-        self.query_one("#filter", Input).value = ""
+        if self._filter_line is not None:
+            self._filter_line.value = ""
         self.remove_class("-filtering")
         self._apply("")
         self.table.focus()
@@ -139,13 +154,13 @@ class QueuePane(Vertical):
         event.stop()
         self._show_rest()
 
-    @on(Input.Changed, "#filter")
-    def _filter(self, event: Input.Changed) -> None:
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Show only what matches, while it is typed."""
         event.stop()
         self._apply(event.value.strip())
 
-    @on(Input.Submitted, "#filter")
-    def _keep_filter(self, event: Input.Submitted) -> None:
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Keep the filter and go back to the tasks."""
         event.stop()
         if event.value.strip():
             self.table.focus()
@@ -159,13 +174,13 @@ class QueuePane(Vertical):
         text = self._empty_text()
         self._be_empty(on=text is not None)
         if text is not None:
-            put(self.query_one(EmptyText), text)
+            put(self._empty, text)
         queues = self._snapshot.queues if self._snapshot else ()
         told = [*_changed(queues, self._keys), *_faults(queues, self._keys)]
         self.set_class(bool(told), "-telling")
         if told:
-            put(self.query_one("#told", Static), lines(told))
-        self.query_one(Heading).note(self._note(queues))
+            put(self._faults, lines(told))
+        self.heading.note(self._note(queues))
 
     def _be_empty(self, *, on: bool) -> None:
         """Show the text in the table's place, or the table again; the keys go to what is shown."""
@@ -175,7 +190,7 @@ class QueuePane(Vertical):
 
     def _keys_astray(self) -> bool:
         """Say whether the keys of this pane go to what is not shown."""
-        other = self.table if self.has_class("-empty") else self.query_one(EmptyText)
+        other = self.table if self.has_class("-empty") else self._empty
         return self.has_class("-active") and self.screen.focused in (None, other)
 
     def _focus_main(self) -> None:

@@ -29,9 +29,13 @@ class ScrollPane(Moves, VerticalScroll, can_focus=True):
     """
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.MOVE)]
 
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 (Textual's word for it)
+        super().__init__(id=id)
+        self._text = Static()
+
     def compose(self) -> ComposeResult:
         """Hold one text."""
-        yield Static()
+        yield self._text
 
     def draw(self, width: int) -> Content:
         """Give the text for a width in cells."""
@@ -41,7 +45,7 @@ class ScrollPane(Moves, VerticalScroll, can_focus=True):
     def redraw(self) -> None:
         """Show the text as it is now."""
         if self.is_mounted:
-            put(self.query_one(Static), self.draw(max(20, self.scrollable_content_region.width)))
+            put(self._text, self.draw(max(20, self.scrollable_content_region.width)))
 
     def on_resize(self) -> None:
         """Draw for the new width."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from textual.content import Content
 from textual.widgets import Static
 
-from opconsole.views import Snapshot
 from screens.look import Role
 from screens.widgets.text import put
 from screens.words import Piece, content, safe
+
+if TYPE_CHECKING:  # the console's first picture loads only what it shows
+    from opconsole.views import Snapshot
 
 
 class StatusStrip(Static):

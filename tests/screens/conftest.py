@@ -718,9 +718,13 @@ def make_app(clock: FakeClock) -> Callable[..., OpconsoleApp]:
 def until() -> Callable[..., Any]:
     """Give a waiter: it lets the app go on until a condition holds, and fails after ten seconds."""
 
+    def whole(pilot: Any) -> bool:
+        return not isinstance(pilot.app, OpconsoleApp) or pilot.app.whole
+
     async def wait(pilot: Any, holds: Callable[[], object]) -> None:
         deadline = time.monotonic() + 10
-        while not holds():
+        # The panes of the run come after the first picture: whoever waits means all of the screen.
+        while not (whole(pilot) and holds()):
             assert time.monotonic() < deadline, "the condition never held"
             await asyncio.sleep(0.01)  # `pilot.pause` asks every widget: too dear to do it in a loop
         await pilot.pause(0)

@@ -200,6 +200,7 @@ def test_a_searched_log_looks_as_it_did(
         screen = pilot.app.operations
         await until(pilot, lambda: screen.is_mounted and screen.table.selected)
         screen.table.select("credentialmate:DEPLOY-PROD-001")
+        await until(pilot, lambda: screen.log_pane.view.count)
         view = screen.log_pane.view
         await until(pilot, lambda: view.count == len(lines) and view.complete)
         await pilot.press("l", "t", "J", "z")

@@ -12,7 +12,6 @@ from screens.dialogs.base import Dialog
 from screens.dialogs.decide import DecideDialog
 from screens.dialogs.menu import ActionsMenu
 from screens.look import STEP_MARKS, TASK_MARKS
-from screens.widgets.log_pane import LogPane
 
 
 def plain(pilot: Any) -> list[str]:
@@ -111,8 +110,8 @@ async def test_what_is_chosen_and_what_has_the_focus_reads_without_colour(
 async def test_hits_of_a_search_have_signs(console: Any, make_app: Any, until: Any) -> None:
     async with make_app(console).run_test(size=(140, 40)) as pilot:
         screen = pilot.app.operations
-        pane = screen.query_one(LogPane)
-        await until(pilot, lambda: pane.view.count == 8)
+        await until(pilot, lambda: screen.log_pane.view.count == 8)
+        pane = screen.log_pane
         pane.view.search("a")
         await until(pilot, lambda: pane.view.place is not None)
         signs = [line[1] for line in widget_text(pane.view) if line.strip()]
