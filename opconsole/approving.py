@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from guardrails.approving import (
@@ -73,7 +73,7 @@ async def reject(host: Host, request: RequestRow) -> Grant:
     """Judge a rejection. It needs no signature: to stop is never harder than to go on."""
     approval, run = await waiting(host, request)
     check_approver(host, run, request.created_by)
-    now, by, reason = host.clock.now(), request.created_by, reason_of(request)
+    now, by, reason = host.clock.decides(), request.created_by, reason_of(request)
     vote = VoteRow(approval.id, by, by, now, Verdict.REJECT.value, reason)
     writes = (insert_vote(vote), *no_ops(host, approval, run, No(ApprovalState.REJECTED, by, reason)))
     return Grant(f"rejected {run.task}: {reason}", writes, (FollowUp(Then.SETTLE, run.key),))
@@ -81,7 +81,7 @@ async def reject(host: Host, request: RequestRow) -> Grant:
 
 async def expire(host: Host) -> list[FollowUp]:
     """Reject what has waited longer than its gate allows."""
-    now = await present(host)
+    now = host.clock.decides()
     follow_ups: list[FollowUp] = []
     for approval in await host.read(host.reader.waiting_approvals):
         run = await host.read(host.reader.run, approval.run)
@@ -118,19 +118,13 @@ def no_ops(host: Host, approval: Approval, run: Run, answer: No) -> tuple[Op | A
 async def waiting(host: Host, request: RequestRow) -> tuple[Approval, Run]:
     """Give the approval that a request is about, which must wait for an answer still."""
     run = await run_of(host, request)
-    now = await present(host)
+    now = host.clock.decides()
     for approval in await host.read(host.reader.approvals_of, run.id):
         if approval.state is ApprovalState.WAITING:
             if approval.expires_at is not None and approval.expires_at <= now:
                 raise RefusedError(f"the request for {run.task} has expired, which is a rejection")
             return approval, run
     raise RefusedError(f"{run.task} is {run.state.value}: it waits for nobody's approval")
-
-
-async def present(host: Host) -> datetime:
-    """Give the time by which requests expire: a clock that was set back does not bring one back."""
-    now, latest = host.clock.now(), await host.read(host.reader.latest_moment)
-    return now if latest is None else max(now, latest)
 
 
 # -- what is asked, of whom ------------------------------------------------------------------------------
@@ -176,7 +170,7 @@ def _vote(subject: Subject, row: VoteRow) -> Vote:
 
 async def cast_vote(host: Host, asked: Asked, who: Deciders, request: RequestRow) -> VoteRow:
     """Make the vote of an approving request; who gave it is what its signature proves, where there is one."""
-    now, name, reason = host.clock.now(), request.created_by, text_of(request, "reason")
+    now, name, reason = host.clock.decides(), request.created_by, text_of(request, "reason")
     row = VoteRow(asked.subject.approval, name, name, now, Verdict.APPROVE.value, reason)
     if who.signed:
         row = await _proved(host, asked, who, row, text_of(request, "signature"))
@@ -201,6 +195,7 @@ async def _proved(host: Host, asked: Asked, who: Deciders, row: VoteRow, signatu
             host.in_force.signers,
             environ=host.environ,
             folder=host.place.runs.parent / "signatures",
+            at=_set_back(host),
         )
     except SignatureRefusedError as refused:
         raise RefusedError(f"the signature is refused: {refused}") from refused
@@ -215,6 +210,12 @@ async def _proved(host: Host, asked: Asked, who: Deciders, row: VoteRow, signatu
     return replace(row, by=by, signature=signature, key=signer.key, verified=True)
 
 
+def _set_back(host: Host) -> datetime | None:
+    """Give the time that decides where the machine's clock is behind it: a key that expired stays so."""
+    now = host.clock.decides()
+    return now if now - host.clock.now() > timedelta(seconds=60) else None
+
+
 @dataclass(frozen=True, slots=True)
 class _Ballot:
     approval: Approval
@@ -226,7 +227,7 @@ class _Ballot:
 
 async def _counted(host: Host, ballot: _Ballot, before: Sequence[Vote]) -> Grant:
     """Count a vote with those before it, and give what follows from all of them."""
-    now, run, row = host.clock.now(), ballot.run, ballot.vote
+    now, run, row = host.clock.decides(), ballot.run, ballot.vote
     vote = _vote(ballot.asked.subject, row)
     outcome = judge(ballot.asked, ballot.who, [*before, vote], now)
     if isinstance(outcome, Refused):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+import threading
+import time
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 
@@ -29,6 +31,43 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         """Wait so many seconds."""
         await asyncio.sleep(seconds)
+
+
+class HostClock:
+    """The clock of whoever hosts a journal: the machine's time, and the time that decides.
+
+    What decides (of expiry, waits, freezes and keys) never runs backwards within a journal: it begins with
+    the latest moment on record, and where the machine's clock says an earlier one it goes on as time passes.
+    """
+
+    def __init__(self, machine: Clock, latest: datetime | None) -> None:
+        """*latest* is the latest moment that the journal knows."""
+        self._machine = machine
+        self._last = latest
+        self._since = time.monotonic()
+        self._lock = threading.Lock()
+
+    def now(self) -> datetime:
+        """Give the machine's time, in UTC, as the records have it."""
+        told = self._machine.now()
+        self._hear(told)
+        return told
+
+    def decides(self) -> datetime:
+        """Give the time to decide by, in UTC."""
+        return self._hear(self._machine.now())
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait so many seconds."""
+        await self._machine.sleep(seconds)
+
+    def _hear(self, told: datetime) -> datetime:
+        with self._lock:
+            since = time.monotonic()
+            if self._last is not None:
+                told = max(told, self._last + timedelta(seconds=since - self._since))
+            self._last, self._since = told, since
+            return told
 
 
 def iso(moment: datetime | None) -> str | None:

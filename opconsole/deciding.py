@@ -125,7 +125,7 @@ async def _revert(host: Host, request: RequestRow, run: Run, reason: str) -> Gra
         tier=int(decision.tier),
         why=(*decision.reasons, *plan.losses.said),
         state=ApprovalState.WAITING,
-        requested_at=now,
+        requested_at=host.clock.decides(),
         requested_by=by,
     )
     asked = f"{run.reason}; {by} asked to revert it: {reason}"

@@ -22,8 +22,13 @@ async def paused(host: Host) -> str | None:
 
 
 async def frozen_by_calendar(host: Host, run: Run) -> str | None:
-    """Say which window of the calendar freezes the run's environment now; None outside of all."""
-    freeze = host.workspace.freeze(run.project, run.environment, host.clock.now())
+    """Say which window of the calendar freezes the run's environment now; None outside of all.
+
+    By the machine's clock and by the time that decides: setting the clock ends no window, and skips none.
+    """
+    moments = (host.clock.now(), host.clock.decides())
+    found = (host.workspace.freeze(run.project, run.environment, moment) for moment in moments)
+    freeze = next((one for one in found if one is not None), None)
     return None if freeze is None else f"{run.environment} is {freeze}"
 
 
@@ -38,7 +43,7 @@ def override_of(host: Host, run: Run, why: str, tier: int) -> Approval:
         tier=tier,
         why=(why,),
         state=ApprovalState.WAITING,
-        requested_at=host.clock.now(),
+        requested_at=host.clock.decides(),
         requested_by=run.requested_by,
     )
 

@@ -34,7 +34,7 @@ async def decision_for(attempt: Attempt, *, irreversible: bool, senior: bool = F
 
 def approval_for(attempt: Attempt, plan: Plan, decision: GateDecision, more: Sequence[str] = ()) -> Approval:
     """Make the request for an approval of exactly this plan; *more* is what else a person should know."""
-    now = attempt.host.clock.now()
+    now = attempt.host.clock.decides()
     return Approval(
         id=new_approval_id(),
         run=attempt.run.id,

@@ -12,7 +12,7 @@ from typing import ParamSpec, TypeVar
 from weakref import WeakValueDictionary
 
 from opconsole.artifacts import ArtifactStore
-from opconsole.clock import Clock, SystemClock
+from opconsole.clock import Clock, HostClock, SystemClock
 from opconsole.journal.hosting import executor_identity
 from opconsole.journal.location import JournalPlace
 from opconsole.journal.reader import JournalReader
@@ -37,7 +37,7 @@ class Host:
     reader: JournalReader
     sources: SourceStore
     artifacts: ArtifactStore
-    clock: Clock
+    clock: HostClock
     environ: Mapping[str, str]
     """The process's own variables: where ``env:NAME`` references are looked up, and nothing else."""
     executor: Mapping[str, object]
@@ -96,10 +96,11 @@ async def open_host(
     engine = await asyncio.to_thread(open_database, place, host=True)
     journal = JournalWriter(place, on_fatal=ended)
     journal.start()
-    clock, reader = clock or SystemClock(), JournalReader(engine)
+    reader = JournalReader(engine)
     try:
         known = await asyncio.to_thread(reader.policy)
-        found, writes = await look_at_policy(workspace, known, now=clock.now(), by=operator)
+        told = HostClock(clock or SystemClock(), await asyncio.to_thread(reader.latest_moment))
+        found, writes = await look_at_policy(workspace, known, now=told.decides(), by=operator)
         if writes:
             await journal.commit(*writes)
         yield Host(
@@ -109,7 +110,7 @@ async def open_host(
             reader=reader,
             sources=SourceStore(place.sources),
             artifacts=ArtifactStore(place.artifacts),
-            clock=clock,
+            clock=told,
             environ=dict(os.environ) if environ is None else environ,
             executor=executor_identity().as_json(),
             operator=operator,

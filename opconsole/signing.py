@@ -16,6 +16,7 @@ import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from guardrails.approving import Subject, Verdict
@@ -177,12 +178,18 @@ def _is_hardware(path: Path) -> bool:
 
 
 def verify(
-    text: str, signature: str, signers: Signers, *, environ: Mapping[str, str], folder: Path
+    text: str,
+    signature: str,
+    signers: Signers,
+    *,
+    environ: Mapping[str, str],
+    folder: Path,
+    at: datetime | None = None,
 ) -> Signer:
     """Prove that one of *signers* signed *text*, and say who. Blocks.
 
-    The files that ssh-keygen reads are written into a private folder below *folder*. Raises
-    SignatureRefusedError, with the reason in words.
+    Keys must be valid *at* a moment; None: now, by the machine's clock. The files that ssh-keygen reads are
+    written into a private folder below *folder*. Raises SignatureRefusedError, with the reason in words.
     """
     seal = read_signature(signature)
     if seal.namespace != NAMESPACE:
@@ -195,7 +202,7 @@ def verify(
         # Times in the file of signers without a zone are local ones, so the zone is the worker's.
         zone = {"TZ": environ["TZ"]} if environ.get("TZ") else {}
         variables = {"PATH": os.defpath, "LC_ALL": "C", **zone}
-        desk = _Desk(Path(private), text, _program(environ, refused=True), variables)
+        desk = _Desk(Path(private), text, _program(environ, refused=True), variables, at)
         desk.put(signature, signers)
         names = desk.names()
         if not any(desk.good(name) for name in names):
@@ -248,6 +255,7 @@ class _Desk:
     text: str
     program: str
     variables: Mapping[str, str]
+    at: datetime | None = None
     said: list[str] = field(default_factory=list)
 
     def put(self, signature: str, signers: Signers) -> None:
@@ -257,12 +265,13 @@ class _Desk:
 
     def names(self) -> tuple[str, ...]:
         """Give the names that the signature's key stands for; never a pattern, which names nobody."""
-        found = self._run("-Y", "find-principals", "-f", self._at("allowed"), "-s", self._at("signature"))
+        argv = ["-Y", "find-principals", *self._when(), "-f", self._at("allowed")]
+        found = self._run(*argv, "-s", self._at("signature"))
         names = [name for line in found.splitlines() for name in line.split(",")]
         return tuple(name for name in names if name and not set(name) & set("*?!"))
 
     def good(self, name: str, *, revoked: bool = False) -> bool:
-        argv = ["-Y", "verify", "-f", self._at("allowed"), "-I", name, "-n", NAMESPACE]
+        argv = ["-Y", "verify", *self._when(), "-f", self._at("allowed"), "-I", name, "-n", NAMESPACE]
         argv += ["-s", self._at("signature")]
         return bool(self._run(*argv, *(("-r", self._at("revoked")) if revoked else ())))
 
@@ -298,6 +307,9 @@ class _Desk:
             raise SignatureRefusedError("ssh-keygen did not answer in time") from None
         self.said.append(done.stderr.decode("utf-8", "replace"))
         return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else ""
+
+    def _when(self) -> tuple[str, ...]:
+        return () if self.at is None else (f"-Overify-time={self.at.astimezone(UTC):%Y%m%d%H%M%S}Z",)
 
     def _write(self, name: str, text: str) -> None:
         descriptor = os.open(self.folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)

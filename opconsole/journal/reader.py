@@ -282,9 +282,11 @@ class JournalReader:
         return SwitchRow(**_fields(rows[0], switches)) if rows else None
 
     def latest_moment(self) -> datetime | None:
-        """Give the time of the newest event: a clock that was set back does not go below it."""
-        found: datetime | None = self._one(select(events.c.at).order_by(events.c.seq.desc()).limit(1))
-        return found
+        """Give the latest time that stands in an event or an answer, whatever the clock said after it."""
+        told = [
+            self._one(select(func.max(column))) for column in (events.c.at, votes.c.at, policies.c.seen_at)
+        ]
+        return max((moment for moment in told if moment is not None), default=None)
 
     # -- helpers
 

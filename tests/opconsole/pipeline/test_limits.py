@@ -75,7 +75,7 @@ async def test_the_limits_of_deployment_and_rollback_end_what_hangs(project, dep
         assert "the rollback failed: the restart program failed: stopped after its limit of 2 s" in run.reason
 
 
-async def test_a_clock_that_was_set_back_makes_no_expired_request_young_again(project, deploy, clock):
+async def test_30_a_clock_that_was_set_back_makes_no_expired_request_young_again(project, deploy, clock):
     project.extra["production"] = "expires_after = 3600"
     project.settings()
     project.queue(deploy("PROD", "production"))
@@ -84,6 +84,7 @@ async def test_a_clock_that_was_set_back_makes_no_expired_request_young_again(pr
         clock.ahead += timedelta(hours=2)
         assert (await driver.ask(RequestKind.PAUSE, project="app")).granted  # it is on record how late it was
         clock.ahead -= timedelta(hours=2)
+        assert (await driver.ask(RequestKind.START, project="app")).granted  # by the clock that is wrong now
         late = await driver.approve("PROD")
         assert not late.granted
         assert "expired" in late.text
