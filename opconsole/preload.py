@@ -15,9 +15,9 @@ import queues
 
 LEFT_OUT = (
     "opconsole.app",
-    "opconsole.cli.console",
-    "opconsole.cli.serve",
+    "opconsole.cli",  # but for what the others use of it, and its own part, which runs already
     "opconsole.demo",
+    "opconsole.doctor",
     "opconsole.journal.alembic",
     "opconsole.web",
 )

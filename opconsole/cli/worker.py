@@ -47,7 +47,7 @@ def run_worker(context: CommandContext, *, stop: bool) -> int:
     systemd.tell("STATUS=takes the workspace's lock")
     preload()
     place = _place(workspace)
-    lock = _lock(place)
+    lock = take_lock(place)
     if lock is None:
         context.warn("a worker is alive for this workspace already; stop it with: opconsole worker --stop")
         return ExitStatus.FAILED
@@ -77,7 +77,7 @@ def end_at_once(error: BaseException) -> None:
         os._exit(ExitStatus.FAILED)
 
 
-def _lock(place: JournalPlace) -> HostLock | None:
+def take_lock(place: JournalPlace) -> HostLock | None:
     """Take the host lock; a command that holds it for a moment, to answer its own request, is waited for."""
     deadline = time.monotonic() + BRIEF_HOLD
     while (lock := HostLock.try_acquire(place)) is None and time.monotonic() < deadline:

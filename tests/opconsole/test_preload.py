@@ -8,7 +8,7 @@ import sys
 from opconsole.preload import preload
 assert preload() > 100
 assert "guardrails.cloud.terraform" in sys.modules and "opconsole.resuming" in sys.modules
-assert "textual" not in sys.modules
+assert "textual" not in sys.modules and "opconsole.doctor" not in sys.modules
 before = set(sys.modules)
 preload()
 assert set(sys.modules) == before

@@ -62,6 +62,7 @@ class Death:
     """How one host dies: at a commit of its own, or after so many seconds."""
 
     commit: int = 0
+    """The number of the commit; 0: none by its number."""
     when: str = "before"
     how: str = "kill"
     after: float | None = None
@@ -69,6 +70,8 @@ class Death:
     """Every process of the workspace dies with it: shims, programs, Alembic."""
     clock: float = 0.0
     """Seconds that its clock is ahead."""
+    at: str = ""
+    """The beginning of what the commit tells the audit chain, with the step; empty: none by its name."""
 
 
 @dataclass(slots=True)
@@ -116,7 +119,12 @@ class Stage:
         if death is None:
             return self._nursery.start(self.workspace)
         return self._nursery.start(
-            self.workspace, die_at=death.commit, when=death.when, how=death.how, clock=death.clock
+            self.workspace,
+            die_at=death.commit,
+            at=death.at,
+            when=death.when,
+            how=death.how,
+            clock=death.clock,
         )
 
     async def through(self, deaths: Sequence[Death], tasks: Sequence[str] = ("TWO",)) -> None:
@@ -146,7 +154,7 @@ class Stage:
                 looked = now
                 self.told.faults += self._witness.look(self.reader)
                 if host.gone:
-                    if host.told or not (killed or (death and death.commit)):
+                    if host.told or not (killed or (death and (death.commit or death.at))):
                         raise AssertionError(f"a host ended by itself: {host.told}")
                     return False
                 if self.operator.settled(tasks):

@@ -12,15 +12,15 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from opconsole.cli.worker import take_lock
 from opconsole.engine import Engine
 from opconsole.host import open_host
 from opconsole.journal import writer
-from opconsole.journal.hosting import HostLock
 from opconsole.journal.location import locate
 from opconsole.preload import preload
 from opconsole.workspace import Workspace
@@ -40,7 +40,9 @@ class Hosting:
     commits: str
     """The file that says how many commits it has made."""
     die_at: int = 0
-    """The commit at which it dies; 0: it does not."""
+    """The commit at which it dies; 0: at none by its number."""
+    at: str = ""
+    """The beginning of what that commit tells the audit chain (see `told_by`); empty: at none by its name."""
     when: str = "before"
     """before or after that commit."""
     how: str = "kill"
@@ -71,14 +73,22 @@ def count_commits(hosting: Hosting) -> None:
     def counted(*args: object, **more: object) -> None:
         nonlocal made
         made += 1
-        if (made, "before") == (hosting.die_at, hosting.when):
+        here = made == hosting.die_at or any(name.startswith(hosting.at or "!") for name in told_by(*args))
+        if here and hosting.when == "before":
             die(hosting.how)
         transact(*args, **more)
         os.pwrite(counter, f"{made}\n".encode(), 0)
-        if (made, "after") == (hosting.die_at, hosting.when):
+        if here and hosting.when == "after":
             die(hosting.how)
 
     writer.transact = counted
+
+
+def told_by(_connection: object, submissions: Sequence[Sequence[object]], *_: object) -> Iterator[str]:
+    """Name what a commit tells the audit chain: an action, with its step where it has one."""
+    for one in (one for submission in submissions for one in submission if isinstance(one, writer.AuditOp)):
+        step = json.loads(one.detail).get("step")
+        yield f"{one.action}:{step}" if step else one.action
 
 
 def die(how: str) -> None:
@@ -94,7 +104,7 @@ async def serve(hosting: Hosting) -> int:
     place = locate(workspace.root, create=True)
     if place is None:
         raise LookupError("no journal")
-    lock = HostLock.try_acquire(place)
+    lock = take_lock(place)  # a program that its killed forerunner was just forking holds it for a moment
     if lock is None:
         print(REFUSED, file=sys.stderr)  # noqa: T201 - the answer
         return 0
