@@ -6,7 +6,7 @@ line that takes several rows, `_skip` says how many of them are above the view.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from rich.style import Style
 from textual import events
@@ -34,6 +34,7 @@ class Top(NamedTuple):
 class LogScroll(Moves, ScrollView, can_focus=True):
     """The scrolling of a log. Its user says what the lines are."""
 
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"log--line"}
     ALLOW_SELECT = False  # whole lines are selected, also those that are not in view
 
     class Changed(Message):
@@ -49,6 +50,7 @@ class LogScroll(Moves, ScrollView, can_focus=True):
         self._skip = 0
         self._moving = False  # a scroll of our own is under way
         self._page: list[tuple[int, Strip]] | None = None
+        self._width: int | None = None
 
     # -- what its user says
 
@@ -207,12 +209,14 @@ class LogScroll(Moves, ScrollView, can_focus=True):
         self.call_after_refresh(self._stay)
 
     def _stay(self) -> None:
-        if self.following:
+        if self.following and round(self.scroll_y) != self._end():  # else it would all be painted once more
             self._to_end()
 
     def width(self) -> int:
         """Give the cells of a row."""
-        return max(1, self.scrollable_content_region.width)
+        if self._width is None:
+            self._width = max(1, self.scrollable_content_region.width)
+        return self._width
 
     def tell(self) -> None:
         """Show again, and have the status line tell."""
@@ -221,11 +225,16 @@ class LogScroll(Moves, ScrollView, can_focus=True):
 
     # -- drawing
 
+    @property
+    def plain(self) -> Style:
+        """The style of a line without any other; a component's is kept by Textual, its own is not."""
+        return self.get_component_rich_style("log--line")
+
     def refresh(
         self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False
     ) -> LogScroll:
         """Draw again."""
-        self._page = None
+        self._page = self._width = None
         super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
         return self
 
@@ -244,7 +253,7 @@ class LogScroll(Moves, ScrollView, can_focus=True):
         """Draw the row at a place of the screen."""
         width, rows = self.width(), self.page()
         if y >= len(rows):
-            return Strip.blank(width, self.rich_style)
+            return Strip.blank(width, self.plain)
         position, strip = rows[y]
         if strip.cell_length > self._widest and not self.wraps:
             self._widest = min(strip.cell_length, LONGEST)

@@ -258,9 +258,9 @@ class LogView(LogSearching):
 
     def _background(self, number: int) -> Style:
         if (span := self.chosen) is not None and number in span:
-            return self.rich_style + self.get_component_rich_style("log--chosen")
+            return self.plain + self.get_component_rich_style("log--chosen")
         hit = number == self._place or (number in self.hits and not self.only_hits)
-        return self.rich_style + self.get_component_rich_style("log--hit") if hit else self.rich_style
+        return self.plain + self.get_component_rich_style("log--hit") if hit else self.plain
 
     def _draw(self, number: int) -> list[Strip]:
         log = self.log_file

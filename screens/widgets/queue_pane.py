@@ -108,7 +108,8 @@ class QueuePane(Vertical):
 
     def show_snapshot(self, snapshot: Snapshot | None) -> None:
         """Show the workspace as it is now; None: it is not known yet."""
-        if snapshot is not None and snapshot is not self._snapshot:
+        before = self._snapshot.tasks if self._snapshot else None
+        if snapshot is not None and snapshot.tasks is not before:  # the same tasks need not be painted again
             self.table.show_rows(snapshot.tasks)
         self._snapshot = snapshot
         # `waiting` counts the halted ones too: there is no time to tick where all three are nought.

@@ -62,6 +62,7 @@ class VirtualTable(ScrollView, Generic[Row], can_focus=True):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "table--header",
+        "table--row",
         "table--cursor",
         "table--cursor-away",
         *ROLE_CLASSES,
@@ -351,8 +352,8 @@ class VirtualTable(ScrollView, Generic[Row], can_focus=True):
             return self._heading(width)
         index = round(self.scroll_y) + y - 1
         if index >= len(self._shown):
-            return Strip.blank(width, self.rich_style)
-        background = self.rich_style
+            return Strip.blank(width, self._plain)
+        background = self._plain
         if index == self._cursor:
             name = "table--cursor" if self.has_focus else "table--cursor-away"
             background += self.get_component_rich_style(name)
@@ -366,7 +367,12 @@ class VirtualTable(ScrollView, Generic[Row], can_focus=True):
         for index, column in enumerate(self.columns):
             arrow = (" ▼" if self.reverse else " ▲") if index == self.sorted_by else ""
             cells.append((column.title + arrow, Role.STRONG if arrow else Role.MUTED))
-        return self._line(cells, width, self.rich_style)
+        return self._line(cells, width, self._plain)
+
+    @property
+    def _plain(self) -> Style:
+        """The style of a row without any other; a component's is kept by Textual, its own is not."""
+        return self.get_component_rich_style("table--row")
 
     def _line(self, cells: Sequence[Cell], width: int, background: Style, sign: str = "") -> Strip:
         segments = [Segment(sign.ljust(GUTTER), background)]

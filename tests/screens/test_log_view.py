@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 from textual.app import App, ComposeResult
 
 from screens.widgets import log_file
@@ -206,3 +207,23 @@ async def test_colours_stay_and_everything_else_is_cut(tmp_path: Path, until: An
         assert red.style is not None
         assert red.style.color is not None
         assert red.style.color.number == 1
+
+
+async def test_growth_at_the_end_is_painted_once(
+    tmp_path: Path, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "log"
+    write(path, 0, 500)
+    app = LogApp()
+    async with app.run_test(size=(80, 20)) as pilot:
+        app.pane.show_log(path)
+        view = app.pane.view
+        await until(pilot, lambda: view.count == 500 and view.complete)
+        await pilot.pause(0.2)
+        painted: list[int] = []
+        render = view.render_line
+        monkeypatch.setattr(view, "render_line", lambda y: (painted.append(y), render(y))[1])
+        write(path, 500, 700, "a")
+        await until(pilot, lambda: view.count == 700 and painted)
+        await pilot.pause(0.2)
+        assert sorted(painted) == sorted(set(painted)), "no row twice"

@@ -466,3 +466,23 @@ async def test_a_menu_that_is_left_twice_at_once_is_left_once(
         assert pilot.app.screen is screen
         await pilot.press("j")
         assert pilot.app.is_running
+
+
+async def test_a_change_that_concerns_no_task_paints_no_task_again(
+    console: Any, samples: Any, make_app: Any, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with make_app(console).run_test(size=(140, 40)) as pilot:
+        table = pilot.app.operations.table
+        await until(pilot, lambda: table.selected)
+        painted: list[object] = []
+        show = table.show_rows
+        monkeypatch.setattr(table, "show_rows", lambda rows: (painted.append(rows), show(rows)))
+        before = console.shown
+        console.change()
+        await until(pilot, lambda: console.shown > before)
+        await pilot.pause()
+        assert painted == []
+        console.put(samples.task("DEPLOY-LATE-001"), None)
+        console.change()
+        await until(pilot, lambda: any(task.task == "DEPLOY-LATE-001" for task in table.shown))
+        assert painted == [console.tasks]
