@@ -345,26 +345,18 @@ class Client:
     async def _answer_of(self, request: RequestRow) -> Answer:
         """Wait for the answer; when nobody hosts the engine any more, give it."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE), contextlib.aclosing(changes(self.place)) as news:  # type: ignore[type-var]
-                upcoming = asyncio.ensure_future(anext(news))
-                try:
-                    while True:
-                        await asyncio.wait({upcoming}, timeout=HOST_LOOK)
-                        if upcoming.done():
-                            upcoming.result()
-                            upcoming = asyncio.ensure_future(anext(news))
-                        row = await asyncio.to_thread(self.reader.request, request.id)
-                        if row is not None and row.answered_at is not None:
-                            return Answer(granted=bool(row.granted), text=row.answer or "")
-                        if await asyncio.to_thread(host_alive, self.place):
-                            continue
-                        # A command held it for its own request, or the worker has ended.
-                        if (lock := await asyncio.to_thread(HostLock.try_acquire, self.place)) is not None:
-                            with lock:
-                                return await self._answer_myself(request)
-                finally:
-                    upcoming.cancel()
-                    await asyncio.gather(upcoming, return_exceptions=True)
+            looks = changes(self.place, every=HOST_LOOK)
+            async with asyncio.timeout(PATIENCE), contextlib.aclosing(looks):  # type: ignore[type-var]
+                async for _ in looks:
+                    row = await asyncio.to_thread(self.reader.request, request.id)
+                    if row is not None and row.answered_at is not None:
+                        return Answer(granted=bool(row.granted), text=row.answer or "")
+                    if await asyncio.to_thread(host_alive, self.place):
+                        continue
+                    # A command held it for its own request, or the worker has ended.
+                    if (lock := await asyncio.to_thread(HostLock.try_acquire, self.place)) is not None:
+                        with lock:
+                            return await self._answer_myself(request)
         return Answer(
             granted=False,
             text=f"no answer within {PATIENCE:.0f} s; the request stays in the journal and may still be "

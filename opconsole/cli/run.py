@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import shutil
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TextIO
@@ -19,13 +20,13 @@ from opconsole.cli.policy import out_of_force, warn_of_policy
 from opconsole.cli.queue_commands import fault_line
 from opconsole.cli.report import stuck_lines
 from opconsole.cli.worker import end_at_once
-from opconsole.client import Client
+from opconsole.client import HOST_LOOK, Client
 from opconsole.clock import iso
 from opconsole.engine import Engine
 from opconsole.host import open_host
 from opconsole.ids import new_request_id
 from opconsole.journal import ops
-from opconsole.journal.hosting import HostLock
+from opconsole.journal.hosting import HostLock, host_alive
 from opconsole.journal.reader import JournalReader
 from opconsole.journal.records import Approval, EventRow, RequestKind, RequestRow, Run
 from opconsole.journal.wake import changes
@@ -35,6 +36,9 @@ from opconsole.standing_rules import wants_signature
 from opconsole.workspace import Workspace
 from queues.graph import NAMES_SHOWN
 from queues.scheduler import TaskState
+
+HOST_GONE = 5.0
+"""Seconds for which nobody hosts the engine before `run` does: a service manager is quicker."""
 
 
 def run_project(context: CommandContext, project: str, max_iterations: int | None) -> int:
@@ -63,7 +67,11 @@ async def run_queue(
     teller = Teller(client.reader, project, since, context.stdout, as_json=context.json)
     lock = await asyncio.to_thread(HostLock.try_acquire, client.place)
     if lock is None:
-        return await _follow(context, client, teller, cap)
+        followed = await _follow(context, client, teller, cap)
+        if not isinstance(followed, HostLock):
+            return followed
+        context.warn("the worker has ended; its work goes on here")
+        lock = followed
     with lock:
         async with open_host(workspace, client.place, operator=client.operator, on_fatal=end_at_once) as host:
             session = _Session(context, Engine(host, lock), client, teller)
@@ -224,18 +232,28 @@ class _Session:
         return sanitise(answered.answer or "", single_line=True) if answered else ""
 
 
-async def _follow(context: CommandContext, client: Client, teller: Teller, cap: int | None) -> int:
-    """Start the queue at the worker that is alive, and follow it until it says that it is idle."""
+async def _follow(context: CommandContext, client: Client, teller: Teller, cap: int | None) -> int | HostLock:
+    """Start the queue at the worker that is alive, and follow it until it says that it is idle.
+
+    Gives the host's lock where the worker has ended before, and no other came.
+    """
     answer = await client.ask(RequestKind.START, {"project": teller.project, "max_attempts": cap})
     if not answer.granted:
         print(sanitise(answer.text), file=context.stderr)
         return ExitStatus.FAILED
     faulty = await _name_faults(context, client, teller.project)
-    async with contextlib.aclosing(changes(client.place)) as news:  # type: ignore[type-var]
+    seen = time.monotonic()
+    async with contextlib.aclosing(changes(client.place, every=HOST_LOOK)) as news:  # type: ignore[type-var]
         async for _ in news:
             await teller.catch_up()
             if teller.idle:
                 break
+            if await asyncio.to_thread(host_alive, client.place):
+                seen = time.monotonic()
+            elif time.monotonic() - seen > HOST_GONE:
+                lock = await asyncio.to_thread(HostLock.try_acquire, client.place)
+                if lock is not None:
+                    return lock
     return await _end(context, client, teller, faulty=faulty)
 
 

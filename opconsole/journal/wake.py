@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 from opconsole.journal.database import PATIENCE_SECONDS, connect
@@ -131,11 +131,12 @@ def wait_change(place: JournalPlace, timeout: float, check: Callable[[], bool]) 
     return True
 
 
-async def changes(place: JournalPlace) -> AsyncIterator[None]:
+async def changes(place: JournalPlace, *, every: float | None = None) -> AsyncIterator[None]:
     """Yield once at the start and then after each change of the journal; several at once count as one.
 
-    The watching begins before the first yield, so whoever reads the journal after each yield misses nothing.
-    It blocks in a thread of its own; cancelling or closing the iterator ends it at once.
+    With *every*, yield also after so many seconds without a change. The watching begins before the first
+    yield, so whoever reads the journal after each yield misses nothing. It blocks in a thread of its own;
+    cancelling or closing the iterator ends it at once.
     """
     loop = asyncio.get_running_loop()
     changed = asyncio.Event()
@@ -150,7 +151,9 @@ async def changes(place: JournalPlace) -> AsyncIterator[None]:
     threading.Thread(target=_watch, args=(place, stop, loop, tell), name="journal-watch", daemon=True).start()
     try:
         while True:
-            await changed.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(every):
+                    await changed.wait()
             changed.clear()
             if failures:
                 raise failures[0]

@@ -131,6 +131,26 @@ async def test_a_worker_that_tells_nobody_and_provisions_nothing_loads_none_of_t
     assert "loaded:\n" in said
 
 
+async def test_run_goes_on_by_itself_when_the_worker_that_it_followed_is_gone(project, deploy, until):
+    project.queue(deploy("D", "development"))
+    async with project.hosted() as driver:
+        argv = [sys.executable, "-m", "opconsole", "-C", str(project.root), "run", "--project", "app"]
+        run = subprocess.Popen(  # noqa: ASYNC220
+            argv, env=dict(os.environ), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        await until(driver.reader.open_requests)
+        await driver.engine.answer_requests()
+        assert driver.state("D") == "no run"
+    try:
+        out, err = await asyncio.to_thread(run.communicate, timeout=120)
+    finally:
+        run.kill()
+        run.wait()
+    assert run.returncode == 0, out + err
+    assert "the worker has ended; its work goes on here" in err
+    assert project.current("development") == "1.0.0-1"
+
+
 async def test_folders_of_the_workspace_that_are_named_like_our_packages_are_not_taken_for_them(
     project, until
 ):
