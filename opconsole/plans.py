@@ -74,18 +74,31 @@ def _differences(place: str, old: object, new: object) -> Iterator[str]:
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         before, after = cast("Mapping[str, object]", old), cast("Mapping[str, object]", new)
         for name in sorted({*before, *after}):
-            yield from _differences(f"{place}.{name}" if place else name, before.get(name), after.get(name))
+            inner = f"{place}.{name}" if place else name
+            yield from _differences(inner, before.get(name, _MISSING), after.get(name, _MISSING))
     elif isinstance(old, list) and isinstance(new, list):
-        for index, (before_item, after_item) in enumerate(zip_longest(old, new)):
-            yield from _differences(f"{place}[{index}]", before_item, after_item)
-    elif old != new:
-        was, now = _text(old), _text(new)
+        for index, items in enumerate(zip_longest(old, new, fillvalue=_MISSING)):
+            yield from _differences(f"{place}[{index}]", *items)
+    elif not _same(old, new):
+        was, now = (_text(value, beside) for value, beside in ((old, new), (new, old)))
         # What both begin with tells nothing, and would push the difference out of a long text.
         same = _alike(was, now) if max(len(was), len(now)) > SHOWN else 0
         yield f"{place}: was {_shown(was, same)}, is now {_shown(now, same)}"
 
 
-def _text(value: object) -> str:
+_MISSING = object()
+
+
+def _same(old: object, new: object) -> bool:
+    """Say whether two values are one to the digest, to which 1 is neither true nor 1.0."""
+    if old is _MISSING or new is _MISSING:
+        return old is new
+    return canonical(old) == canonical(new)
+
+
+def _text(value: object, beside: object) -> str:
+    if value is _MISSING:
+        return "not there" if beside is None else "nothing"  # the digest tells them apart
     return "nothing" if value is None else canonical(value)
 
 
