@@ -20,17 +20,45 @@ async def test_what_was_scanned_is_what_runs_whatever_the_checkout_says_since(in
     assert served.read_text() == "first\n"
 
 
+def rewritten(copy):
+    (copy / "app.txt").write_text("swapped\n")
+
+
+def added(copy):
+    (copy / "sitecustomize.py").write_text("swapped\n")
+
+
+def taken_away(copy):
+    (copy / "app.txt").unlink()
+
+
+def renamed(copy):
+    (copy / "app.txt").rename(copy / "App.txt")
+
+
+def made_a_program(copy):
+    (copy / "app.txt").chmod(0o755)
+
+
+def made_a_link(copy):
+    (copy / "kept").write_text((copy / "app.txt").read_text())
+    (copy / "app.txt").unlink()
+    (copy / "app.txt").symlink_to("kept")
+
+
+@pytest.mark.parametrize("swap", [rewritten, added, taken_away, renamed, made_a_program, made_a_link])
 @pytest.mark.parametrize("store", ["sources", "artifacts"])
-async def test_a_file_swapped_in_the_private_copy_stops_the_run(project, deploy, store):
+async def test_a_file_swapped_in_the_private_copy_stops_the_run(project, deploy, store, swap):
     project.queue(deploy("PROD", "production"))
     async with project.hosted() as driver:
         await driver.go()
         run = driver.run("PROD")
         digest = run.source_digest if store == "sources" else run.artifact_digest
         copy = getattr(driver.host, store)._store.path(digest)
-        for folder in (copy, *copy.rglob("*")):
+        for folder in (copy, *(path for path in copy.rglob("*") if path.is_dir())):
             folder.chmod(0o755)
-        (copy / "app.txt").write_text("swapped\n")
+        (copy / "app.txt").chmod(0o644)
+        swap(copy)
         await driver.approve("PROD")
         assert driver.state("PROD") == "failed"
         assert digest[:19] in driver.run("PROD").reason

@@ -22,8 +22,10 @@ def approve_as(keys, allow, project):
     project.policy = f'[approvals]\nallowed_signers = "{allow("eve")}"'
     project.settings()
 
-    async def approve(driver, task: str, subject: Subject, journal: str = ""):
-        text = statement(journal or driver.place.id, subject, Verdict.APPROVE, REASON)
+    async def approve(
+        driver, task: str, subject: Subject, *, journal: str = "", verdict=Verdict.APPROVE, reason=REASON
+    ):
+        text = statement(journal or driver.place.id, subject, verdict, reason)
         signature = sign(text, SigningKey(keys.key("eve")), environ={"PATH": os.environ["PATH"]}, ask=False)
         return await driver.approve(task, by="eve", reason=REASON, signature=signature)
 
@@ -51,9 +53,12 @@ async def test_a_signature_is_worth_nothing_for_anything_else(project, deploy, a
             assert (refused.granted, "not over this request" in refused.text) == (False, True), wrong
         other_journal = await approve_as(driver, "PROD", right, journal="another")
         assert "not over this request" in other_journal.text
+        for words in ({"verdict": Verdict.REJECT}, {"reason": "for testing only"}, {"reason": ""}):
+            refused = await approve_as(driver, "PROD", right, **words)
+            assert (refused.granted, "not over this request" in refused.text) == (False, True), words
         assert driver.effects("PROD") == []
         recorded = [row for row in driver.reader.audit() if row.action == "approve-refused"]
-        assert len(recorded) == 7
+        assert len(recorded) == 10
         assert json.loads(recorded[0].detail)["about"] == driver.run("PROD").id
         assert (await approve_as(driver, "PROD", right)).granted
 

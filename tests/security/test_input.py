@@ -297,17 +297,17 @@ async def test_22_a_task_beside_a_cycle_and_lost_dependencies_is_still_run(
 
 SQL = {
     "in a DO block": ("DO $$ BEGIN DROP TABLE users; END $$;", "drop-table"),
-    "in EXECUTE in a DO block": ("DO $a$ BEGIN EXECUTE 'DROP TABLE ' || 'users'; END $a$;", None),
+    "in EXECUTE in a DO block": ("DO $a$ BEGIN EXECUTE 'DROP TABLE ' || 'users'; END $a$;", "drop-table"),
     "in a nested dollar quote": ("DO $a$ BEGIN EXECUTE $b$DROP TABLE users$b$; END $a$;", "drop-table"),
     "behind a nested comment": ("/* /* */ SELECT 1; */ DROP TABLE users;", "drop-table"),
     "between comments": ("DROP/**/TABLE/* x */users;", "drop-table"),
     "behind a line comment": ("-- fine\nDROP TABLE users;", "drop-table"),
     "behind a quote in a comment": ("-- it's fine\nDROP TABLE users; -- '", "drop-table"),
     "in a function": ("CREATE FUNCTION f() AS $$TRUNCATE a$$ LANGUAGE sql; SELECT f()", "truncate"),
-    "as psql's shell": ("\\! dropdb production\n", None),
+    "as psql's shell": ("\\! dropdb production\n", "unanalysable"),
     "behind COPY data": ("COPY a FROM stdin;\n1\n\\.\nDROP TABLE users;", "drop-table"),
     "with a byte order mark": ("\ufeffDROP TABLE users;", "drop-table"),
-    "as a tautology": ("DELETE FROM users WHERE 1=1;", None),
+    "as a tautology": ("DELETE FROM users WHERE 1=1;", "delete-all"),
 }  # fmt: skip
 
 
@@ -318,9 +318,8 @@ def test_26_sql_hidden_in_comments_do_blocks_and_dollar_quotes(desk: Any, tmp_pa
     said = desk.give("--json", "check", str(tmp_path / "a.sql"), "--dialect", "postgresql", inside=False)
     findings = said.document["files"][0]["findings"] if said.document["files"] else []
     assert findings, "it is never passed over"
-    if rule is not None:
-        assert (said.status, said.document["verdict"]) == (4, "block")
-        assert rule in {finding["rule"] for finding in findings}
+    assert (said.status, said.document["verdict"]) == (4, "block")
+    assert rule in {finding["rule"] for finding in findings if finding["verdict"] == "block"}
 
 
 def test_26_sql_in_mysql_s_executable_comments(desk: Any, tmp_path: Path) -> None:
