@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from opconsole.steps import NO_VARIABLES, StepContext, StepFailed, describe_result
@@ -101,13 +101,15 @@ async def current_revision(
     *,
     variables: Mapping[str, str] = NO_VARIABLES,
     limit: float | None = None,
+    within: Callable[[Sequence[str]], Sequence[str]] = tuple,
 ) -> frozenset[str]:
     """Ask the project's Alembic which revisions its database is at; empty means base, before all of them.
 
+    *within* puts the program into a sandbox, where there is one.
     Raises StepFailed if Alembic fails or its answer cannot be read: base is never guessed.
     """
     result, output = await context.capture(
-        current_argv(config), cwd=config.parent, variables=variables, limit=limit
+        within(current_argv(config)), cwd=config.parent, variables=variables, limit=limit
     )
     if not result.ok:
         raise StepFailed(

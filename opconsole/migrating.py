@@ -18,7 +18,11 @@ from guardrails.migrations.chain import Chain, ChainError
 from guardrails.migrations.model import MigrationFile
 from opconsole.alembic_program import BASE, AlembicConfigError, current_revision, find_config
 from opconsole.databases import sqlite_file
+from opconsole.handing import handed
+from opconsole.journal.location import locate, state_root
 from opconsole.migration_database import name_of_database, surely
+from opconsole.sandbox import Sandbox, make_sandbox
+from opconsole.settings.model import Sandboxed
 from opconsole.steps import StepContext, StepFailed
 from opconsole.surroundings import Site
 from opconsole.trees import UnsafeTreeError, inside
@@ -120,6 +124,8 @@ class MigrationFiles:
     root: Path
     folder: str
     """Relative to the project."""
+    beside: Path | None = None
+    """What else Alembic has to read, where nobody's run runs it."""
 
     async def revision_now(self, context: StepContext, limit: float) -> str:
         """Ask the database at which revision it stands; BASE before all migrations. Raises StepFailed.
@@ -131,13 +137,51 @@ class MigrationFiles:
         if file is not None and not await asyncio.to_thread(file.exists):
             return BASE  # asking would create the file, and nothing may change before the gate
         await surely(self.site, config, lambda database: database.check())
-        revisions = await current_revision(context, config, variables=QUIET, limit=max(limit, ASK_LIMIT))
+        boxed = await asyncio.to_thread(self.box, config, asks=True)
+        if isinstance(boxed, str):
+            context.note(f"Alembic is asked without a sandbox: {boxed}")
+        revisions = await current_revision(
+            context,
+            config,
+            variables=QUIET,
+            limit=max(limit, ASK_LIMIT),
+            within=boxed.argv if isinstance(boxed, Sandbox) else tuple,
+        )
         if len(revisions) > 1:
             raise StepFailed(
                 f"the database stands at several revisions ({', '.join(sorted(revisions))}); "
                 "merge the branches with `alembic merge` first"
             )
         return next(iter(revisions), BASE)
+
+    def box(self, config: Path, *, asks: bool) -> Sandbox | str | None:
+        """Give the sandbox for Alembic before anything is approved: it runs the project's ``env.py``.
+
+        It may read the sources, and where it *asks* the database reach that. None: the settings want none; a
+        text says why there is none. Raises StepFailed where there must be one. Blocks.
+        """
+        site, wanted = self.site, self.site.settings.sandbox
+        if wanted is Sandboxed.OFF:
+            return None
+        home, venv = site.environ.get("HOME"), site.settings.venv
+        journal = locate(site.workspace.root, create=False)
+        reached = _places_of(name_of_database(site, config)) if asks else ()
+        made = make_sandbox(
+            config.parent,
+            home=Path(home) if home else None,
+            state=state_root(),
+            venv=site.workspace.project_path(site.project) / venv if venv else None,
+            readable=[
+                self.root,
+                *([self.beside] if self.beside else []),
+                *([handed(journal, site.run)] if journal and site.run else []),
+            ],
+            writable=[place for place in reached if place.exists()],
+            network=asks,
+        )
+        if isinstance(made, str) and wanted is Sandboxed.REQUIRED:
+            raise StepFailed(f"a sandbox is required, and there is none: {made}")
+        return made
 
     async def path(self, start: str, end: str | None) -> MigrationPath:
         """Give the way forward from *start* to *end* (None: the head). Raises StepFailed.
@@ -227,6 +271,15 @@ QUIET = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
 _COMMITS = re.compile(
     r"autocommit|\bCOMMIT\b|\.commit\(|\bCONCURRENTLY\b|transactional_ddl\s*=\s*False", re.IGNORECASE
 )
+
+
+def _places_of(database: str) -> tuple[Path, ...]:
+    """Give what a database is reached by: its file and what belongs to it, or the folder of a socket."""
+    file = sqlite_file(database)
+    if file is not None:
+        return (file, *(file.with_name(file.name + more) for more in ("-journal", "-wal", "-shm")))
+    host = database.partition("://")[2].rpartition("/")[0]
+    return (Path(re.sub(r":\d+$", "", host)),) if host.startswith("/") else ()
 
 
 def _reversible(path: MigrationPath) -> MigrationPath:

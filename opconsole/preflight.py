@@ -324,7 +324,8 @@ class Preflight:
             home=Path(home) if home else None,
             state=host.place.root.parent,
             venv=host.workspace.project_path(attempt.run.project) / project.venv if project.venv else None,
-            files=await asyncio.to_thread(handed, host.place, attempt.run.id),
+            readable=[await asyncio.to_thread(handed, host.place, attempt.run.id)],
+            writable=[copy],
         )
         if isinstance(made, Sandbox):
             return made

@@ -1,4 +1,6 @@
-"""Puts a project's tests and builds into bubblewrap: no network, a read-only system, their own home and /tmp.
+"""Puts a project's code into bubblewrap before its plan is approved: a read-only system, a home and /tmp.
+
+Tests and builds have no network there, nor has what only writes SQL. What asks a database reaches that.
 
 Linux only, and only where the kernel lets ordinary users make namespaces; `problem` says why not. The
 argument list is made by a pure function and run like any other program, under the shim.
@@ -22,46 +24,62 @@ PROBE_LIMIT = 20.0
 _PRIVATE = ("/tmp", "/var/tmp", "/run")  # noqa: S108 - they are covered, not used
 
 
+_SERVICES = tuple(map(Path, ("/run/postgresql", "/run/mysqld", "/run/systemd/resolve")))
+"""What lies in a covered place and a network's programs need: databases' sockets, and how names are found."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sandbox:
     """What programs in it may see and write."""
 
     program: str
     """Where bubblewrap is."""
-    writable: Path
-    """The folder that they work in; all that they leave behind."""
+    folder: Path
+    """The folder that they work in."""
     hidden: tuple[Path, ...] = ()
     """Folders that are empty for them: the home, with its keys, and opconsole's own state."""
     readable: tuple[Path, ...] = ()
     """What they may read although it lies in a hidden folder, such as their virtual environment."""
+    writable: tuple[Path, ...] = ()
+    """What they may write; all that they leave behind."""
+    network: bool = False
 
     def argv(self, argv: Sequence[str]) -> tuple[str, ...]:
         """Give the argument list that runs a program inside."""
         words = [self.program, "--unshare-all", "--die-with-parent", "--new-session"]
+        if self.network:
+            words.insert(2, "--share-net")
         words += ["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"]
         for place in (*_PRIVATE, *map(str, self.hidden)):
             words += ["--tmpfs", place]
         for path in self.readable:
             words += ["--ro-bind-try", str(path), str(path)]
-        words += ["--bind", str(self.writable), str(self.writable), "--chdir", str(self.writable)]
+        for path in self.writable:
+            words += ["--bind", str(path), str(path)]
+        words += ["--chdir", str(self.folder)]
         words += ["--setenv", "TMPDIR", "/tmp"]  # noqa: S108 - the sandbox's own
         return (*words, "--", *argv)
 
 
 def make_sandbox(
-    writable: Path, *, home: Path | None, state: Path, venv: Path | None, files: Path | None = None
+    folder: Path,
+    *,
+    home: Path | None,
+    state: Path,
+    venv: Path | None,
+    readable: Sequence[Path] = (),
+    writable: Sequence[Path] = (),
+    network: bool = False,
 ) -> Sandbox | str:
-    """Give the sandbox for programs that work in a folder; a text says why there can be none. Blocking.
-
-    *files* is where the files with their secrets lie.
-    """
+    """Give the sandbox for programs that work in a folder; a text says why there can be none. Blocking."""
     reason = problem()
     if reason:
         return reason
     hidden = tuple(path for path in (home, state) if path is not None and path.is_dir() and path != Path("/"))
-    readable = () if venv is None else (venv, *_base_of(venv))
-    given = () if files is None else (files,)
-    return Sandbox(_program() or "bwrap", writable, hidden, (*readable, *given))
+    needed = () if venv is None else (venv, *_base_of(venv))
+    services = _SERVICES if network else ()
+    seen = (*needed, *services, *readable)
+    return Sandbox(_program() or "bwrap", folder, hidden, seen, tuple(writable), network)
 
 
 def kept_in(wanted: Sandboxed) -> str:
@@ -81,7 +99,7 @@ def problem() -> str:
     if program is None:
         return "bubblewrap is not installed (its program is bwrap)"
     try:
-        argv = Sandbox(program, Path("/var")).argv(["true"])
+        argv = Sandbox(program, Path("/")).argv(["true"])
         done = subprocess.run(
             argv, capture_output=True, check=False, timeout=PROBE_LIMIT, env={"PATH": DEFAULT_PATH}
         )

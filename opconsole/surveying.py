@@ -20,6 +20,7 @@ from opconsole.git import GitError, GitMissingError
 from opconsole.logs import LogCursor
 from opconsole.migrating import QUIET, MigrationFiles, MigrationPath, migrations_folder
 from opconsole.programs import Program, ProgramError, ProgramResult, run_program
+from opconsole.sandbox import Sandbox
 from opconsole.settings.model import Dialect, Downgrade
 from opconsole.settings.secrets import SecretError
 from opconsole.sources import SourceError, SourceKind, SourceStore, SourceVersion, resolve_source
@@ -53,6 +54,7 @@ class Looking:
         self.site = site
         self.source = source
         self._root = root
+        self._scratch = scratch
         self._context = _Looker(site, scratch)
 
     async def way(self, to: str | None, *, back: bool = False) -> Looked:
@@ -70,7 +72,9 @@ class Looking:
         if not way.steps:
             return ""
         start, end = (way.end, way.start) if looked.back else (way.start, way.end)
+        boxed = self._files().box(way.config, asks=False)
         argv = sql_argv(way.config, start, end, back=looked.back)
+        argv = boxed.argv(argv) if isinstance(boxed, Sandbox) else argv
         result, text = await self._context.run(argv, way.config.parent, QUIET, LIMIT, SQL_LIMIT)
         if not result.ok:
             raise StepFailed(
@@ -98,7 +102,7 @@ class Looking:
         )
 
     def _files(self) -> MigrationFiles:
-        return MigrationFiles(self.site, self._root, migrations_folder(self.site, None))
+        return MigrationFiles(self.site, self._root, migrations_folder(self.site, None), self._scratch)
 
 
 @asynccontextmanager

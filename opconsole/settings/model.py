@@ -283,7 +283,7 @@ class Project(Section):
     artifact: Inside | None = None
     """File or folder that the build makes, relative to the project. Default: the clean export itself."""
     sandbox: Sandboxed = Sandboxed.OFF
-    """Whether tests and builds run in bubblewrap: no network, a read-only system, their own home and /tmp."""
+    """Whether tests, builds and, before the gate, Alembic run in bubblewrap: read-only, without network."""
     smoke: Commands = ()
     """Programs run against the environment once it is healthy."""
     migrate: MigrateWhen = MigrateWhen.AFTER_DEPLOY

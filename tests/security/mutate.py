@@ -164,7 +164,7 @@ MUTATIONS = (
         "opconsole/shim.py",
         "self.take_back()\n        self._record(ending",
         "self._record(ending",
-        "tests/security/test_secret_files.py::test_27_a_worker_that_adopts_a_program_lets_it_keep_its_secret_until_it_ends",
+        "tests/opconsole/test_programs.py::test_27_after_kill_9_of_the_worker_the_files_still_go_with_their_program",
     ),
     Mutation(
         28,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import sys
 import threading
 from collections.abc import Callable
@@ -78,44 +79,6 @@ async def test_28_no_loader_interpreter_git_or_cloud_variable_reaches_a_step(
     assert Path(given["cwd"]).is_relative_to(runs), "in the run's own copy"
 
 
-async def test_28_nor_does_one_reach_any_other_program_that_a_run_starts(
-    project: Any, deploy: Callable[..., dict[str, object]], migrations: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stray = {name: value for name, value in STRAY.items() if name != "OPCONSOLE_STATE_DIR"}
-    for name, value in stray.items():
-        monkeypatch.setenv(name, value)
-    project.environ |= stray
-    migrations()
-
-    def tell(what: str) -> str:
-        return f"env | sed 's/^/{what}: /' >> {project.root}/told\n"
-
-    environment = project.path / "alembic" / "env.py"
-    environment.write_text(
-        f"import os\nwith open({str(project.root / 'told')!r}, 'a') as told:\n"
-        "    told.writelines(f'alembic: {name}={value}\\n' for name, value in os.environ.items())\n"
-        + environment.read_text()
-    )
-    project.smoke = '["sh", "smoke.sh"]'
-    project.settings()
-    for name, folder in (("build", project.path), ("smoke", project.path), ("health", project.bin)):
-        script = folder / f"{name}.sh"
-        script.write_text(tell(name) + script.read_text())
-    (project.bin / "restart.sh").write_text(tell("restart"))
-    project.queue(deploy("DEV", "development", run_migrations=True))
-    async with project.hosted() as driver:
-        await driver.go()
-        assert driver.state("DEV") == "succeeded", driver.log("DEV")
-    told = [line.partition(": ") for line in (project.root / "told").read_text().splitlines()]
-    assert {what for what, _, _ in told} == {"build", "smoke", "health", "restart", "alembic"}
-    for what, _, variable in told:
-        name, _, value = variable.partition("=")
-        assert name not in stray, f"{name} reaches {what}"
-        assert len(value) < 4 or value not in stray.values(), (
-            f"the value of a stray variable reaches {what} as {name}"
-        )
-
-
 async def test_28_the_keys_of_another_environment_do_not_reach_a_step(
     project: Any, cascade: Callable[..., list[dict[str, object]]]
 ) -> None:
@@ -151,6 +114,7 @@ def test_28_the_sandbox_s_argument_list_says_what_is_there_in_the_order_that_cou
         Path("/s/run/work"),
         hidden=(Path("/home/x"), Path("/s")),
         readable=(Path("/home/x/v"),),
+        writable=(Path("/s/run/work"),),
     )
     words = " ".join(made.argv(["make", "test", "--", "$(id)"]))
     assert words.startswith("/usr/bin/bwrap --unshare-all --die-with-parent --new-session --ro-bind / / ")
@@ -235,6 +199,73 @@ async def test_28_in_the_sandbox_there_is_no_network_and_only_the_working_copy_c
     assert set(said) == {"network", "system", "workspace", "home", "state", "processes", "tmp", "work"}
     assert not Path("/tmp/of-its-own").exists()
     assert project.current("development"), "what was built in it is deployed"
+
+
+ENV = """
+import contextlib, pathlib, socket
+def tried(name, act):
+    try:
+        act()
+        told = "yes"
+    except OSError:
+        told = "no"
+    print(f"{name} {told}")
+tried("home", lambda: pathlib.Path("HOME/.ssh/key").read_text())
+tried("workspace", lambda: pathlib.Path("ROOT/was-here").write_text("x"))
+tried("settings", lambda: print("# was here", file=open("ROOT/opconsole.toml", "a")))
+tried("sources", lambda: pathlib.Path(__file__).with_name("x").write_text("x"))
+tried("network", lambda: socket.create_connection(("127.0.0.1", PORT), 5).close())
+"""
+
+
+@needs_bubblewrap
+async def test_28_what_asks_a_database_before_the_gate_reaches_the_database_and_no_file_of_ours(
+    project: Any, deploy: Callable[..., dict[str, object]], migrations: Any, server: int, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    (home / ".ssh").mkdir(parents=True)
+    (home / ".ssh" / "key").write_text("private")
+    project.environ["HOME"] = str(home)
+    migrations()
+    project.project_lines = 'sandbox = "required"'
+    project.settings()
+    environment = project.path / "alembic" / "env.py"
+    hostile = ENV.replace("HOME", str(home)).replace("ROOT", str(project.root)).replace("PORT", str(server))
+    asked = "import os, sys\nif 'current' in sys.argv:\n"
+    environment.write_text(
+        asked + "".join(f"    {line}\n" for line in hostile.splitlines()) + environment.read_text()
+    )
+    project.queue(
+        deploy("PROD", "production", run_migrations=True),
+    )
+    sqlite3.connect(project.database("production")).executescript("CREATE TABLE a (b)").close()
+    async with project.hosted() as driver:
+        await driver.go()
+        assert driver.state("PROD") == "waiting", driver.log("PROD")
+        steps = driver.place.runs / driver.run("PROD").id / "steps"
+        said = next(steps.glob("*-validate-0")).joinpath("output").read_text()
+        told = dict(line[27:].split() for line in said.splitlines() if line.endswith((" yes", " no")))
+    assert (told["home"], told["sources"], told["network"]) == ("no", "no", "yes")
+    assert not (project.root / "was-here").exists()
+    assert "# was here" not in (project.root / "opconsole.toml").read_text()
+
+
+@needs_bubblewrap
+def test_28_what_writes_the_sql_of_migrations_has_no_network_either(
+    project: Any, migrations: Any, command: Any, server: int
+) -> None:
+    migrations()
+    project.project_lines = 'sandbox = "required"'
+    project.settings()
+    environment = project.path / "alembic" / "env.py"
+    offline = "from alembic import context\ncontext.configure(dialect_name='sqlite', literal_binds=True)\n"
+    offline += "with context.begin_transaction():\n    context.run_migrations()\n"
+    reach = f"tried('network', lambda: socket.create_connection(('127.0.0.1', {server}), 5).close())\n"
+    environment.write_text(ENV[: ENV.index('tried("home"')] + reach + offline)
+    said = command(project.root, "migrations", "sql", "app", "development")
+    assert said.status == 0, said.err
+    assert "network no" in said.out
+    assert "CREATE TABLE" in said.out
 
 
 @needs_bubblewrap
