@@ -3,11 +3,11 @@
 python -m benchmarks.peers [logs] [start] [--keep DIR] [--lines N]      (default: both, 1,000,000 lines)
 
 Logs: the seconds from the start of the program until the last line of a log is on the screen, and from a
-search until its only hit is, beside toolong and lnav. Start-up: until a known word is on the screen, beside
-posting, harlequin and a bare Textual app. toolong, posting and harlequin are put into environments of their
-own (--keep: where to, for the next run); lnav is used where the system has it (apt-get install lnav). What
-cannot be had is left out, and why is printed. The rounds go round all programs, so that a busy moment hits
-them all; figures are the best of the rounds.
+search until its only hit is, and the memory that it keeps then, beside toolong and lnav. Start-up: until a
+known word is on the screen, beside posting, harlequin and a bare Textual app. toolong, posting and harlequin
+are put into environments of their own (--keep: where to, for the next run); lnav is used where the system has
+it (apt-get install lnav). What cannot be had is left out, and why is printed. The rounds go round all
+programs, so that a busy moment hits them all; figures are the best of the rounds.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pathlib import Path
 
 import pyte
 
-from benchmarks.console import COLUMNS, LINES, MARK, PATIENCE, Terminal, in_terminal, log_line
+from benchmarks.console import COLUMNS, LINES, MARK, PATIENCE, Terminal, in_terminal, log_line, resident_mb
 
 ROUNDS = 3
 NEEDLE = "needle-in-the-hay"
@@ -33,6 +33,8 @@ SEARCHING = 30.0
 """Seconds that a search may take."""
 TERM = "screen-256color"
 """One whose programs use nothing that pyte cannot do, such as repeating a character."""
+OLDER_TREE_SITTER = "tree-sitter<0.26"
+"""posting 2.11.1 ends by a segmentation fault with the one that pip takes otherwise, 0.26.1."""
 INSTALLING = 600
 """Seconds that a peer may take to install."""
 
@@ -117,12 +119,16 @@ def logs(folder: Path, scratch: Path, lines: int) -> None:
     peers = list(log_peers(folder))
     tails: dict[str, list[float]] = {peer.name: [] for peer in peers}
     finds: dict[str, list[float]] = {peer.name: [] for peer in peers}
+    sizes: dict[str, list[float]] = {peer.name: [] for peer in peers}
     for _ in range(ROUNDS):
         for peer in peers:
-            watch_log(peer, path, scratch, lines=lines, tails=tails[peer.name], finds=finds[peer.name])
+            sizes[peer.name] += watch_log(
+                peer, path, scratch, lines=lines, tails=tails[peer.name], finds=finds[peer.name]
+            )
     print(f"-- a log of {lines:,} lines ({path.stat().st_size / 1e6:.0f} MB)")
     table("the last line is on the screen, from the start of the program", tails)
     table("a hit in the middle is, from the end of typing what to search for", finds)
+    table("the memory that it keeps then", sizes, "MB")
 
 
 def log_peers(folder: Path) -> Iterator[LogPeer]:
@@ -139,8 +145,8 @@ def log_peers(folder: Path) -> Iterator[LogPeer]:
 
 def watch_log(
     peer: LogPeer, path: Path, scratch: Path, *, lines: int, tails: list[float], finds: list[float]
-) -> None:
-    """Add the seconds until the last line is shown, and from a search until its hit is."""
+) -> list[float]:
+    """Add the seconds until the last line is shown, and from a search until its hit is; give the MB then."""
     around = [f"part {number} of" for number in (lines // 2 - 1, lines // 2)]
     try:
         began = time.monotonic()
@@ -149,15 +155,17 @@ def watch_log(
             tails.append(screen.until(f"part {lines - 1} of") - began)
             screen.settle(2.0)  # it may still be counting
             if not peer.search:
-                return
+                return [resident_mb(terminal.process.pid)]
             for keys in peer.search[:-1]:
                 screen.type(keys)
                 screen.settle(0.5)
             began = time.monotonic()
             screen.type(peer.search[-1])
             finds.append(screen.until(*around, patience=SEARCHING) - began)
+            return [resident_mb(terminal.process.pid)]
     except (TimeoutError, OSError) as error:
         print(f"   {peer.name}: {error}")
+        return []
 
 
 def show_log(path: Path) -> None:
@@ -208,7 +216,7 @@ def start_peers(folder: Path, scratch: Path) -> Iterator[StartPeer]:
     child = (sys.executable, "-m", "benchmarks.console", "--child")
     yield StartPeer("opconsole, an empty queue", (*child, "empty", str(scratch / "told")), MARK)
     yield StartPeer("a bare Textual app", (*child, "bare", str(scratch / "told")), MARK)
-    if posting := installed(folder, "posting", "posting"):
+    if posting := installed(folder, "posting", "posting", OLDER_TREE_SITTER):
         yield StartPeer("posting", (posting,), "Send")
     if harlequin := installed(folder, "harlequin", "harlequin"):
         yield StartPeer("harlequin", (harlequin,), "Query Editor")
@@ -217,14 +225,17 @@ def start_peers(folder: Path, scratch: Path) -> Iterator[StartPeer]:
 # -- what can be had, and what came of it
 
 
-def installed(folder: Path, package: str, program: str) -> str | None:
-    """Give a peer's program, from an environment of its own; None where it cannot be had."""
+def installed(folder: Path, package: str, program: str, *beside: str) -> str | None:
+    """Give a peer's program, from an environment of its own; None where it cannot be had.
+
+    *beside* are requirements that its own leave out.
+    """
     place = folder / package
     found = place / "bin" / program
     if not found.exists():
         try:
             venv.create(place, with_pip=True, clear=True)
-            install = [str(place / "bin" / "python"), "-m", "pip", "install", "-q", package]
+            install = [str(place / "bin" / "python"), "-m", "pip", "install", "-q", package, *beside]
             done = subprocess.run(install, capture_output=True, text=True, timeout=INSTALLING, check=False)
         except (OSError, subprocess.SubprocessError) as error:
             print(f"   {package} is left out: {error}")
@@ -247,7 +258,7 @@ def installed(folder: Path, package: str, program: str) -> str | None:
     return str(found)
 
 
-def table(what: str, took: Mapping[str, Sequence[float]]) -> None:
+def table(what: str, took: Mapping[str, Sequence[float]], unit: str = "s") -> None:
     """Print the best of each, beside ours."""
     print(f"   {what}:")
     names = list(took)
@@ -258,7 +269,7 @@ def table(what: str, took: Mapping[str, Sequence[float]]) -> None:
             print(f"     {name:<28} was not shown")
         else:
             ratio = f"{best / ours:5.2f} x ours" if ours and name != names[0] else ""
-            print(f"     {name:<28} {best:7.3f} s   {ratio}  ({len(took[name])} rounds)")
+            print(f"     {name:<28} {best:7.3f} {unit}   {ratio}  ({len(took[name])} rounds)")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,9 @@ from typing import Protocol, cast
 from opconsole.logs import grows
 from screens.widgets.log_file import LogFile
 
+PERIOD = 0.1
+"""Seconds between two growths that are shown: for each, all in view is painted anew, and keys wait."""
+
 
 class Reader(Protocol):
     """Whoever shows the log."""
@@ -42,6 +45,7 @@ async def feed(path: Path, reader: Reader) -> None:
                 await _index(log, reader)
             elif log.count != before:
                 reader.log_grown(log, log.count - before)
+                await asyncio.sleep(PERIOD)  # what comes meanwhile is painted together
 
 
 async def _index(log: LogFile, reader: Reader) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
 from textual.app import App, ComposeResult
 
-from screens.widgets import log_file
+from screens.widgets import log_feed, log_file
 from screens.widgets.log_file import SEGMENT, LogFile
 from screens.widgets.log_pane import LogPane
 
@@ -227,3 +228,26 @@ async def test_growth_at_the_end_is_painted_once(
         await until(pilot, lambda: view.count == 700 and painted)
         await pilot.pause(0.2)
         assert sorted(painted) == sorted(set(painted)), "no row twice"
+
+
+async def test_what_is_written_quickly_is_shown_together(
+    tmp_path: Path, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_feed, "PERIOD", 2.0)
+    path = tmp_path / "log"
+    write(path, 0, 500)
+    app = LogApp()
+    async with app.run_test(size=(80, 20)) as pilot:
+        view = app.pane.view
+        grown: list[int] = []
+        show = view.log_grown
+        monkeypatch.setattr(view, "log_grown", lambda log, new: (grown.append(new), show(log, new)))
+        app.pane.show_log(path)
+        await until(pilot, lambda: view.count == 500 and view.complete)
+        write(path, 500, 501, "a")
+        await until(pilot, lambda: grown)
+        for number in range(501, 504):
+            write(path, number, number + 1, "a")
+            await asyncio.sleep(0.1)  # longer than the file's watch takes to tell of each
+        await until(pilot, lambda: view.count == 504)
+        assert grown == [1, 3]
