@@ -1,4 +1,4 @@
-"""Writes the manual's table of keys from the registry of actions, which the console itself goes by.
+"""Writes the tables of keys of manual and README from the registry of actions, which the console goes by.
 
 Run it after a change of the registry: ``.venv/bin/python docs/make_keys.py``.
 """
@@ -12,6 +12,7 @@ from screens.actions import REGISTRY, Action, Scope, key_label
 from screens.dialogs.help import TITLES
 
 PAGE = Path(__file__).resolve().parent / "console.md"
+README = PAGE.parents[1] / "README.md"
 BEGIN = "<!-- keys: written by docs/make_keys.py from the registry of actions -->"
 END = "<!-- end of keys -->"
 OF_SCREENS = {
@@ -28,10 +29,30 @@ OF_SCREENS = {
 
 
 def with_keys(page: str) -> str:
-    """Give the page with the tables of now between its marks."""
+    """Give the manual's page with the tables of now between its marks."""
+    return _between(page, tables())
+
+
+def with_short_keys(readme: str) -> str:
+    """Give the README with the one table of now between its marks."""
+    return _between(readme, short_table())
+
+
+def _between(page: str, text: str) -> str:
     before, _, rest = page.partition(BEGIN)
     after = rest.partition(END)[2]
-    return f"{before}{BEGIN}\n\n{tables()}\n{END}{after}"
+    return f"{before}{BEGIN}\n\n{text}\n{END}{after}"
+
+
+def short_table() -> str:
+    """Give one table with a row for every scope: its keys, and in a word what each does."""
+    rows = ["| where | keys |", "|---|---|"]
+    for scope, title in TITLES.items():
+        found = [action for action in REGISTRY if action.scope is scope and action.keys]
+        if found:
+            keys = " · ".join(f"{_keys(action)} {action.title.removesuffix(' …')}" for action in found)
+            rows.append(f"| {OF_SCREENS.get(scope, title)} | {keys} |")
+    return "\n".join([*rows, ""])
 
 
 def tables() -> str:
@@ -56,3 +77,4 @@ def _keys(action: Action) -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(with_keys(PAGE.read_text("utf-8")), "utf-8")
+    README.write_text(with_short_keys(README.read_text("utf-8")), "utf-8")

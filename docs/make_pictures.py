@@ -18,6 +18,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from screens.actions import PLACES
+
 HERE = Path(__file__).resolve().parent
 SIZE = (140, 40)
 LOG = [
@@ -51,8 +53,11 @@ async def _picture(kit: ModuleType, folder: Path, tell: Story) -> str:
     app = kit.OpconsoleApp(console, clock=clock, waits=kit.Waits(guard=0.0, monotonic=clock.monotonic))
     app.animation_level = "none"
     async with app.run_test(size=SIZE) as pilot:
-        await tell(Stage(pilot, console, samples))
-        await pilot.pause(0.2)
+        stage = Stage(pilot, console, samples)
+        await tell(stage)
+        for line in app.screen.query("Input"):
+            line.cursor_blink = False
+        await stage.still()
         # Textual names its styles by a hash of its own: a fixed name keeps the files comparable.
         svg = re.sub(r"terminal-\d+", "opconsole", str(app.export_screenshot(title="opconsole")))
         return INDENTED.sub(_without_indent, svg)
@@ -75,7 +80,7 @@ class Stage:
     async def until(self, holds: Callable[[], object]) -> None:
         """Wait for a condition."""
         async with asyncio.timeout(30):
-            while not holds():  # noqa: ASYNC110 (nothing tells when a screen shows something)
+            while not (self.pilot.app.whole and holds()):  # noqa: ASYNC110 (nothing tells when a screen shows something)
                 await asyncio.sleep(0.02)
         await self.pilot.pause()
 
@@ -86,6 +91,14 @@ class Stage:
         screen.table.select(f"credentialmate:{task}")
         await self.until(lambda: (run := screen.situation().run) and run.run.task == task)
         await self.until(lambda: screen.log_pane.view.count)
+
+    async def still(self) -> None:
+        """Wait until the screen shows the same twice, some moments apart."""
+        last = ""
+        async with asyncio.timeout(30):
+            while (now := str(self.pilot.app.export_screenshot())) != last:
+                last = now
+                await self.pilot.pause(0.4)
 
     async def press(self, key: str, wanted: str) -> None:
         """Press a key and wait for what it brings."""
@@ -116,27 +129,41 @@ async def _decide(stage: Stage) -> None:
     await stage.pilot.press("r")
 
 
-async def _violations(stage: Stage) -> None:
-    await stage.select("DEPLOY-PROD-002")
-    await stage.pilot.press("v", "z")
-    view = stage.pilot.app.operations.query_one("#violations-pane")
-    await stage.until(lambda: "│" in str(view.query_one("Static").content))
+async def _help(stage: Stage) -> None:
+    await stage.select("DEPLOY-STAGING-001")
+    await stage.press("question_mark", "HelpText")
 
 
-async def _approvals(stage: Stage) -> None:
-    await stage.select("DEPLOY-PROD-001")
-    await stage.pilot.press("2")
-    await stage.until(lambda: stage.pilot.app.screen is not stage.pilot.app.operations)
-    await stage.pilot.pause(0.5)
+async def _add(stage: Stage) -> None:
+    await stage.select("DEPLOY-STAGING-001")
+    await stage.press("i", "FormLine")
+
+
+AT = {"approvals": "credentialmate:DEPLOY-PROD-001"}
+"""Where a screen is gone to, if not where it begins."""
+
+
+def _screen(name: str) -> Story:
+    """Give the story of a screen: it is gone to, and shows what it loads."""
+
+    async def tell(stage: Stage) -> None:
+        await stage.select("DEPLOY-PROD-001")
+        stage.pilot.app.go(name, AT.get(name, ""))
+        await stage.until(lambda: name == stage.pilot.app.here.PLACE and stage.pilot.app.here.is_current)
+        await stage.still()
+
+    return tell
 
 
 STORIES: dict[str, Story] = {
+    **{place.name: _screen(place.name) for place in PLACES},
     "operations": _operations,
     "approval": _approval,
     "decide": _decide,
-    "violations": _violations,
-    "approvals": _approvals,
+    "help": _help,
+    "add": _add,
 }
+"""Every screen that is registered, and some dialogs."""
 
 
 def _workspace(kit: ModuleType, samples: Any) -> Any:
@@ -146,11 +173,14 @@ def _workspace(kit: ModuleType, samples: Any) -> Any:
     done = samples.task("DEPLOY-DEV-001", environment="development", gate="development")
     console.put(*samples.run(done, kit.RunState.SUCCEEDED, finished_at=kit.NOW - ago(seconds=50)))
     staging = samples.task(
-        "DEPLOY-STAGING-001", environment="staging", gate="staging", depends_on=("DEPLOY-DEV-001",)
+        "DEPLOY-STAGING-001",
+        environment="staging",
+        gate="staging",
+        depends_on=("credentialmate:DEPLOY-DEV-001",),
     )
     staging = replace(staging, description="Deploy v2.1.0 to staging with migrations")
     console.put(*samples.run(staging, kit.RunState.RUNNING))
-    console.put(*samples.waiting())
+    console.put(*samples.waiting(depends_on=("credentialmate:DEPLOY-STAGING-001",)))
     console.sources["backend/alembic/versions/migration_001.py"] = samples.blocked_source()
     task, run = samples.blocked()
     console.put(task, replace(run, steps=_stopped(kit, samples.steps(run.run.id, at=2))))
@@ -171,6 +201,15 @@ def _workspace(kit: ModuleType, samples: Any) -> Any:
     for view in console.runs.values():
         samples.log(view, LOG)
     samples.log(run, [*LOG, "n ── Wait for health", "e GET /health: 503 no database pool"])
+    samples.history(console.record)
+    samples.chain(console.record)
+    console.places = (
+        samples.environment("development", version="2.1.0", release="2.1.0-1"),
+        samples.environment("staging", version="2.0.1", release="2.0.1-1", running="DEPLOY-STAGING-001"),
+        samples.environment(version="2.0.0", release="2.0.0-3", revision="4be1", waiting="DEPLOY-PROD-001"),
+    )
+    wrong = "it runs 1.9.9-1; on record is 2.0.0-3"
+    console.seen["credentialmate", "production"] = kit.Seen(kit.Health.HEALTHY, "200", kit.Drift.OTHER, wrong)
     return console
 
 

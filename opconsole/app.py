@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -65,18 +65,19 @@ class OpconsoleApp(App[None]):
         notes: Sequence[str] = (),
         signs: Signs = NO_SIGNS,
         crashes: Path | None = None,
+        theme: str | None = None,
     ) -> None:
-        """Show *console*; *notes* are told first, such as what of the settings cannot be used.
+        """Show *console* in a *theme*; *notes* are told first, such as what of the settings cannot be used.
 
         Into the folder *crashes* goes where the console failed, should it fail.
         """
         super().__init__()
-        for theme in THEMES:
-            self.register_theme(theme)
+        for each in THEMES:
+            self.register_theme(each)
         self.desk = Desk(self, console, clock or SystemClock(), waits or Waits(), keys or Keymap())
         self.desk.mark, self.desk.go = self._mark, self.go
         self.set_keymap(self.desk.keys.textual())
-        self._notes = tuple(notes)
+        self._notes = (*notes, *self._wear(theme))
         self.operations = OperationsScreen(self.desk)
         self._screens: dict[str, ConsoleScreen] = {}
         self._add(self.operations)
@@ -98,11 +99,21 @@ class OpconsoleApp(App[None]):
 
     def on_mount(self) -> None:
         """Read the workspace, and again whenever it may have changed."""
+        # After `fg` the terminal has what the shell left: Textual draws only what changes.
+        self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
         self._reloading.want()
         self.run_worker(self._reloading.run(), group="reloading")
         self.run_worker(self._watch(), group="watching")
         if self._notes:
             self.push_screen(_notice(self.desk, self._notes))
+
+    def _wear(self, theme: str | None) -> Iterator[str]:
+        """Take a theme's colours; say what is wrong with its name where there is none of that name."""
+        if theme in self.available_themes:
+            self.theme = theme
+        elif theme is not None:
+            allowed = ", ".join(sorted(self.available_themes))
+            yield f"console.theme: no theme has this name; found: {theme}; allowed: {allowed}"
 
     # -- going about
 
@@ -217,7 +228,7 @@ class OpconsoleApp(App[None]):
         if policy and policy != self._policy_told:
             text = (
                 "The settings loosen the policy: until somebody approves that, what was before holds. "
-                f"`opconsole approvals` shows it, `opconsole approve {policy}` decides."
+                f"{self.desk.keys.label('go-approvals')} lists it; or: opconsole approve {policy}."
             )
             self.desk.tell(text, title="A policy waits for approval")
         self._policy_told = policy
@@ -298,12 +309,17 @@ class OpconsoleApp(App[None]):
         self.here.show_read_only()
 
     def action_leave(self) -> None:
-        """Quit, and say what goes on without the console."""
-        self.exit(message=Text(self.farewell()))
+        """Go back; from the first screen, quit, and say what goes on without the console."""
+        if self.here.deeper:
+            self.here.step_back()
+        elif self.here is not self.operations:
+            self.go("operations")
+        else:
+            self.exit(message=Text(self.farewell()))
 
     async def action_quit(self) -> None:
-        """Quit like `q`, from anywhere."""
-        self.action_leave()
+        """Quit at once, from anywhere."""
+        self.exit(message=Text(self.farewell()))
 
     def farewell(self) -> str:
         """Say what goes on, or does not, when the console is left."""
@@ -344,6 +360,7 @@ def run_console(
     notes: Sequence[str] = (),
     signs: Signs = NO_SIGNS,
     crashes: Path | None = None,
+    theme: str | None = None,
 ) -> int:
     """Show the console until the person leaves it. Gives the exit status.
 
@@ -352,6 +369,8 @@ def run_console(
     folder *crashes* goes where the console failed, should it fail.
     """
     waits = Waits(guard=guard, countdown=countdown)
-    app = OpconsoleApp(console, waits=waits, keys=keys, notes=notes, signs=signs, crashes=crashes)
+    app = OpconsoleApp(
+        console, waits=waits, keys=keys, notes=notes, signs=signs, crashes=crashes, theme=theme
+    )
     app.run()
     return app.return_code or 0

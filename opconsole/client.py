@@ -28,6 +28,7 @@ from opconsole.exempting import Checkout, ExemptionError, Proposal, write
 from opconsole.host import open_host
 from opconsole.housekeeping import Housekeeper
 from opconsole.ids import new_request_id
+from opconsole.inbox import WaitingPolicy
 from opconsole.journal import ops
 from opconsole.journal.errors import JournalMissingError, JournalOutdatedError
 from opconsole.journal.hosting import HostLock, host_alive
@@ -44,7 +45,8 @@ from opconsole.recovery import interrupt_left_behind
 from opconsole.requests import Answerer
 from opconsole.seen import Seen
 from opconsole.signing import SigningError
-from opconsole.signing_client import sign_approval
+from opconsole.signing_client import sign_approval, sign_policy
+from opconsole.standing_rules import waiting_policy, wants_signature
 from opconsole.step_facts import ProgramFacts
 from opconsole.trees import UnsafeTreeError, inside
 from opconsole.views import EnvironmentView, RunView, Snapshot
@@ -162,6 +164,14 @@ class Client:
         """Give what waits for approval, with the run of each, the oldest first."""
         return await asyncio.to_thread(self.reading.waiting_approvals)
 
+    async def policy(self) -> WaitingPolicy | None:
+        """Give the change of policy that waits for approval; None where none does."""
+        return await asyncio.to_thread(self._policy)
+
+    def _policy(self) -> WaitingPolicy | None:
+        row = waiting_policy(self.reader)
+        return WaitingPolicy(row, wants_signature(self.reader, self.workspace)) if row is not None else None
+
     async def durations(self) -> Mapping[tuple[str, str, str], float]:
         """Give the seconds that the last success took at work, by project, environment and kind of task."""
         return await asyncio.to_thread(self.reading.durations)
@@ -222,9 +232,12 @@ class Client:
             return Answer(granted=False, text=str(error))
         return Answer(granted=True, text=f"Written into {proposal.name}, line {proposal.line}.")
 
-    def sign(self, run_id: str, reason: str, *, ask: bool) -> str:
-        """Sign the approval that a run waits for. Raises SigningError."""
-        view = self.reading.run(run_id)
+    def sign(self, about: str, reason: str, *, ask: bool) -> str:
+        """Sign the approval that a run, or a policy, waits for. Raises SigningError."""
+        policy = self._policy()
+        if policy is not None and policy.row.id == about:
+            return sign_policy(self.place.id, policy.row, reason, key=None, environ=os.environ, ask=ask)
+        view = self.reading.run(about)
         approval = view.waiting if view else None
         if view is None or approval is None:
             raise SigningError("nothing waits for approval here any more; nothing was signed")

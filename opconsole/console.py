@@ -12,6 +12,7 @@ from opconsole.views import EnvironmentView, RunView, Snapshot
 
 if TYPE_CHECKING:  # the console's first picture loads only what it shows
     from opconsole.exempting import Checkout, Proposal
+    from opconsole.inbox import WaitingPolicy
     from opconsole.record import Record
     from opconsole.seen import Seen
     from opconsole.step_facts import ProgramFacts
@@ -123,6 +124,10 @@ class Console(Protocol):
         """Give what waits for approval, with the run of each, the oldest first."""
         ...
 
+    async def policy(self) -> WaitingPolicy | None:
+        """Give the change of policy that waits for approval; None where none does."""
+        ...
+
     async def durations(self) -> Mapping[tuple[str, str, str], float]:
         """Give the seconds that the last success took at work, by project, environment and kind of task."""
         ...
@@ -151,8 +156,8 @@ class Console(Protocol):
         """Write an exemption into the project's folder. The person has seen its diff."""
         ...
 
-    def sign(self, run_id: str, reason: str, *, ask: bool) -> str:
-        """Sign the approval that a run waits for with this person's SSH key. Blocks.
+    def sign(self, about: str, reason: str, *, ask: bool) -> str:
+        """Sign the approval that a run, or a policy, waits for with this person's SSH key. Blocks.
 
         With *ask*, ssh-keygen has the terminal: nothing else may draw on it meanwhile. Raises SigningError.
         """

@@ -1,4 +1,4 @@
-"""What waits for a person: approvals, decisions about stuck runs, and verifications, as one list."""
+"""What waits for a person: approvals, a looser policy, stuck runs, and verifications, as one list."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from opconsole.journal.records import Approval, Run
+from guardrails.gates import Tier
+from opconsole.journal.records import Approval, PolicyRow, Run
 from opconsole.views import TaskView
 from queues.states import RunState
 
@@ -24,26 +25,50 @@ _ORDER = (Wanted.DECIDE, Wanted.APPROVE, Wanted.VERIFY)
 
 
 @dataclass(frozen=True, slots=True)
+class WaitingPolicy:
+    """What the settings loosen and nobody approved yet."""
+
+    row: PolicyRow
+    signed: bool
+    """Whether its approval must be signed, by the policy before it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
     """One thing that waits for a person."""
 
     wanted: Wanted
-    task: TaskView
+    task: TaskView | None
+    """None where it is about the policy and no task's."""
     since: datetime | None
     by: str
     """Who asked; empty where nobody did."""
     why: str
     approval: Approval | None = None
-    """What is to be approved; None for the other kinds."""
+    """The plan that is to be approved; None for the other kinds."""
+    policy: WaitingPolicy | None = None
+    """The policy that is to be approved."""
 
     @property
     def key(self) -> str:
-        """``project:task``: a task waits for one thing at a time."""
-        return self.task.key
+        """``project:task``, for a task waits for one thing at a time; a policy's id."""
+        return self.task.key if self.task else self.name
+
+    @property
+    def name(self) -> str:
+        """The task's id, or the policy's."""
+        return self.task.task if self.task else self.policy.row.id if self.policy else ""
+
+    @property
+    def run(self) -> str | None:
+        """The run that waits."""
+        return self.task.run if self.task else None
 
     @property
     def tier(self) -> int | None:
         """How much its approval asks for."""
+        if self.policy is not None:
+            return Tier.REASONED
         return self.approval.tier if self.approval else None
 
     @property
@@ -52,10 +77,17 @@ class Waiting:
         return self.approval.expires_at if self.approval else None
 
 
-def inbox(tasks: Iterable[TaskView], approvals: Sequence[tuple[Approval, Run]]) -> tuple[Waiting, ...]:
+def inbox(
+    tasks: Iterable[TaskView],
+    approvals: Sequence[tuple[Approval, Run]],
+    policy: WaitingPolicy | None = None,
+) -> tuple[Waiting, ...]:
     """Give what waits for a person: what is stuck first, then by what is waited for, the oldest first."""
     asked = {run.id: (approval, run) for approval, run in approvals}
     found = [one for task in tasks if (one := _waiting(task, asked)) is not None]
+    if policy is not None:
+        row, why = policy.row, "; ".join(policy.row.loosens)
+        found.append(Waiting(Wanted.APPROVE, None, row.seen_at, row.seen_by, why, policy=policy))
     return tuple(sorted(found, key=lambda one: (_ORDER.index(one.wanted), _age(one.since), one.key)))
 
 

@@ -25,6 +25,7 @@ class Asking:
     title: str
     meaning: str
     button: str
+    otherwise: str
     valid: Callable[[TaskView], bool]
 
 
@@ -33,6 +34,7 @@ RETRYING = Asking(
     "Run {} again",
     "A new attempt is a new run with its own plan and, where the gate wants one, approval.",
     "Run again",
+    "Cancel",
     can_retry,
 )
 CANCELLING = Asking(
@@ -40,6 +42,7 @@ CANCELLING = Asking(
     "Cancel the runs of {}",
     "Each program is stopped. What it has changed so far stays; the log says how far it came.",
     "Cancel the runs",
+    "Let them run",
     can_cancel,
 )
 
@@ -57,7 +60,9 @@ async def ask_many(desk: Desk, asking: Asking, tasks: Sequence[TaskView]) -> Non
     rows = [content(asking.meaning), content(""), *map(_row, valid)]
     if left:
         rows += [content(""), content((f"{left} more of the marked cannot be: passed over.", Role.MUTED))]
-    dialog = ConfirmDialog(desk.waits, asking.title.format(count), lines(rows), asking.button)
+    dialog = ConfirmDialog(
+        desk.waits, asking.title.format(count), lines(rows), asking.button, otherwise=asking.otherwise
+    )
     if not await desk.show(dialog) or desk.refuse():  # made read-only while the dialog was open
         return
     told = [row for task in valid for row in await _ask(desk, asking, task)]

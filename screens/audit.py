@@ -12,28 +12,23 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Static
 
 from opconsole.audit_check import ChainCheck
 from opconsole.journal.records import AuditRow
 from screens.actions import Scope, bindings
-from screens.base import ConsoleScreen
 from screens.desk import Desk, describe
 from screens.latest import Latest
+from screens.list_screen import ListScreen
 from screens.look import Role
 from screens.saving import save_as
-from screens.widgets.heading import Heading
-from screens.widgets.key_bar import KeyBar
 from screens.widgets.list_pane import ListPane
 from screens.widgets.scroll_pane import ScrollPane
 from screens.widgets.text import put
 from screens.widgets.virtual_table import Column, VirtualTable
 from screens.words import content, folded, lines
 
-WIDE = 110
-"""Columns of a terminal from which on the entry is shown beside the list."""
 PERIOD = 0.5
 """Seconds between two looks at the chain at least."""
 LABEL = 12
@@ -51,30 +46,18 @@ class Entry(ScrollPane):
         return lines(_entry(self.entry, width))
 
 
-class AuditScreen(ConsoleScreen):
+class AuditScreen(ListScreen):
     """The chain, newest first. It is verified when the screen opens, and with `r`."""
 
     PLACE = "audit"
-    DEFAULT_CSS = """
-    AuditScreen {
-        & #verdict { height: auto; padding: 0 1; }
-        & #panes { height: 1fr; }
-        & #entries { width: 60%; }
-        & #entry { width: 1fr; border-left: vkey $panel; }
-    }
-    AuditScreen.-single {
-        & #entries { width: 1fr; }
-        & #entry { display: none; border-left: none; }
-        &.-at-entry #entries { display: none; }
-        &.-at-entry #entry { display: block; }
-    }
-    """
+    BESIDE = "The entry"
+    _detail: Entry
+    DEFAULT_CSS = "AuditScreen #verdict { height: auto; padding: 0 1; }"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.AUDIT)]
 
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         self._rows: tuple[AuditRow, ...] | None = None
-        self._wanted = ""
         self._check: ChainCheck | None = None
         self._checked: int | None = None  # entries so far, while it is being verified
         self._fault = ""
@@ -86,37 +69,23 @@ class AuditScreen(ConsoleScreen):
             ]
         )
         self._list: ListPane[AuditRow] = ListPane(
-            "Audit", _columns(), lambda row: str(row.seq), _words, empty=empty, id="entries"
+            "Audit", _columns(), lambda row: str(row.seq), _words, empty=empty, id="list"
         )
+        self._detail = Entry()
 
-    def compose(self) -> ComposeResult:
+    def over(self) -> ComposeResult:
         """Put what is known of the chain over its entries."""
-        yield self.strip()
         yield Static(id="verdict")
-        with Horizontal(id="panes"):
-            yield self._list
-            with Vertical(id="entry"):
-                yield Heading(entry="The entry")
-                yield Entry()
-        yield KeyBar()
 
-    def on_mount(self) -> None:
-        """Begin with what is known already, and verify."""
-        self._ready = True
-        self._fold()
-        self._show_all()
-        self._list.table.focus()
+    def begin(self) -> None:
+        """Read the entries, and verify them."""
         self.run_worker(self._loading.run(), group="loading")
         self.action_check_chain()
 
     def on_resize(self) -> None:
-        """Fold the entry away where there is no room for it."""
+        """Say in the new width how the chain stands."""
         if self._ready:
-            self._fold()
             self._show_verdict()
-
-    def _fold(self) -> None:
-        self.set_class(self.app.size.width < WIDE, "-single")
 
     # -- what is shown
 
@@ -134,8 +103,7 @@ class AuditScreen(ConsoleScreen):
             self._rows = rows
             self._list.show_rows(rows)
         if self._wanted and self._list.table.select(self._wanted):
-            self._wanted = ""
-        self._show_entry()
+            self._show_entry()
 
     @on(VirtualTable.Selected)
     def _selected(self, event: VirtualTable.Selected) -> None:
@@ -144,10 +112,10 @@ class AuditScreen(ConsoleScreen):
 
     @on(VirtualTable.Opened)
     def _opened(self) -> None:
-        self.action_next_pane()
+        self._go_to_detail()
 
     def _show_entry(self) -> None:
-        pane, row = self.query_one(Entry), self._list.table.selected
+        pane, row = self._detail, self._list.table.selected
         if row is not pane.entry:
             pane.entry = row
             pane.redraw()
@@ -189,17 +157,6 @@ class AuditScreen(ConsoleScreen):
         rows = verdict(self._check, self._checked, self._fault, self._rows or (), width)
         put(self.query_one("#verdict", Static), lines(rows))
 
-    # -- where one is
-
-    def where(self) -> str:
-        """Name the entry."""
-        return self._list.table.selected_key or ""
-
-    def go_to(self, where: str) -> None:
-        """Select an entry."""
-        if not self._ready or not self._list.table.select(where):
-            self._wanted = where
-
     # -- actions
 
     def action_export_chain(self) -> None:
@@ -211,32 +168,6 @@ class AuditScreen(ConsoleScreen):
 
     async def _write(self, file: Path) -> str:
         return f"{await self._desk.console.record.export_chain(file)} entries"
-
-    def action_filter(self) -> None:
-        """Ask which entries to show."""
-        self._go_to_list()
-        self._list.begin_filter()
-
-    def action_back(self) -> None:
-        """Come back to the list; end the filter."""
-        if self.query_one(Entry).has_focus:
-            self._go_to_list()
-        elif self._list.filtering:
-            self._list.end_filter()
-
-    def action_next_pane(self) -> None:
-        """Go to the entry, and back."""
-        if self._list.table.has_focus:
-            self.add_class("-at-entry")
-            self.query_one(Entry).focus()
-        else:
-            self._go_to_list()
-
-    action_previous_pane = action_next_pane
-
-    def _go_to_list(self) -> None:
-        self.remove_class("-at-entry")
-        self._list.table.focus()
 
     def action_copy(self) -> None:
         """Copy number and hash of the entry: what `audit verify --checkpoint` takes."""
@@ -328,7 +259,7 @@ def _columns() -> list[Column[AuditRow]]:
     return [
         Column("No", 6, lambda row: (str(row.seq), Role.MUTED), lambda row: row.seq, right=True),
         Column("At (UTC)", 19, lambda row: (row.at[:19].replace("T", " "), Role.MUTED), lambda row: row.at),
-        Column("What", 16, lambda row: (row.action, Role.PLAIN), lambda row: row.action, grows=1),
+        Column("What", 18, lambda row: (row.action, Role.PLAIN), lambda row: row.action, grows=1),
         Column("Who", 10, lambda row: (row.actor, Role.PLAIN), lambda row: row.actor, grows=1, folds=1),
         Column("Of", 12, lambda row: (row.subject, Role.MUTED), lambda row: row.subject, grows=1, folds=2),
     ]

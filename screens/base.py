@@ -85,6 +85,16 @@ class ConsoleScreen(Screen[None]):
         del name
         return ""
 
+    # -- going back
+
+    @property
+    def deeper(self) -> bool:
+        """Whether something here is open that one goes back from, before the screen itself is left."""
+        return False
+
+    def step_back(self) -> None:
+        """Go back from what is open here."""
+
     # -- actions
 
     def situation(self) -> Situation:
@@ -108,6 +118,8 @@ class ConsoleScreen(Screen[None]):
             return
         situation = await self.settled()
         subject = situation.task.task if situation.task else "the queue"
+        if situation.policy is not None:
+            subject = f"the policy {situation.policy.row.id}"
         if situation.environment is not None:
             subject = f"{situation.environment.project} in {situation.environment.environment}"
         empty = "Nothing can be done with it now. Esc goes back."

@@ -57,6 +57,11 @@ class Deciding:
             self._desk.tell(f"{describe(error)}. Nothing was asked; try again.", wrong=True)
 
     async def _approve(self, situation: Situation) -> None:
+        if situation.policy is not None:
+            from screens.policy_asked import approve_policy  # noqa: PLC0415 (loaded when it is wanted)
+
+            await approve_policy(self._desk, situation.policy)
+            return
         run = await self._fresh(situation)
         approval = run.waiting if run else None
         if run is None or approval is None:
@@ -114,12 +119,18 @@ class Deciding:
             await speak(self._desk, promotion(here.project, here.environment, there.environment))
 
     async def _reject(self, situation: Situation) -> None:
+        if situation.policy is not None:
+            from screens.policy_asked import reject_policy  # noqa: PLC0415 (loaded when it is wanted)
+
+            await reject_policy(self._desk, situation.policy)
+            return
         run = situation.run
         if run is None:
             return
         text = content("The run ends as rejected; what depends on it stays blocked.")
         title = f"Reject {run.run.task} for {run.run.environment}"
-        reason = await self._show(ReasonDialog(self._desk.waits, title, text, "Reject"))
+        dialog = ReasonDialog(self._desk.waits, title, text, "Reject", example="what has to be different")
+        reason = await self._show(dialog)
         if reason:
             self._desk.ask(RequestKind.REJECT, {"run": run.run.id, "reason": reason})
 
@@ -189,7 +200,7 @@ class Deciding:
             "Its program is stopped. What it has changed so far stays; the log says how far it came."
         )
         title = f"Cancel {task.task} in {task.environment or 'its environment'}"
-        if await self._confirmed(title, text, "Cancel the run"):
+        if await self._confirmed(title, text, "Cancel the run", "Let it run"):
             self._desk.ask(RequestKind.CANCEL, {"run": task.run})
 
     async def _exempt(self, situation: Situation) -> None:
@@ -212,8 +223,9 @@ class Deciding:
         if await self._confirmed(f"Pause the queue of {project}", text, "Pause"):
             self._desk.ask(RequestKind.PAUSE, {"project": project})
 
-    async def _confirmed(self, title: str, text: Content, button: str) -> bool:
-        return await self._show(ConfirmDialog(self._desk.waits, title, text, button)) is True
+    async def _confirmed(self, title: str, text: Content, button: str, otherwise: str = "Cancel") -> bool:
+        dialog = ConfirmDialog(self._desk.waits, title, text, button, otherwise=otherwise)
+        return await self._show(dialog) is True
 
     async def _fresh(self, situation: Situation) -> RunView | None:
         if situation.task is None or situation.task.run is None:

@@ -120,7 +120,7 @@ class DependenciesScreen(ConsoleScreen):
         self.set_class(not tree.rows, "-empty")
         put(
             self.query_one("#tree-empty", Static),
-            content("There is no task yet, so nothing waits for anything."),
+            content("There is no task yet, so nothing waits for anything. i fills one in, P takes JSON."),
         )
         self.table.show_rows(tree.rows)
         if self._wanted and self.table.select(self._wanted):
@@ -317,6 +317,12 @@ class DependenciesScreen(ConsoleScreen):
             self._wanted = self._around = row.task
         self._of = None
         self._planting.want()
+
+    def action_log(self) -> None:
+        """Go to the log of the task's run."""
+        row = self.table.selected
+        if row is not None and row.task in self._views:
+            self._desk.go("operations", f"detail {row.task}")
 
     def action_copy(self) -> None:
         """Copy the selected task's name."""

@@ -69,6 +69,7 @@ async def show_changes(desk: Desk) -> None:
 class ChangesDialog(Dialog[bool]):
     """Shows a difference; ``y`` says that it was looked at."""
 
+    CANCEL = "Later"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("y", "seen", "Seen"), Binding("n", "cancel", "Later")]
 
     def __init__(self, waits: Waits, changes: Sequence[QueueChanges]) -> None:

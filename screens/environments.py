@@ -68,6 +68,7 @@ class EnvironmentsScreen(ConsoleScreen):
     def on_mount(self) -> None:
         """Begin with what is known already."""
         self._ready = True
+        self.query_one(Heading).activate(on=True)
         self._show_all()
         self._matrix.focus()
         self.run_worker(self._loading.run(), group="loading")

@@ -11,20 +11,19 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal, Vertical
+from textual.containers import Vertical
 from textual.content import Content
 
 from opconsole.record import ToldRun
 from opconsole.run_filter import FilterError, PastRun, RunFilter, read_filter
 from screens.actions import Scope, bindings
-from screens.base import ConsoleScreen
 from screens.desk import Desk, describe
 from screens.history_table import Chart, charts, columns, draw_charts
 from screens.latest import Latest
+from screens.list_screen import ListScreen
 from screens.look import Role
 from screens.saving import save_as
 from screens.widgets.heading import Heading
-from screens.widgets.key_bar import KeyBar
 from screens.widgets.list_pane import ListPane
 from screens.widgets.log_pane import LogPane
 from screens.widgets.report_pane import ReportPane
@@ -32,8 +31,6 @@ from screens.widgets.scroll_pane import ScrollPane
 from screens.widgets.virtual_table import VirtualTable
 from screens.words import content, lines
 
-WIDE = 130
-"""Columns of a terminal from which on the charts are shown beside the list."""
 PERIOD = 0.5
 """Seconds between two looks at the journal at least: nobody reads a history faster."""
 HINT = 'state:failed env:prod 2.1 who:alice since:7d took:>5m -env:dev "any text"; esc shows all'
@@ -49,24 +46,21 @@ class Charts(ScrollPane):
         return lines(draw_charts(self.shown, width))
 
 
-class HistoryScreen(ConsoleScreen):
+class HistoryScreen(ListScreen):
     """All runs, newest first. Enter opens a run's report, `l` its log; both take the whole screen."""
 
     PLACE = "history"
+    WIDE = 130
+    BESIDE = "Of what is shown"
+    _detail: Charts
     DEFAULT_CSS = """
     HistoryScreen {
-        & #panes { height: 1fr; }
-        & #runs { width: 1fr; }
-        & #charts { width: 50; border-left: vkey $panel; }
+        & #list { width: 1fr; }
+        & #detail { width: 50; }
         & #told, & #log { display: none; height: 1fr; }
         &.-at-told #panes, &.-at-log #panes { display: none; }
         &.-at-told #told { display: block; }
         &.-at-log #log { display: block; }
-    }
-    HistoryScreen.-single {
-        & #charts { display: none; width: 1fr; border-left: none; }
-        &.-at-charts #runs { display: none; }
-        &.-at-charts #charts { display: block; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.HISTORY)]
@@ -74,7 +68,6 @@ class HistoryScreen(ConsoleScreen):
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         self._filters: dict[str, RunFilter] = {"": RunFilter()}
-        self._wanted = ""
         self._told: ToldRun | None = None
         self._rows: tuple[PastRun, ...] | None = None
         self._loading = Latest(self._load, PERIOD)
@@ -93,41 +86,23 @@ class HistoryScreen(ConsoleScreen):
             matches=self._matches,
             check=self._check,
             hint=HINT,
-            id="runs",
+            id="list",
         )
+        self._detail = Charts()
 
-    def compose(self) -> ComposeResult:
-        """Put the charts beside the list; report and log take their place."""
-        yield self.strip()
-        with Horizontal(id="panes"):
-            yield self._list
-            with Vertical(id="charts"):
-                yield Heading(charts="Of what is shown")
-                yield Charts()
+    def under(self) -> ComposeResult:
+        """Let report and log take the place of both panes."""
         with Vertical(id="told"):
             yield Heading(told="Report")
             yield ReportPane()
         with Vertical(id="log"):
             yield Heading(log="Log")
             yield LogPane()
-        yield KeyBar()
 
-    def on_mount(self) -> None:
-        """Begin with what is known already."""
-        self._ready = True
-        self._fold()
-        self._show_all()
-        self._list.table.focus()
+    def begin(self) -> None:
+        """Read the runs, and draw the charts of them."""
         self.run_worker(self._loading.run(), group="loading")
         self.run_worker(self._charting.run(), group="charting")
-
-    def on_resize(self) -> None:
-        """Fold the charts away where there is no room for them."""
-        if self._ready:
-            self._fold()
-
-    def _fold(self) -> None:
-        self.set_class(self.app.size.width < WIDE, "-single")
 
     # -- what is shown
 
@@ -144,8 +119,7 @@ class HistoryScreen(ConsoleScreen):
         if rows is not self._rows:
             self._rows = rows
             self._list.show_rows(rows)
-        if self._wanted and self._list.table.select(self._wanted):
-            self._wanted = ""
+        self._select_wanted()
 
     def _check(self, text: str) -> str:
         """Read filter words before any row is judged by them; say what is wrong with them."""
@@ -164,7 +138,7 @@ class HistoryScreen(ConsoleScreen):
 
     async def _draw_charts(self) -> None:
         record, now = self._desk.console.record, self._desk.clock.now()
-        pane = self.query_one(Charts)
+        pane = self._detail
         pane.shown = await asyncio.to_thread(charts, tuple(self._list.table.shown), record.gates, now)
         pane.redraw()
 
@@ -195,15 +169,15 @@ class HistoryScreen(ConsoleScreen):
         self._look_at(view)
 
     def _look_at(self, view: str) -> None:
-        self.remove_class("-at-told", "-at-log", "-at-charts")
+        self.remove_class("-at-told", "-at-log", "-at-detail")
         if view:
             self.add_class(view)
         if view == "-at-told":
             self.query_one(ReportPane).focus()
         elif view == "-at-log":
             self.query_one(LogPane).view.focus()
-        elif view == "-at-charts":
-            self.query_one(Charts).focus()
+        elif view == "-at-detail":
+            self._detail.focus()
         else:
             self._list.table.focus()
 
@@ -227,6 +201,18 @@ class HistoryScreen(ConsoleScreen):
             self._look_at("")
 
     # -- actions
+
+    @property
+    def deeper(self) -> bool:
+        """Whether a report or a log is open, or one pane is over the other."""
+        return any(self.has_class(view) for view in ("-at-told", "-at-log")) or super().deeper
+
+    def step_back(self) -> None:
+        """Close the report or the log; else do what every list does."""
+        if any(self.has_class(view) for view in ("-at-told", "-at-log")):
+            self._look_at("")
+        else:
+            super().step_back()
 
     def parts(self) -> Iterable[object]:
         """Give the panes that carry out actions."""
@@ -269,7 +255,7 @@ class HistoryScreen(ConsoleScreen):
             self._list.end_filter()
 
     def _at_list(self) -> bool:
-        return not self.query_one(Charts).has_focus
+        return not self._detail.has_focus
 
     def action_next_pane(self) -> None:
         """Go from the list to the charts, from the report to the log, and back."""
@@ -278,16 +264,14 @@ class HistoryScreen(ConsoleScreen):
         elif self.has_class("-at-log"):
             self._look_at("-at-told")
         else:
-            self._look_at("-at-charts" if self._at_list() else "")
-
-    action_previous_pane = action_next_pane
+            self._look_at("-at-detail" if self._at_list() else "")
 
     def action_search(self) -> None:
         """Ask what to search the log for."""
         if self.has_class("-at-log"):
             self.query_one(LogPane).begin_search()
         else:
-            self.action_filter()
+            super().action_search()
 
     def action_next_hit(self) -> None:
         """Go to the next hit."""

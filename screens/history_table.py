@@ -105,7 +105,7 @@ def columns() -> list[Column[PastRun]]:
         Column("When (UTC)", 16, when, lambda row: row.line.when),
         Column("State", 13, state, lambda row: row.state),
         Column(
-            "Task", 15, lambda row: (row.line.run.task, Role.PLAIN), lambda row: row.line.run.task, grows=3
+            "Task", 14, lambda row: (row.line.run.task, Role.PLAIN), lambda row: row.line.run.task, grows=3
         ),
         Column(
             "Project",
@@ -130,7 +130,7 @@ def columns() -> list[Column[PastRun]]:
         ),
         Column(
             "At work",
-            8,
+            9,
             lambda row: seconds(row.line.worked),
             lambda row: row.line.worked or 0.0,
             right=True,
@@ -138,7 +138,7 @@ def columns() -> list[Column[PastRun]]:
         ),
         Column(
             "Waited",
-            8,
+            9,
             lambda row: seconds(row.line.waited),
             lambda row: row.line.waited,
             right=True,

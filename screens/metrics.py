@@ -71,6 +71,7 @@ class MetricsScreen(ConsoleScreen):
     def on_mount(self) -> None:
         """Begin to count."""
         self._ready = True
+        self.query_one(Heading).activate(on=True)
         self._show_all()
         self._text.focus()
         self.run_worker(self._loading.run(), group="loading")

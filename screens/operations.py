@@ -274,8 +274,21 @@ class OperationsScreen(ConsoleScreen):
     def action_zoom(self) -> None:
         """Show this pane alone, or all."""
         self._zoomed = not self._zoomed
+        self.refresh_bindings()
         self._arrange()
         self._focus_pane()
+
+    @property
+    def deeper(self) -> bool:
+        """Whether one pane is alone in view, and not the first one."""
+        return self._zoomed or (self.has_class("-single") and self._pane != PANES[0])
+
+    def step_back(self) -> None:
+        """Show all panes again; where there is no room for all, the queue."""
+        if self._zoomed:
+            self.action_zoom()
+        else:
+            self._go_to(PANES[0])
 
     def action_log(self) -> None:
         """Go to the log; from a chosen step, to what it wrote."""

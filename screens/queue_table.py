@@ -28,7 +28,7 @@ def queue_columns(clock: Clock) -> list[Column[TaskView]]:
         Column("Version", 8, lambda task: (task.version or "–", Role.PLAIN), lambda task: task.version or ""),
         Column("Gate", 7, _gate, lambda task: task.gate or "", folds=3),
         Column("Waits for", 12, _waits, lambda task: task.waits_for, grows=3, folds=1),
-        Column("Elapsed", 8, _elapsed(clock), lambda task: _seconds(task, clock) or 0.0, right=True, folds=2),
+        Column("Elapsed", 9, _elapsed(clock), lambda task: _seconds(task, clock) or 0.0, right=True, folds=2),
     ]
 
 

@@ -10,15 +10,15 @@ from opconsole.signing import SigningError
 from screens.desk import Desk
 
 
-async def signature_for(desk: Desk, run_id: str, reason: str) -> str:
-    """Give the signature of a run's approval; empty where there is none, which the person was told."""
+async def signature_for(desk: Desk, about: str, reason: str) -> str:
+    """Give the signature of a run's, or a policy's, approval; empty where there is none, as was told."""
     try:
-        return await asyncio.to_thread(desk.console.sign, run_id, reason, ask=False)
+        return await asyncio.to_thread(desk.console.sign, about, reason, ask=False)
     except SigningError:
         pass  # it may only have wanted to ask for a passphrase or a touch
     try:
         with desk.app.suspend():
-            return desk.console.sign(run_id, reason, ask=True)
+            return desk.console.sign(about, reason, ask=True)
     except SigningError as error:
         desk.tell(f"{error}.", wrong=True, title="Not signed")
     except SuspendNotSupported:

@@ -7,27 +7,21 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import on
-from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal, Vertical
 
 from opconsole.views import RunView, TaskView
 from queues.states import RunState
 from screens.actions import Scope, Situation, bindings
-from screens.base import ConsoleScreen
 from screens.desk import Desk, describe
 from screens.findings import ShownFinding, findings_of, rank, worst_first
 from screens.latest import Latest
+from screens.list_screen import ListScreen
 from screens.look import SEVERITY_MARKS, Mark, Role
-from screens.widgets.heading import Heading
-from screens.widgets.key_bar import KeyBar
 from screens.widgets.list_pane import ListPane
 from screens.widgets.violations import SHOWN, VERDICTS, ViolationsView
 from screens.widgets.virtual_table import Cell, Column, VirtualTable
 from screens.words import content, lines
 
-WIDE = 110
-"""Columns of a terminal from which on the code is shown beside the list."""
 RUNS = 200
 """Blocked runs that are read at most, the latest ones; the command line has them all."""
 
@@ -48,64 +42,31 @@ class Found:
         return f"{self.run} {self.number}"
 
 
-class ViolationsScreen(ConsoleScreen):
+class ViolationsScreen(ListScreen):
     """All findings of the blocked runs; the selected one is shown with its code; the keys are about it."""
 
     PLACE = "violations"
-    DEFAULT_CSS = """
-    ViolationsScreen {
-        & #panes { height: 1fr; }
-        & #found { width: 55%; }
-        & #code { width: 1fr; border-left: vkey $panel; }
-    }
-    ViolationsScreen.-single {
-        & #found { width: 1fr; }
-        & #code { display: none; border-left: none; }
-        &.-at-code #found { display: none; }
-        &.-at-code #code { display: block; }
-    }
-    """
+    BESIDE = "Its code"
+    _detail: ViolationsView
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.FOUND)]
 
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         self._runs: dict[str, RunView] = {}
         self._loading = Latest(self._load)
-        self._wanted = ""
         empty = lines(
             [
                 content(("✓ ", Role.GOOD), "No run is blocked."),
                 content(("What the guardrails stop comes here, of every project.", Role.MUTED)),
             ]
         )
-        self._list = ListPane("Violations", _columns(), lambda row: row.key, _words, empty=empty, id="found")
-        self._view = ViolationsView(desk, id="report")
+        self._list = ListPane("Violations", _columns(), lambda row: row.key, _words, empty=empty, id="list")
+        self._detail = ViolationsView(desk, id="report")
+        self._detail.empty = "Select a finding on the left to see its code, and what to do about it."
 
-    def compose(self) -> ComposeResult:
-        """Put the list beside the code."""
-        yield self.strip()
-        with Horizontal(id="panes"):
-            yield self._list
-            with Vertical(id="code"):
-                yield Heading(code="Its code")
-                yield self._view
-        yield KeyBar()
-
-    def on_mount(self) -> None:
-        """Begin with what is known already."""
-        self._ready = True
-        self._fold()
-        self._show_all()
-        self._list.table.focus()
+    def begin(self) -> None:
+        """Read the blocked runs."""
         self.run_worker(self._loading.run(), group="loading")
-
-    def on_resize(self) -> None:
-        """Fold the code away where there is no room for it."""
-        if self._ready:
-            self._fold()
-
-    def _fold(self) -> None:
-        self.set_class(self.app.size.width < WIDE, "-single")
 
     # -- what is shown
 
@@ -132,8 +93,7 @@ class ViolationsScreen(ConsoleScreen):
             return
         self._runs = {run: view for run, view in self._runs.items() if run in wanted}
         self._list.show_rows(_rows(wanted, self._runs))
-        if self._wanted and self._list.table.select(self._wanted):
-            self._wanted = ""
+        self._select_wanted()
         self._show_code()
 
     @on(VirtualTable.Selected)
@@ -145,22 +105,11 @@ class ViolationsScreen(ConsoleScreen):
         row = self._list.table.selected
         view = self._runs.get(row.run) if row else None
         report = view.run.report if view else None
-        self._view.show_report(row.run if row else None, report, at=row.number if row else None)
+        self._detail.show_report(row.run if row else None, report, at=row.number if row else None)
 
     @on(VirtualTable.Opened)
     def _opened(self) -> None:
-        self.action_next_pane()
-
-    # -- where one is
-
-    def where(self) -> str:
-        """Name the run and the finding."""
-        return self._list.table.selected_key or ""
-
-    def go_to(self, where: str) -> None:
-        """Select a finding; of a run that is not blocked any more none is."""
-        if not self._list.table.select(where):
-            self._wanted = where
+        self._go_to_detail()
 
     # -- actions
 
@@ -171,50 +120,24 @@ class ViolationsScreen(ConsoleScreen):
             return Situation()
         queues = self._snapshot.queues if self._snapshot else ()
         queue = next((queue for queue in queues if queue.project == row.task.project), None)
-        finding = self._view.selected if self._view.has_focus else row.finding
+        finding = self._detail.selected if self._detail.has_focus else row.finding
         return Situation(row.task, self._runs.get(row.run), queue, finding)
 
     def parts(self) -> Iterable[object]:
         """Give the panes that carry out actions."""
-        return self._view, self._list.table
+        return self._detail, self._list.table
 
     def action_open_file(self) -> None:
         """Open the file in the editor, at the line."""
-        self._view.action_open_file()
+        self._detail.action_open_file()
 
     def action_exempt_finding(self) -> None:
         """Ask for a reason and show what would be written."""
-        self._view.action_exempt_finding()
+        self._detail.action_exempt_finding()
 
     def action_recheck(self) -> None:
         """Let the guardrails read the file of the project's folder again."""
-        self._view.action_recheck()
-
-    def action_filter(self) -> None:
-        """Ask which findings to show."""
-        self._go_to_list()
-        self._list.begin_filter()
-
-    def action_back(self) -> None:
-        """Come back to the list; end the filter."""
-        if self._view.has_focus:
-            self._go_to_list()
-        elif self._list.filtering:
-            self._list.end_filter()
-
-    def action_next_pane(self) -> None:
-        """Go to the code, and back."""
-        if self._list.table.has_focus:
-            self.add_class("-at-code")
-            self._view.focus()
-        else:
-            self._go_to_list()
-
-    action_previous_pane = action_next_pane
-
-    def _go_to_list(self) -> None:
-        self.remove_class("-at-code")
-        self._list.table.focus()
+        self._detail.action_recheck()
 
     def action_log(self) -> None:
         """Go to the run on the operations screen."""

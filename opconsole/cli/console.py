@@ -64,6 +64,7 @@ def console_on(
             notes=notes,
             signs=signs,
             crashes=client.place.root,
+            theme=settings.console.theme,
         )
         if status:
             context.warn("a worker that was at work goes on without the console")

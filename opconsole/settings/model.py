@@ -36,6 +36,7 @@ from opconsole.settings.types import (
     ProjectName,
     Seconds,
     SettingsValue,
+    ThemeName,
     VariableName,
     Variables,
     Wait,
@@ -150,6 +151,8 @@ class ConsoleSection(Section):
 
     read_only: Flag = False
     """True: it opens read-only and stays so, as with ``--read-only``: it shows all and changes nothing."""
+    theme: ThemeName | None = None
+    """The colours it opens in: high-contrast, colour-blind-safe, or one of those that ``:theme`` lists."""
     keys: Mapping[ActionName, KeyNames] = Field(default_factory=dict)
     """Other keys for actions, by the action's name: one key or a list. The help (?) shows names and keys."""
 

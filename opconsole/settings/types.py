@@ -256,6 +256,7 @@ SettingsValue = Annotated[
 VariableValue = Annotated[Value, PlainValidator(_value), PlainSerializer(_written, return_type=str)]
 """The same, and a secret that a program gets in a file."""
 Variables = Annotated[Mapping[VariableName, VariableValue], BeforeValidator(_check_variables)]
+ThemeName = Annotated[StrictStr, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,63}$")]
 ActionName = Annotated[StrictStr, StringConstraints(pattern=r"^[a-z][a-z-]{0,63}$")]
 KeyNames = Annotated[tuple[Line, ...], AfterValidator(_distinct), BeforeValidator(_one_or_many)]
 """One key, or several."""

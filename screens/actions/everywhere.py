@@ -59,5 +59,20 @@ EVERYWHERE_ACTIONS: tuple[Action, ...] = (
     Action(
         "help", "Help", ("question_mark",), Scope.EVERYWHERE, "Show every key of this screen.", footer=True
     ),
-    Action("leave", "Quit", ("q",), Scope.EVERYWHERE, "Leave the console; the worker goes on.", footer=True),
+    Action(
+        "suspend",
+        "To the shell",
+        ("ctrl+z",),
+        Scope.EVERYWHERE,
+        "Go to the shell; fg comes back.",
+        verb="suspend_process",
+    ),
+    Action(
+        "leave",
+        "Quit",
+        ("q",),
+        Scope.EVERYWHERE,
+        "Back; from the first screen, leave the console; the worker goes on.",
+        footer=True,
+    ),
 )

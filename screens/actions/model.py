@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from queues.states import RunState
 
 if TYPE_CHECKING:  # the console's first picture loads only what it shows
+    from opconsole.inbox import WaitingPolicy
     from opconsole.views import EnvironmentView, QueueView, RunView, TaskView
     from screens.findings import ShownFinding
 
@@ -55,6 +56,8 @@ class Situation:
     environment: EnvironmentView | None = None
     after: EnvironmentView | None = None
     """The environment of the same project that comes next, towards production."""
+    policy: WaitingPolicy | None = None
+    """The change of policy that is selected."""
 
     @property
     def state(self) -> RunState | None:

@@ -12,7 +12,6 @@ def has_finding(situation: Situation) -> bool:
 
 OPERATIONS_ACTIONS: tuple[Action, ...] = (
     Action("violations", "Violations", ("v",), Scope.OPERATIONS, "Go to what the guardrails found."),
-    Action("zoom", "Zoom", ("z",), Scope.OPERATIONS, "Show this pane alone, or all.", footer=True),
 )
 QUEUE_ACTIONS: tuple[Action, ...] = (
     Action("edit-queue", "Edit file", ("o",), Scope.QUEUE, "Open the queue file in your editor, there."),
@@ -77,8 +76,8 @@ LIST_ACTIONS: tuple[Action, ...] = (
     Action("sort", "Sort", ("s",), Scope.TABLE, "Sort by the next column, then by none."),
     Action("move-down", "Down", ("down", "j"), Scope.MOVE, "Move down."),
     Action("move-up", "Up", ("up", "k"), Scope.MOVE, "Move up."),
-    Action("page-forward", "Page down", ("pagedown",), Scope.MOVE, "Move down a page."),
-    Action("page-back", "Page up", ("pageup",), Scope.MOVE, "Move up a page."),
+    Action("page-forward", "Page down", ("pagedown", "ctrl+d"), Scope.MOVE, "Move down a page."),
+    Action("page-back", "Page up", ("pageup", "ctrl+u"), Scope.MOVE, "Move up a page."),
     Action("first", "First", ("g", "home"), Scope.MOVE, "Go to the beginning."),
     Action("last", "Last", ("G", "end"), Scope.MOVE, "Go to the end."),
 )

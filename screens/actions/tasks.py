@@ -19,7 +19,7 @@ def _runs(situation: Situation) -> bool:
 
 
 def _can_approve(situation: Situation) -> bool:
-    return situation.run is not None and situation.run.waiting is not None
+    return situation.policy is not None or (situation.run is not None and situation.run.waiting is not None)
 
 
 def _can_promote(situation: Situation) -> bool:

@@ -24,7 +24,7 @@ FINDINGS = 40
 """Findings that are listed; the violations tab and the command line have them all."""
 
 
-INDENT = 12
+INDENT = 14
 """Cells before the value of a row."""
 MIGRATIONS = "Migrations"
 """How the title of the migrations begins."""

@@ -63,11 +63,15 @@ class ApproveManyDialog(HeldDialog[ManyApproved]):
     def title_text(self) -> Content:
         """Say how many, and where."""
         where = ", ".join(safe(name).upper() for name in self.environments)
-        return content(f"Approve {len(self._candidates)} plans for ", where)
+        count = len(self._candidates)
+        return content(f"Approve {count} plan{'' if count == 1 else 's'} for ", where)
 
     def body(self, width: int) -> Content:
         """List each plan."""
-        rows = [content((f"What tier {self.tier} asks for holds for all of them.", Role.MUTED))]
+        alone = len(self._candidates) == 1
+        rows = (
+            [] if alone else [content((f"What tier {self.tier} asks for holds for all of them.", Role.MUTED))]
+        )
         for one in self._candidates:
             rows += [content(""), *_listed(one, width)]
         return lines(rows)
@@ -86,7 +90,8 @@ class ApproveManyDialog(HeldDialog[ManyApproved]):
 
     def buttons(self) -> ComposeResult:
         """Offer to approve all."""
-        label = f"Approve all {len(self._candidates)}"
+        count = len(self._candidates)
+        label = f"Approve all {count}" if count > 1 else "Approve"
         yield PushButton(label, id="approve", variant="warning", compact=True)
 
     def after_field(self, field: str) -> str:

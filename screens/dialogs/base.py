@@ -47,6 +47,7 @@ class Dialog(Modal[Outcome]):
         }
         &.-grave > #box { border-left: outer $error; }
         &.-careful > #box { border-left: outer $warning; }
+        & ToastRack { dock: top; align: right top; }
         & #title { padding: 1 2 0 2; text-style: bold; }
         & #foot { height: auto; }
         & #body { height: auto; padding: 1 2 0 2; scrollbar-size-vertical: 1; scrollbar-gutter: stable; }
@@ -62,6 +63,8 @@ class Dialog(Modal[Outcome]):
     Dialog.-short #buttons { margin: 0 2; }
     """
     AUTO_FOCUS = "#cancel"
+    CANCEL: ClassVar[str] = "Cancel"
+    """What the button says that leaves it with nothing decided."""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "cancel", "Cancel"),
         Binding("down,j", "scroll_body(1)", "Scroll", show=False),
@@ -99,6 +102,10 @@ class Dialog(Modal[Outcome]):
         """Give the rows that the fields take."""
         return 0
 
+    def cancel_label(self) -> str:
+        """Give what leaves it with nothing decided."""
+        return self.CANCEL
+
     def buttons(self) -> ComposeResult:
         """Give the buttons besides Cancel."""
         yield from ()
@@ -118,7 +125,7 @@ class Dialog(Modal[Outcome]):
                     yield from self.fields()
                 yield Static(content((self._keys(), Role.MUTED)), id="missing")
                 with Horizontal(id="buttons"):
-                    yield PushButton("Cancel", id="cancel", compact=True)
+                    yield PushButton(self.cancel_label(), id="cancel", compact=True)
                     yield from self.buttons()
 
     def on_mount(self) -> None:

@@ -293,8 +293,14 @@ def matching(choices: Sequence[Action], text: str) -> list[Action]:
     return [action for _, action in sorted(ranked, key=lambda pair: pair[0])]
 
 
+OTHER_NAMES = {"q": "leave", "quit": "leave", "exit": "leave"}
+"""What people type who come from elsewhere; never the beginning of another action's name to them."""
+
+
 def _rank(action: Action, wanted: str) -> int | None:
     name, title = called(action).casefold(), action.title.casefold()
+    if OTHER_NAMES.get(wanted) == action.name:
+        return 0
     if name == wanted:
         return 0 if action.verb == "go" else 1
     if name.startswith(wanted) or title.startswith(wanted):

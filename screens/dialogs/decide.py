@@ -27,7 +27,7 @@ from screens.words import content, lines, mark, moment, safe
 Verb = Literal["revert", "override", "abort"]
 VERBS: tuple[Verb, ...] = ("revert", "override", "abort")
 MEANING: dict[Verb, str] = {
-    "revert": "Revert: ask for the rollback; it waits for an approval of its own",
+    "revert": "Revert: ask for the rollback; it needs its own approval",
     "override": "Override: record it as succeeded; nothing more is run",
     "abort": "Abort: leave things as they are, failed",
 }
@@ -144,9 +144,14 @@ def known_of(view: RunView, now: datetime) -> Iterator[Content]:
     if run.reason:
         yield content((run.reason, Role.ASKS))
     yield content("")
-    yield _pair("Release", run.previous_release, run.release)
-    yield _pair("Version", run.previous_version, run.version)
-    yield _pair("Database", run.revision_before, run.revision_after)
+    changes = (
+        ("Release", run.previous_release, run.release),
+        ("Version", run.previous_version, run.version),
+        ("Database", run.revision_before, run.revision_after),
+    )
+    for label, before, after in changes:
+        if before or after:  # a run without a database has no revisions, and there is nothing to tell
+            yield _pair(label, before, after)
     for name, value in view.known.facts() if view.known else ():
         yield content((f"  {name:<14}", Role.MUTED), value)
     if run.started_at:
@@ -154,7 +159,9 @@ def known_of(view: RunView, now: datetime) -> Iterator[Content]:
     for step in view.steps:
         if step.state in (StepState.FAILED, StepState.INTERRUPTED):
             look = STEP_MARKS[step.state]
-            yield content((f"  {look}  ", look.role), step.title, (f"  {step.detail}", Role.MUTED))
+            yield content((f"  {look}  ", look.role), step.title)
+            if step.detail and step.detail != run.reason:
+                yield content((f"    {step.detail}", Role.MUTED))
 
 
 def _pair(label: str, before: str | None, after: str | None) -> Content:

@@ -42,7 +42,7 @@ class ExemptDialog(Dialog[Proposal]):
     def fields(self) -> ComposeResult:
         """Ask why, and until when."""
         yield Field("reason", "Reason", "why it does no harm here")
-        yield Field("until", "Until (may be empty)", "2027-01-31")
+        yield Field("until", "Until (optional)", "2027-01-31")
 
     def field_rows(self) -> int:
         """Give a row for each field."""

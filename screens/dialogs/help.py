@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from textwrap import wrap
 from typing import ClassVar
 
 from textual import on
@@ -18,6 +19,8 @@ from screens.look import Role
 from screens.widgets.scroll_pane import ScrollPane
 from screens.words import content, lines
 
+BY = 14
+"""Columns of the keys of an action."""
 TITLES = {
     Scope.SCREEN: "On every screen that has it",
     Scope.OPERATIONS: "On this screen",
@@ -50,8 +53,7 @@ class HelpText(ScrollPane):
 
     def draw(self, width: int) -> Content:
         """Give the keys that match what was typed."""
-        del width
-        return lines(help_lines(self.wanted, place=self.place, keys=self.keys))
+        return lines(help_lines(self.wanted, place=self.place, keys=self.keys, width=width))
 
 
 class HelpScreen(Modal[None]):
@@ -99,21 +101,30 @@ class HelpScreen(Modal[None]):
         self.query_one(HelpText).scroll_relative(y=rows, animate=False)
 
 
-def help_lines(wanted: str = "", *, place: str = "", keys: Keymap | None = None) -> Iterator[Content]:
-    """Give the registry as lines, by scope; only what matches, and only of one screen where one is named."""
+def help_lines(
+    wanted: str = "", *, place: str = "", keys: Keymap | None = None, width: int = 120
+) -> Iterator[Content]:
+    """Give the registry as lines, by scope; only what matches, and only of one screen where one is named.
+
+    What an action does stays in its column where it takes more than a line of *width* cells.
+    """
     keymap = keys or Keymap()
     here = next((one for one in PLACES if one.name == place), None)
     found = False
     for scope, title in TITLES.items():
         if here is not None and scope not in (here.scope, *(here.parts or (Scope.TABLE,)), *_ANYWHERE):
             continue
-        rows = []
+        rows: list[Content] = []
+        room = max((len(action.title) for action in actions(scope)), default=0) + 2
         for action in actions(scope):
             labels = " ".join(key_label(key) for key in keymap.keys(action))
             if wanted in f"{action.title} {action.help} {labels} {action.name}".casefold():
                 by = labels or f":{action.name}"
-                row = content((f"  {by:<11} ", Role.BUSY), f"{action.title:<28}", (action.help, Role.MUTED))
-                rows.append(row)
+                said = wrap(action.help, max(20, width - BY - room)) or [""]
+                rows.append(
+                    content((f"  {by:<11} ", Role.BUSY), f"{action.title:<{room}}", (said[0], Role.MUTED))
+                )
+                rows += [content(" " * (BY + room), (more, Role.MUTED)) for more in said[1:]]
         if rows:
             yield from ([content("")] if found else [])
             yield content((title, Role.MUTED))

@@ -63,9 +63,15 @@ class ConfirmDialog(Dialog[bool]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("y", "confirm", "Yes"), Binding("n", "cancel", "No")]
 
-    def __init__(self, waits: Waits, title: str, text: Content, button: str) -> None:
+    def __init__(
+        self, waits: Waits, title: str, text: Content, button: str, *, otherwise: str = "Cancel"
+    ) -> None:
         super().__init__(waits)
-        self._title, self._text, self._button = title, text, button
+        self._title, self._text, self._button, self._otherwise = title, text, button, otherwise
+
+    def cancel_label(self) -> str:
+        """Give what leaves things as they are, in words that cannot be taken for the other button's."""
+        return self._otherwise
 
     def title_text(self) -> Content:
         """Say what would be done."""
@@ -93,6 +99,8 @@ class ConfirmDialog(Dialog[bool]):
 
 class NoticeDialog(Dialog[None]):
     """Tells something that must be read; there is nothing to decide."""
+
+    CANCEL = "Close"
 
     def __init__(self, waits: Waits, title: str, text: Content) -> None:
         super().__init__(waits)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from textual.app import ComposeResult, RenderResult
 from textual.containers import Horizontal
 from textual.content import Content
+from textual.geometry import Size
 from textual.widgets import Button, Input, RadioButton, Static
 
 from screens.look import POINTER
@@ -18,6 +19,10 @@ class PushButton(Button):
         """Give the label, between signs while it has the focus."""
         label = Content.from_text(self.label, markup=False)
         return Content.assemble(POINTER, label, "‹") if self.has_focus else label
+
+    def get_content_width(self, container: Size, viewport: Size) -> int:
+        """Have room for the signs from the beginning: nothing moves, and no label folds, with the focus."""
+        return super().get_content_width(container, viewport) + 2
 
 
 class Choice(RadioButton):

@@ -10,6 +10,8 @@ from textual.screen import Screen
 from textual.style import Style
 from textual.widgets import Static
 
+from screens.actions.places import PLACES
+from screens.base import ConsoleScreen
 from screens.widgets.text import put
 
 ALWAYS = 2
@@ -44,7 +46,8 @@ class KeyBar(Static):
             told.add(binding.action)
             key = Content.styled(self.app.get_key_display(binding), "bold $footer-key-foreground")
             click = Style.from_meta({"@click": f"press({binding.key!r})"})
-            keys.append(Content.assemble(key, " ", Content(binding.description).stylize(click)))
+            word = "Back" if binding.id == "leave" and self._goes_back() else binding.description
+            keys.append(Content.assemble(key, " ", Content(word).stylize(click)))
         room = self.content_size.width
         shown = Content("  ").join(keys)
         if shown.cell_length > room:
@@ -53,6 +56,11 @@ class KeyBar(Static):
             del keys[-ALWAYS - 1]  # the help has them all
             shown = Content(" ").join(keys)
         put(self, shown, resizes=False)
+
+    def _goes_back(self) -> bool:
+        """Say whether the key that leaves goes back first."""
+        here = self.screen
+        return isinstance(here, ConsoleScreen) and (here.deeper or PLACES[0].name != here.PLACE)
 
     def on_resize(self) -> None:
         """Leave as much room between the keys as there is."""

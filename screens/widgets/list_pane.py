@@ -26,7 +26,7 @@ class ListPane(Vertical, Generic[Row]):
     DEFAULT_CSS = """
     ListPane {
         & .empty { display: none; height: 1fr; padding: 1 2; color: $foreground-muted; }
-        &.-empty VirtualTable { display: none; }
+        &.-empty VirtualTable { height: 0; }  /* not hidden: it keeps the keys until there are rows again */
         &.-empty .empty { display: block; }
         & VirtualTable { padding: 0 1 0 0; }
         & .filter { display: none; background: $panel; padding: 0 1; }

@@ -171,9 +171,12 @@ class MatrixView(ScrollPane):
     def draw(self, width: int) -> Content:
         """Give the text for a width in cells."""
         if not self._cells:
-            return content(
-                ("No environment is in the settings: add [projects.….environments.…].", Role.MUTED)
+            said = (
+                "No environment is in the settings. Add one to opconsole.toml:",
+                "  [projects.shop.environments.staging]",
+                "opconsole init writes a file that says what belongs there.",
             )
+            return lines([content(""), *(content((f" {line}", Role.MUTED)) for line in said)])
         count = max(1, min(len(self._columns), (width - LABEL) // (CELL + 1)))
         at = self._columns.index(self._at[1]) if self._at else 0
         begin = max(0, min(at - count // 2, len(self._columns) - count))

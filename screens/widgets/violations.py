@@ -43,6 +43,9 @@ class ViolationsView(ScrollPane):
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.VIOLATIONS)]
 
+    empty = "No run yet: the guardrails look at a task's files when it runs."
+    """What it says where there is no run to tell of."""
+
     def __init__(self, desk: Desk, *, id: str | None = None) -> None:  # noqa: A002 (Textual's word for it)
         super().__init__(id=id)
         self._desk = desk
@@ -89,7 +92,7 @@ class ViolationsView(ScrollPane):
         """Give the text for a width in cells."""
         self._spans = []
         if self.run is None:
-            return content(("No run yet: the guardrails look at a task's files when it runs.", Role.MUTED))
+            return content((self.empty, Role.MUTED))
         if self._report is None:
             return content(("The guardrails have not looked at this run yet.", Role.MUTED))
         return lines(self._rows(width))

@@ -237,6 +237,13 @@ class VirtualTable(ScrollView, Generic[Row], can_focus=True):
             self._marked[self._key(row)] = None
         self._tell_marks()
 
+    def keep_marks(self, of: Callable[[Row], bool]) -> None:
+        """Take the marks off all rows but those that something holds for; off what is gone, too."""
+        kept = {self._key(row) for row in self._rows if of(row)} if self._marked else set()
+        if any(key not in kept for key in self._marked):
+            self._marked = {key: None for key in self._marked if key in kept}
+            self._tell_marks()
+
     def unmark(self) -> bool:
         """Take all marks off; False when there were none."""
         found = bool(self._marked)

@@ -163,3 +163,21 @@ def test_in_tmux_the_editor_and_then_the_console_have_the_whole_pane(
         assert "-echo " not in end
     finally:
         terminal.tmux("kill-server")
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here, whose jobs can be stopped")
+def test_ctrl_z_goes_to_the_shell_and_fg_draws_the_console_whole(program: Program) -> None:
+    terminal = Terminal(["bash", "--norc", "--noprofile", "-i"], {**program.environ, "PS1": "SHELL> "})
+    terminal.until("SHELL>")
+    terminal.send(shlex.join(program.argv("-C", str(program.demo))) + "\r")
+    terminal.until(r"› *\S+ \S+ +FIRST")
+    before = terminal.until("● worker")
+    terminal.send("\x1a")
+    terminal.until("Stopped")
+    terminal.screen.reset()  # as on a real terminal nothing of before is left
+    terminal.send("fg\r")
+    terminal.until(lambda text: all(line in text for line in before.split("\n") if line.strip()))
+    terminal.send("q")
+    terminal.until("The worker goes on")
+    terminal.send("exit\r")
+    terminal.end()

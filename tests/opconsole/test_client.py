@@ -81,3 +81,31 @@ async def test_a_command_that_asked_while_another_held_the_workspace_for_a_momen
     assert (answer.granted, "no project 'shop'" in answer.text) == (False, True)
     assert client.reader.open_requests() == []
     client.close()
+
+
+async def test_a_looser_policy_is_given_to_the_console_and_decided_through_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPCONSOLE_STATE_DIR", str(tmp_path / "state"))
+    settings, project = tmp_path / "opconsole.toml", '[projects.shop]\npath = "shop"\n'
+
+    async def asked(text: str, kind: RequestKind, payload: dict[str, object]) -> tuple[bool, str]:
+        settings.write_text(text + project)
+        client = Client.open(Workspace.open(tmp_path, environ={}), operator="ana")
+        try:
+            answer = await client.ask(kind, payload)
+            policy = await client.policy()
+            assert (policy.row.id if policy else "") == (await client.snapshot()).policy_waits
+            return answer.granted, policy.row.id + " " + policy.row.digest if policy else ""
+        finally:
+            client.close()
+
+    strict, loose = "[policy]\nbuild_limit = 60.0\n", "[policy]\nbuild_limit = 90.0\n"
+    pause = (RequestKind.PAUSE, {"project": "shop"})
+    assert await asked(strict, *pause) == (True, "")
+    granted, waits = await asked(loose, *pause)
+    assert granted
+    name, digest = waits.split()
+    wrong = {"policy": name, "plan": "sha256:other", "reason": "it builds for long"}
+    assert await asked(loose, RequestKind.APPROVE, wrong) == (False, waits)
+    assert await asked(loose, RequestKind.APPROVE, {**wrong, "plan": digest}) == (True, "")

@@ -23,11 +23,14 @@ from opconsole.clock import iso
 from opconsole.console import Answer, Planned, Preview, QueueChanges
 from opconsole.entries import EntriesError, given_entries, judge
 from opconsole.exempting import Checkout, Proposal, write
+from opconsole.inbox import WaitingPolicy
 from opconsole.journal.records import (
     Approval,
     ApprovalState,
     AuditRow,
     Phase,
+    PolicyRow,
+    PolicyState,
     Purpose,
     RequestKind,
     Run,
@@ -148,6 +151,7 @@ class FakeConsole:
     read: list[tuple[str, str | None]] = field(default_factory=list)
     edited: tuple[QueueChanges, ...] = ()
     warnings: tuple[str, ...] = ()
+    policy_asked: WaitingPolicy | None = None
 
     def __post_init__(self) -> None:
         self._changed = asyncio.Event()
@@ -165,6 +169,7 @@ class FakeConsole:
             waiting=sum(state in ("waiting", "halted", "interrupted") for state in states),
             failed_today=sum(state in ("failed", "blocked") for state in states),
             worker_alive=self.worker_alive,
+            policy_waits=self.policy_asked.row.id if self.policy_asked else "",
         )
 
     async def run(self, run_id: str) -> RunView | None:
@@ -181,6 +186,9 @@ class FakeConsole:
         if self.fault:
             raise self.fault
         return tuple((view.waiting, view.run) for view in self.runs.values() if view.waiting)
+
+    async def policy(self) -> WaitingPolicy | None:
+        return self.policy_asked
 
     async def durations(self) -> Mapping[tuple[str, str, str], float]:
         if self.fault:
@@ -214,8 +222,8 @@ class FakeConsole:
         write(proposal)
         return Answer(granted=True, text=f"Written into {proposal.name}, line {proposal.line}.")
 
-    def sign(self, run_id: str, reason: str, *, ask: bool) -> str:
-        raise SigningError(f"{run_id} {reason} {ask}")
+    def sign(self, about: str, reason: str, *, ask: bool) -> str:
+        raise SigningError(f"{about} {reason} {ask}")
 
     async def hear(self, text: str, project: str | None = None) -> Preview:
         self.heard.append((text, project))
@@ -505,6 +513,25 @@ class Samples:
             steps=self.steps(f"run-{task.task.lower()}", at=5)[:5]
             + tuple(replace(s, state=StepState.PENDING) for s in self.steps("x", at=-1)[5:]),
         )
+
+    def policy(self, **changes: Any) -> WaitingPolicy:
+        """Give a change of policy that waits, with what it loosens and what holds already."""
+        given: dict[str, Any] = {
+            "id": "p-7c41d0",
+            "digest": "sha256:5ad1" + "0c" * 30,
+            "document": {},
+            "in_force": {},
+            "changes": ("credentialmate:staging deployment_limit: 900 → 600",),
+            "loosens": (
+                "credentialmate:production gate: production → staging",
+                "credentialmate:production quorum: 2 → 1",
+            ),
+            "state": PolicyState.WAITING,
+            "seen_at": NOW - timedelta(minutes=14),
+            "seen_by": "alice",
+        }
+        signed = changes.pop("signed", False)
+        return WaitingPolicy(PolicyRow(**{**given, **changes}), signed)
 
     def past(self, number: int, state: RunState = RunState.SUCCEEDED, **changes: Any) -> PastRun:
         """Give a run of the history: the higher its number, the longer ago."""

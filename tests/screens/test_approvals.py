@@ -38,7 +38,7 @@ def waits(console: Any, samples: Any, clock: Any) -> Any:
 async def opened(pilot: Any, until: Any) -> Any:
     await until(pilot, lambda: pilot.app.operations.query("#queue-table"))
     await pilot.press("2")
-    await until(pilot, lambda: pilot.app.here.PLACE == "approvals" and pilot.app.here.query("#asked"))
+    await until(pilot, lambda: pilot.app.here.PLACE == "approvals" and pilot.app.here.query("#detail"))
     screen = pilot.app.here
     await until(pilot, lambda: screen._list.table.shown and screen.situation().run)
     return screen
@@ -49,7 +49,7 @@ def line(screen: Any, row: int) -> str:
 
 
 def asked(screen: Any) -> str:
-    return str(screen.query_one("#asked Asked").query_one(Static).content)
+    return str(screen.query_one("#detail Asked").query_one(Static).content)
 
 
 async def test_everything_that_waits_is_listed_with_since_when_until_when_and_what_it_would_do(
@@ -192,7 +192,7 @@ async def test_what_is_decided_elsewhere_leaves_the_list_and_its_mark_with_it(
         assert screen.situation().marked == ()
         waits.tasks, waits.runs = (), {}
         waits.change()
-        empty = screen.query_one("#inbox .empty", Static)
+        empty = screen.query_one("#list .empty", Static)
         await until(pilot, lambda: empty.display and "Nothing waits for anybody" in str(empty.content))
 
 
@@ -213,7 +213,7 @@ async def test_the_list_is_filtered_and_one_key_leads_to_the_run_and_back(
         await pilot.press("escape")
         await until(pilot, lambda: len(screen._list.table.shown) == 4)
         await pilot.press("tab")
-        await until(pilot, lambda: screen.query_one("#asked").size.height and not screen._list.size.height)
+        await until(pilot, lambda: screen.query_one("#detail").size.height and not screen._list.size.height)
 
 
 def test_the_inbox_names_the_rollback_that_is_asked_for(samples: Any) -> None:
@@ -245,3 +245,14 @@ def test_a_dialog_says_what_is_done_otherwise_than_the_last_time(samples: Any, c
     again = approval_text(replace(run, last_plan=samples.plan()), run.waiting, "bob", clock.now(), 90).plain
     assert "the same steps as the last time" in again
     assert "the first time here" in approval_text(run, run.waiting, "bob", clock.now(), 90).plain
+
+
+async def test_copying_gives_what_the_command_line_takes(waits: Any, make_app: Any, until: Any) -> None:
+    async with make_app(waits).run_test(size=(150, 40)) as pilot:
+        screen = await opened(pilot, until)
+        await pilot.press("y")
+        await until(pilot, lambda: pilot.app.clipboard == "DEPLOY-PROD-000")
+        assert screen._list.table.select("credentialmate:DEPLOY-PROD-001")
+        await pilot.press("y")
+        digest = "sha256:3c5e0d1f" + "ab" * 28
+        await until(pilot, lambda: pilot.app.clipboard == f"DEPLOY-PROD-001 --plan {digest}")

@@ -182,7 +182,7 @@ async def test_only_what_is_connected_is_shown_on_demand_and_esc_goes_back(
     async with app.run_test(size=(140, 40)) as pilot:
         screen = await opened(pilot, until, "shop:PROD")
         assert "ALONE" in shown(screen)
-        await pilot.press("z")
+        await pilot.press("A")
         await until(pilot, lambda: "ALONE" not in shown(screen))
         assert "DEV" in shown(screen)
         await pilot.press("escape")

@@ -108,3 +108,13 @@ def test_links_too_slow_for_animations_get_none(wanted: str, level: str) -> None
         timeout=120,
     )
     assert done.stdout.strip() == level
+
+
+async def test_the_theme_of_the_settings_is_worn_and_an_unknown_one_told(console: Any, make_app: Any) -> None:
+    assert make_app(console, theme="high-contrast").theme == "high-contrast"
+    app = make_app(console, theme="moonlight")
+    assert app.theme == "textual-dark"
+    [note] = app._notes
+    assert "console.theme" in note
+    assert "found: moonlight" in note
+    assert "colour-blind-safe" in note

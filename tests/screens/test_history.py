@@ -24,7 +24,7 @@ def past(console: Any, samples: Any) -> Any:
 async def opened(pilot: Any, until: Any) -> Any:
     await until(pilot, lambda: pilot.app.operations.query("#queue-table"))
     await pilot.press("4")
-    await until(pilot, lambda: pilot.app.here.PLACE == "history" and pilot.app.here.query("#runs"))
+    await until(pilot, lambda: pilot.app.here.PLACE == "history" and pilot.app.here.query("#list"))
     screen = pilot.app.here
     await until(pilot, lambda: screen._rows is not None)
     return screen

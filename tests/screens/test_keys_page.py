@@ -1,4 +1,4 @@
-"""The manual's table of keys is what the registry says, and names every action."""
+"""The tables of keys in manual and README are what the registry says, and the README shows every screen."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import importlib.util
 from pathlib import Path
 from types import ModuleType
 
-from screens.actions import REGISTRY, Scope
+from screens.actions import PLACES, REGISTRY, Scope
 from screens.dialogs.help import TITLES
 
 DOCS = Path(__file__).parents[2] / "docs"
+README = DOCS.parent / "README.md"
 
 
 def test_the_table_of_keys_is_current() -> None:
@@ -17,6 +18,22 @@ def test_the_table_of_keys_is_current() -> None:
     maker = _maker()
     assert maker.with_keys(page) == page, "run: .venv/bin/python docs/make_keys.py"
     assert all(f"`{action.name}`" in page for action in REGISTRY)
+
+
+def test_the_readmes_table_of_keys_is_current() -> None:
+    page = README.read_text("utf-8")
+    maker = _maker()
+    assert maker.with_short_keys(page) == page, "run: .venv/bin/python docs/make_keys.py"
+    table = maker.short_table()
+    assert all(action.title.removesuffix(" …") in table for action in REGISTRY if action.keys)
+
+
+def test_the_readme_shows_every_screen_that_is_registered() -> None:
+    page = README.read_text("utf-8")
+    missing = [place.name for place in PLACES if f"(docs/pictures/{place.name}.svg)" not in page]
+    assert missing == [], "show it in README.md's tour"
+    missing = [place.name for place in PLACES if not (DOCS / "pictures" / f"{place.name}.svg").is_file()]
+    assert missing == [], "run: .venv/bin/python docs/make_pictures.py"
 
 
 def test_every_scope_has_a_title_in_the_help() -> None:

@@ -335,7 +335,7 @@ async def test_the_key_bar_shows_the_keys_of_the_pane_and_can_be_clicked(
         assert "z Zoom" not in str(bar.content), "there is one pane already"
         await pilot.press("l")
         await until(pilot, lambda: "f Follow" in str(bar.content))
-        assert str(bar.content).endswith("q Quit")
+        assert str(bar.content).endswith("q Back"), "to the queue: there is one pane in view"
         assert bar.content.cell_length <= 78
         place = str(bar.content).index("Help") + 2
         await pilot.click(KeyBar, offset=(place, 0))

@@ -82,7 +82,7 @@ async def test_what_is_filtered_can_be_mended_where_it_is_shown(
         await pilot.press("r")
         await pilot.press("enter")
         await until(
-            pilot, lambda: screen.query_one("#code").size.height and "In the project's" in report(screen)
+            pilot, lambda: screen.query_one("#detail").size.height and "In the project's" in report(screen)
         )
         await pilot.press("escape", "l")
         await until(pilot, lambda: pilot.app.screen is pilot.app.operations)
@@ -96,6 +96,6 @@ async def test_a_run_that_is_tried_again_leaves_the_list(
         screen = await opened(pilot, until)
         blocked.tasks = tuple(replace(task, state="pending") for task in blocked.tasks)
         blocked.change()
-        empty = screen.query_one("#found .empty", Static)
+        empty = screen.query_one("#list .empty", Static)
         await until(pilot, lambda: empty.display and "No run is blocked" in str(empty.content))
         assert screen.situation().finding is None
