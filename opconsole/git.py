@@ -88,7 +88,8 @@ class Git:
             start_new_session=True,
         )
         try:
-            output, errors = await asyncio.wait_for(process.communicate(), self._limit)
+            async with asyncio.timeout(self._limit):
+                output, errors = await process.communicate()
         except TimeoutError:
             raise GitError(
                 f"git {arguments[0]} in {self.folder} took longer than {self._limit:g} s and was ended"

@@ -79,6 +79,44 @@ async def test_28_no_loader_interpreter_git_or_cloud_variable_reaches_a_step(
     assert Path(given["cwd"]).is_relative_to(runs), "in the run's own copy"
 
 
+async def test_28_nor_does_one_reach_any_other_program_that_a_run_starts(
+    project: Any, deploy: Callable[..., dict[str, object]], migrations: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stray = {name: value for name, value in STRAY.items() if name != "OPCONSOLE_STATE_DIR"}
+    for name, value in stray.items():
+        monkeypatch.setenv(name, value)
+    project.environ |= stray
+    migrations()
+
+    def tell(what: str) -> str:
+        return f"env | sed 's/^/{what}: /' >> {project.root}/told\n"
+
+    environment = project.path / "alembic" / "env.py"
+    environment.write_text(
+        f"import os\nwith open({str(project.root / 'told')!r}, 'a') as told:\n"
+        "    told.writelines(f'alembic: {name}={value}\\n' for name, value in os.environ.items())\n"
+        + environment.read_text()
+    )
+    project.smoke = '["sh", "smoke.sh"]'
+    project.settings()
+    for name, folder in (("build", project.path), ("smoke", project.path), ("health", project.bin)):
+        script = folder / f"{name}.sh"
+        script.write_text(tell(name) + script.read_text())
+    (project.bin / "restart.sh").write_text(tell("restart"))
+    project.queue(deploy("DEV", "development", run_migrations=True))
+    async with project.hosted() as driver:
+        await driver.go()
+        assert driver.state("DEV") == "succeeded", driver.log("DEV")
+    told = [line.partition(": ") for line in (project.root / "told").read_text().splitlines()]
+    assert {what for what, _, _ in told} == {"build", "smoke", "health", "restart", "alembic"}
+    for what, _, variable in told:
+        name, _, value = variable.partition("=")
+        assert name not in stray, f"{name} reaches {what}"
+        assert len(value) < 4 or value not in stray.values(), (
+            f"the value of a stray variable reaches {what} as {name}"
+        )
+
+
 async def test_28_the_keys_of_another_environment_do_not_reach_a_step(
     project: Any, cascade: Callable[..., list[dict[str, object]]]
 ) -> None:
