@@ -1,4 +1,4 @@
-"""How long a live worker takes to answer a console's request, and what both cost while nothing happens.
+"""How long a live worker takes to answer a request, and what it and a console cost while nothing happens.
 
 Beside it stands SQLite's own insert of a row, one at a time, on the same disk (synchronous=FULL).
 Run it with ``python benchmarks/requests.py [requests] [idle seconds]``.
@@ -7,14 +7,20 @@ Run it with ``python benchmarks/requests.py [requests] [idle seconds]``.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
+import pty
+import select
+import signal
 import sqlite3
 import statistics
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from opconsole.client import Client
@@ -31,6 +37,8 @@ type = "releases"
 path = "target"
 """
 PATIENCE = 60.0
+SETTLING = 5.0
+"""Seconds that the console is given to have shown all."""
 
 
 def main(requests: int, idle: float) -> None:
@@ -68,23 +76,49 @@ async def ask(root: Path, requests: int, idle: float, worker: int) -> None:
         if not answer.granted:
             raise RuntimeError(answer.text)
     tell("request to its answer", times)
-    watching = asyncio.ensure_future(watch(client))
-    await asyncio.sleep(2)
-    before, started = [spent(worker), spent(os.getpid())], time.monotonic()
-    await asyncio.sleep(idle)
-    took = time.monotonic() - started
-    after = [spent(worker), spent(os.getpid())]
-    shares = [(now - then) / took * 100 for now, then in zip(after, before, strict=True)]
-    watching.cancel()
-    await asyncio.gather(watching, return_exceptions=True)
     client.close()
-    print(f"idle for {took:.0f} s: worker {shares[0]:.2f} %, client {shares[1]:.2f} % of one core")
+    console, screen = await asyncio.to_thread(open_console, root)
+    taking = asyncio.ensure_future(asyncio.to_thread(take_all, screen))
+    try:
+        await asyncio.sleep(SETTLING)
+        before, started = [spent(worker), spent(console)], time.monotonic()
+        await asyncio.sleep(idle)
+        took = time.monotonic() - started
+        after = [spent(worker), spent(console)]
+        shares = [(now - then) / took * 100 for now, then in zip(after, before, strict=True)]
+        memory = [resident(worker), resident(console)]
+    finally:
+        os.kill(console, signal.SIGTERM)
+        await taking
+        await asyncio.to_thread(os.waitpid, console, 0)
+        os.close(screen)
+    print(
+        f"idle for {took:.0f} s: worker {shares[0]:.2f} %, console {shares[1]:.2f} % of one core, "
+        f"goal 1 % together; {memory[0]:.0f} MB and {memory[1]:.0f} MB of memory, goal 150 MB each"
+    )
 
 
-async def watch(client: Client) -> None:
-    """Look at everything whenever it changes, as a console does."""
-    async for _ in client.changes():
-        await client.snapshot()
+def open_console(root: Path) -> tuple[int, int]:
+    """Open the console in a terminal, and wait until it shows the worker; give process and terminal."""
+    pid, screen = pty.fork()
+    if not pid:
+        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+        os.environ["TERM"] = "xterm-256color"
+        os.execv(sys.executable, [sys.executable, "-m", "opconsole", "-C", str(root)])
+    seen, deadline = b"", time.monotonic() + PATIENCE
+    while "● worker".encode() not in seen:
+        if time.monotonic() > deadline:
+            raise TimeoutError("the console did not show the worker")
+        if select.select([screen], [], [], 0.1)[0]:
+            seen += os.read(screen, 65536)
+    return pid, screen
+
+
+def take_all(screen: int) -> None:
+    """Take what the console writes, as a terminal does, until it has ended."""
+    with suppress(OSError):
+        while os.read(screen, 65536):
+            pass
 
 
 def raw(folder: Path, count: int) -> list[float]:
@@ -107,6 +141,12 @@ def tell(name: str, times: list[float]) -> None:
     print(f"{name:<24} p50 {median:7.2f} ms   p95 {p95:7.2f} ms   ({len(times)} times)")
 
 
+def resident(pid: int) -> float:
+    """Give the megabytes of memory that a process has."""
+    lines = Path(f"/proc/{pid}/status").read_text("utf-8").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) / 1024
+
+
 def spent(pid: int) -> float:
     """Give the seconds of processor time that a process has had."""
     fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
@@ -114,4 +154,4 @@ def spent(pid: int) -> float:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 200, float(sys.argv[2]) if len(sys.argv) > 2 else 10.0)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 200, float(sys.argv[2]) if len(sys.argv) > 2 else 30.0)

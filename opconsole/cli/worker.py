@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import faulthandler
 import os
 import signal
 import subprocess
@@ -43,6 +44,8 @@ def run_worker(context: CommandContext, *, stop: bool) -> int:
         stopped = stop_worker(workspace.root)
         context.say("the worker has ended" if stopped else "no worker is alive for this workspace")
         return ExitStatus.DONE
+    with contextlib.suppress(AttributeError, OSError, RuntimeError, ValueError):  # where stderr is no file
+        faulthandler.enable()  # a crash of the interpreter itself leaves word in the worker's log
     systemd = Notifier.taken_from(os.environ)
     systemd.tell("STATUS=takes the workspace's lock")
     preload()

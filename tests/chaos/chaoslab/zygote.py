@@ -7,6 +7,7 @@ is what `opconsole worker` is, with a counter at the journal's commits.
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import json
 import os
 import signal
@@ -130,6 +131,7 @@ def be_host(hosting: Hosting) -> int:
     told = os.open(hosting.told, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for descriptor, source in ((0, nothing), (1, told), (2, told)):
         os.dup2(source, descriptor)
+    faulthandler.enable(told)  # a crash of the interpreter itself tells where every thread was
     os.environ["OPCONSOLE_STATE_DIR"] = hosting.state
     count_commits(hosting)
     return asyncio.run(serve(hosting))

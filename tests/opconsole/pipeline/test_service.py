@@ -151,6 +151,22 @@ async def test_run_goes_on_by_itself_when_the_worker_that_it_followed_is_gone(pr
     assert project.current("development") == "1.0.0-1"
 
 
+async def test_a_crash_of_the_interpreter_itself_leaves_word_of_where_every_thread_was(project, until):
+    place = locate(project.root, create=True)
+    argv = [sys.executable, "-m", "opconsole", "-C", str(project.root), "worker"]
+    worker = subprocess.Popen(argv, env=dict(os.environ), stderr=subprocess.PIPE, text=True)  # noqa: ASYNC220
+    try:
+        await until(lambda: host_alive(place))
+        worker.send_signal(signal.SIGABRT)
+        _, err = await asyncio.to_thread(worker.communicate, timeout=90)
+    finally:
+        worker.kill()
+        worker.wait()
+    assert worker.returncode == -signal.SIGABRT
+    assert "Fatal Python error: Aborted" in err
+    assert "in run_worker" in err
+
+
 async def test_folders_of_the_workspace_that_are_named_like_our_packages_are_not_taken_for_them(
     project, until
 ):
