@@ -135,6 +135,22 @@ MUTATIONS = (
         f"{INPUT}::test_22_dependency_cycle_duplicate_id_and_dependency_on_itself_or_on_nothing",
     ),
     Mutation(
+        19,
+        "the sandbox is part of the plan",
+        "opconsole/basis.py",
+        '"sandbox": {"setting": project.sandbox.value, "is": kept_in(project.sandbox)},',
+        "",
+        "tests/opconsole/pipeline/test_comparison.py::test_another_sandbox_voids_the_approval_and_what_changed_is_named",
+    ),
+    Mutation(
+        25,
+        "who comes to a known AWS account is held to its rules",
+        "opconsole/policy.py",
+        "if other != name and comes_to &",
+        "if False and comes_to &",
+        "tests/opconsole/test_policy.py::test_a_new_project_does_not_provision_in_a_known_account_by_looser_rules",
+    ),
+    Mutation(
         26,
         "DO blocks are read",
         "guardrails/sql/read.py",
@@ -205,6 +221,14 @@ MUTATIONS = (
         "return Trust.SIGNED if who is not None else Trust.FORGED",
         "return Trust.SIGNED",
         "tests/security/test_audit_chain.py::test_30_with_a_key_only_signed_checkpoints_count",
+    ),
+    Mutation(
+        30,
+        "the time that decides never runs backwards",
+        "opconsole/clock.py",
+        "if self._last is not None:",
+        "if False:",
+        "tests/security/test_30_clock_set_back.py::test_a_request_made_by_a_clock_set_back_is_not_old_when_it_is_set_right",
     ),
     Mutation(
         32,
