@@ -18,15 +18,9 @@ from typing import TYPE_CHECKING
 
 from watchfiles import awatch
 
-from opconsole.answers import Then
 from opconsole.artifacts import ContentStore, NotStoredError
-from opconsole.checkouts import checkout_of
 from opconsole.clock import Clock, SystemClock
 from opconsole.console import Answer, Preview, QueueChanges
-from opconsole.deliveries import FILES
-from opconsole.exempting import Checkout, ExemptionError, Proposal, write
-from opconsole.host import open_host
-from opconsole.housekeeping import Housekeeper
 from opconsole.ids import new_request_id
 from opconsole.inbox import WaitingPolicy
 from opconsole.journal import ops
@@ -38,14 +32,9 @@ from opconsole.journal.records import Approval, RequestKind, RequestRow, Run
 from opconsole.journal.upgrade import open_database
 from opconsole.journal.wake import changes
 from opconsole.journal.writer import write_once
-from opconsole.outbox import Outbox
 from opconsole.queue_changes import QueueWatch
 from opconsole.reading import Reading
-from opconsole.recovery import interrupt_left_behind
-from opconsole.requests import Answerer
 from opconsole.seen import Seen
-from opconsole.signing import SigningError
-from opconsole.signing_client import sign_approval, sign_policy
 from opconsole.standing_rules import waiting_policy, wants_signature
 from opconsole.step_facts import ProgramFacts
 from opconsole.trees import UnsafeTreeError, inside
@@ -54,6 +43,7 @@ from opconsole.workspace import Workspace
 from queues.sentences.known import Known
 
 if TYPE_CHECKING:
+    from opconsole.exempting import Checkout, Proposal
     from opconsole.record import JournalRecord
 
 BEGINNING = 10.0
@@ -214,6 +204,8 @@ class Client:
         return await asyncio.to_thread(self._checkout, run_id)
 
     def _checkout(self, run_id: str) -> Checkout | None:
+        from opconsole.checkouts import checkout_of  # noqa: PLC0415 (loads what reads migrations, for this alone)
+
         run = self.reader.run(run_id)
         if run is None:
             return None
@@ -224,6 +216,8 @@ class Client:
 
     async def exempt(self, proposal: Proposal) -> Answer:
         """Write an exemption into the project's folder. The person has seen its diff."""
+        from opconsole.exempting import ExemptionError, write  # noqa: PLC0415 (as above)
+
         if self.read_only:
             return Answer(granted=False, text="this console is read-only; nothing was written")
         try:
@@ -234,6 +228,9 @@ class Client:
 
     def sign(self, about: str, reason: str, *, ask: bool) -> str:
         """Sign the approval that a run, or a policy, waits for. Raises SigningError."""
+        from opconsole.signing import SigningError  # noqa: PLC0415 (loaded when it is first wanted)
+        from opconsole.signing_client import sign_approval, sign_policy  # noqa: PLC0415
+
         policy = self._policy()
         if policy is not None and policy.row.id == about:
             return sign_policy(self.place.id, policy.row, reason, key=None, environ=os.environ, ask=ask)
@@ -377,12 +374,6 @@ class Client:
         )
 
     async def _answer_myself(self, request: RequestRow) -> Answer:
-        async with open_host(self.workspace, self.place, operator=self.operator, clock=self._clock) as host:
-            if request.kind in (RequestKind.DECIDE, RequestKind.CANCEL):
-                await interrupt_left_behind(host, str(request.payload.get("run", "")))
-            await host.journal.commit(ops.insert_request(request))
-            reply = await Answerer(host).answer(request)
-            if any(one.then is Then.PRUNE for one in reply.follow_ups):  # it touches nothing that runs
-                return Answer(granted=True, text=str(await Housekeeper(host).clear(request.created_by)))
-            await Outbox(host, FILES).deliver()
-            return Answer(granted=reply.granted, text=reply.text)
+        from opconsole.answering import answer_alone  # noqa: PLC0415 (loads the engine's parts, for this alone)
+
+        return await answer_alone(self.workspace, self.place, request, self._clock)

@@ -11,18 +11,19 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from opconsole.cli.output import CommandContext, ExitStatus
 from opconsole.client import operator_name
-from opconsole.engine import Engine
-from opconsole.host import open_host
 from opconsole.journal.hosting import HostLock, holder, host_alive
 from opconsole.journal.location import JournalPlace, locate
 from opconsole.journal.wake import changes
-from opconsole.preload import preload
 from opconsole.systemd import Notifier
 from opconsole.workspace import Workspace
 from queues.outcomes import TaskState
+
+if TYPE_CHECKING:  # whoever only starts one needs no engine
+    from opconsole.engine import Engine
 
 STOP_PATIENCE = 30.0
 """Seconds to wait for a worker to end."""
@@ -44,6 +45,8 @@ def run_worker(context: CommandContext, *, stop: bool) -> int:
         stopped = stop_worker(workspace.root)
         context.say("the worker has ended" if stopped else "no worker is alive for this workspace")
         return ExitStatus.DONE
+    from opconsole.preload import preload  # noqa: PLC0415 (loads all that a worker may need)
+
     with contextlib.suppress(AttributeError, OSError, RuntimeError, ValueError):  # where stderr is no file
         faulthandler.enable()  # a crash of the interpreter itself leaves word in the worker's log
     systemd = Notifier.taken_from(os.environ)
@@ -91,6 +94,9 @@ def take_lock(place: JournalPlace) -> HostLock | None:
 async def _serve(
     workspace: Workspace, place: JournalPlace, lock: HostLock, context: CommandContext, systemd: Notifier
 ) -> None:
+    from opconsole.engine import Engine  # noqa: PLC0415 (whoever only starts a worker needs none)
+    from opconsole.host import open_host  # noqa: PLC0415
+
     async with open_host(workspace, place, operator=operator_name(), on_fatal=end_at_once) as host:
         engine = Engine(host, lock)
         loop = asyncio.get_running_loop()

@@ -35,8 +35,8 @@ LATER = (
 )
 
 
-def test_the_first_picture_waits_for_nothing_that_is_wanted_later() -> None:
-    told = "import sys, opconsole.app; print('\\n'.join(sys.modules))"
+def loaded(module: str) -> set[str]:
+    told = f"import sys, {module}; print('\\n'.join(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", told],
         capture_output=True,
@@ -45,4 +45,12 @@ def test_the_first_picture_waits_for_nothing_that_is_wanted_later() -> None:
         cwd=Path(__file__).parents[2],
         timeout=120,
     )
-    assert set(done.stdout.split()) & set(LATER) == set()
+    return set(done.stdout.split())
+
+
+def test_the_first_picture_waits_for_nothing_that_is_wanted_later() -> None:
+    assert loaded("opconsole.app") & set(LATER) == set()
+
+
+def test_opening_the_console_loads_no_engine() -> None:
+    assert loaded("opconsole.cli.console") & {"opconsole.engine", "opconsole.requests", "alembic"} == set()
