@@ -454,7 +454,8 @@ async def watched(path: Path) -> list[Figure]:
             app.pressed.clear()
             asked = time.perf_counter()
             app.simulate_key("f12")
-            await asyncio.wait_for(app.pressed.wait(), PATIENCE)
+            async with asyncio.timeout(PATIENCE):
+                await app.pressed.wait()
             delays.append(time.perf_counter() - asked)
             await asyncio.sleep(0.005)
             if time.perf_counter() - began > PATIENCE:
@@ -499,7 +500,8 @@ async def pressed_alone() -> None:
             app.pressed.clear()
             asked = time.perf_counter()
             app.simulate_key("f12")
-            await asyncio.wait_for(app.pressed.wait(), PATIENCE)
+            async with asyncio.timeout(PATIENCE):
+                await app.pressed.wait()
             delays.append(time.perf_counter() - asked)
             await asyncio.sleep(0.005)
     print(statistics.quantiles(delays, n=20, method="inclusive")[-1] * 1000, max(delays) * 1000, flush=True)

@@ -161,7 +161,8 @@ async def pressing(stack: AsyncExitStack, app: Any) -> Press:
         app.pressed = asyncio.Event()
         began = time.perf_counter()
         app.simulate_key(KEY)
-        await asyncio.wait_for(app.pressed.wait(), PATIENCE)
+        async with asyncio.timeout(PATIENCE):
+            await app.pressed.wait()
         return time.perf_counter() - began
 
     return press

@@ -211,7 +211,6 @@ class _Changes:
         while not self._changed.is_set():
             longest = _FALLBACK if self._descriptor is not None else pause
             with contextlib.suppress(TimeoutError):
-                # Not wait_for: before Python 3.12 it loses a cancel that comes as the event does.
                 async with asyncio.timeout(longest):
                     await self._changed.wait()
             pause = min(_FALLBACK, pause * 1.5)

@@ -167,11 +167,13 @@ class _Console(AppService):
     async def stop(self) -> None:
         """Ask it to end, and end it where it does not."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(super().stop(), END_PATIENCE)
+            async with asyncio.timeout(END_PATIENCE):
+                await super().stop()
         process = self._process
         if process is not None:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(process.wait(), END_PATIENCE)
+                async with asyncio.timeout(END_PATIENCE):
+                    await process.wait()
             if process.returncode is None:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)

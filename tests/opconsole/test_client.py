@@ -77,7 +77,8 @@ async def test_a_command_that_asked_while_another_held_the_workspace_for_a_momen
         if client.reader.open_requests():  # it has seen somebody hosting, and waits for the answer
             break
     lock.release()
-    answer = await asyncio.wait_for(asking, 60)
+    async with asyncio.timeout(60):
+        answer = await asking
     assert (answer.granted, "no project 'shop'" in answer.text) == (False, True)
     assert client.reader.open_requests() == []
     client.close()

@@ -4,7 +4,7 @@ import asyncio
 import gc
 import os
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -195,6 +195,24 @@ async def test_a_log_that_is_not_there_yet_can_be_followed(tmp_path: Path) -> No
         path.parent.mkdir()
         write(path, "first")
         assert texts(await waiting) == ["first"]
+
+
+@pytest.mark.parametrize("turns", range(12))
+async def test_a_cancel_that_meets_a_change_is_not_lost(tmp_path: Path, turns: int) -> None:
+    # A migration that waited for its follower to end hung for ever when the last line came just then.
+    log = tmp_path / "log"
+    write(log, "first")
+    with closing(logs._Changes(log)) as changes:
+        waiting = asyncio.ensure_future(changes.wait())
+        for _ in range(3):
+            await asyncio.sleep(0)
+        write(log, "second")
+        for _ in range(turns):
+            await asyncio.sleep(0)
+
+        if waiting.cancel():
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
 
 
 async def test_following_comes_in_few_batches_and_leaves_no_descriptor(tmp_path: Path) -> None:

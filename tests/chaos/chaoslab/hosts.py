@@ -52,7 +52,8 @@ class Host:
     async def wait(self, seconds: float) -> bool:
         """Wait for its end, at most so long; True when it has ended."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._gone.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._gone.wait()
         return self.gone
 
     def signal(self, number: int) -> None:

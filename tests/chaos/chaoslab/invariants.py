@@ -31,6 +31,11 @@ class Witness:
     runs: dict[str, RunState] = field(default_factory=dict)
     checkpoint: Checkpoint | None = None
 
+    @property
+    def seq(self) -> int:
+        """How long the audit chain has become."""
+        return self.checkpoint.seq if self.checkpoint else 0
+
     def look(self, reader: JournalReader) -> list[str]:
         """Look at the journal; give what has been taken back that must stay."""
         faults = []

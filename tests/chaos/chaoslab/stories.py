@@ -147,15 +147,16 @@ class Stage:
     async def follow(self, host: Host, tasks: Sequence[str] = ("TWO",), death: Death | None = None) -> bool:
         """Follow a host until it dies as it should (False), or all tasks have come to an end (True)."""
         begun = looked = changed = time.monotonic()
-        killed, seen = False, (-1, -1)
+        killed, seen, known = False, (-1, -1), -1
         while True:
             now = time.monotonic()
             stands = (host.commits, self.workspace.ledger.stat().st_size)
-            if stands != seen:
-                seen, changed = stands, now
-            if host.gone or changed == now or now - looked > GLANCE:
-                looked = now
+            if host.gone or stands != seen or now - looked > GLANCE:
+                seen, looked = stands, now
                 self.told.faults += self._witness.look(self.reader)
+                # By the audit chain: a host that is stuck goes on committing, for it renews its leases.
+                if self._witness.seq != known:
+                    known, changed = self._witness.seq, now
                 if host.gone:
                     if host.told or not (killed or (death and (death.commit or death.at))):
                         # The next host goes on: what this one left must be as sound as after a kill.

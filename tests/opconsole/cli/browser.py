@@ -53,7 +53,8 @@ class Page:
         number = next(self._numbers)
         awaited = self._answers[number] = asyncio.get_running_loop().create_future()
         await self._socket.send_json({"id": number, "method": method, "params": parameters})
-        answer = await asyncio.wait_for(awaited, DEADLINE)
+        async with asyncio.timeout(DEADLINE):
+            answer = await awaited
         assert "error" not in answer, answer
         result: dict[str, Any] = answer["result"]
         return result
@@ -101,7 +102,8 @@ class Page:
                 return text
 
         try:
-            return await asyncio.wait_for(wait(), DEADLINE)
+            async with asyncio.timeout(DEADLINE):
+                return await wait()
         except TimeoutError:
             shown = "\n".join(line.rstrip() for line in self.screen.display if line.strip())
             raise AssertionError(f"never shown; on the screen is:\n{shown}\n{self.errors}") from None
@@ -122,7 +124,8 @@ async def browse(chromium: str, profile: Path, url: str) -> AsyncIterator[Page]:
     assert process.stderr is not None
     reading: list[asyncio.Task[Any]] = []
     try:
-        address = await asyncio.wait_for(_address(process.stderr), DEADLINE)
+        async with asyncio.timeout(DEADLINE):
+            address = await _address(process.stderr)
         reading.append(asyncio.create_task(process.stderr.read()))
         async with aiohttp.ClientSession() as session:
             base = address.replace("ws://", "http://").partition("/devtools")[0]

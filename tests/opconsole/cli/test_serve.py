@@ -132,7 +132,8 @@ def test_ctrl_c_ends_the_server_and_the_consoles_of_its_pages(
         async with aiohttp.ClientSession() as session:
             origin = f"http://127.0.0.1:{said['port']}"
             async with session.ws_connect(f"{said['url']}ws", headers={"Origin": origin}) as page:
-                drawn = await asyncio.wait_for(page.receive_bytes(), DEADLINE)
+                async with asyncio.timeout(DEADLINE):
+                    drawn = await page.receive_bytes()
                 assert drawn
                 process.send_signal(signal.SIGINT)
                 async for _ in page:

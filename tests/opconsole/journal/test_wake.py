@@ -102,7 +102,8 @@ async def test_a_follower_reads_everything_it_was_woken_for(
     await begun.wait()
     for number in range(100):
         await writer.commit(op.event(str(number)))
-    await asyncio.wait_for(following, DEADLINE)
+    async with asyncio.timeout(DEADLINE):
+        await following
     assert seen == [str(number) for number in range(100)]
 
 
