@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opconsole import logs
-from opconsole.logs import LogCursor, LogLine, _Changes, append_note, follow, parse_line, tail
+from opconsole.logs import LogCursor, LogLine, append_note, follow, parse_line, tail
 
 STAMP = "2026-11-23T14:05:00.123Z"
 
@@ -240,30 +240,3 @@ async def test_following_comes_in_few_batches_and_leaves_no_descriptor(tmp_path:
     assert seen == [str(number) for number in range(100)]
     assert batches_seen <= (loop.time() - started) * 20 + 2
     assert len(list(Path("/proc/self/fd").iterdir())) <= before
-
-
-@pytest.mark.parametrize("turns", range(6))
-async def test_following_ends_though_something_is_written_in_the_very_moment_it_is_cancelled(
-    tmp_path: Path, turns: int
-) -> None:
-    path = tmp_path / "log"
-    path.touch()
-    changes = _Changes(path)
-
-    async def follow_on() -> None:
-        while True:
-            await changes.wait()
-
-    following = asyncio.ensure_future(follow_on())
-    try:
-        await asyncio.sleep(0.05)
-        changes._changed.set()
-        for _ in range(turns):
-            await asyncio.sleep(0)
-        following.cancel()
-        done, _ = await asyncio.wait([following], timeout=10)
-        assert done, "it goes on for ever, and whoever waits for it with it"
-    finally:
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
-        changes.close()
