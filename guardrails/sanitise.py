@@ -78,12 +78,16 @@ class Sanitiser:
             self._put(out, "\\n" if self._single_line else "\n")
         elif character == "\t":
             self._put(out, "\\t" if self._single_line else "\t")
-        elif character in _PRESENTATION and self._last and unicodedata.category(self._last) == "So":
+        elif character in _PRESENTATION and self._follows_symbol():
             self._put(out, character)  # a symbol drawn as text or as a picture: nothing is hidden
         elif character in _NAMED:
             self._put(out, _NAMED[character])
         elif not "\x80" <= character <= "\x9f":  # a C1 control on its own says nothing to a reader
             self._put(out, _escape(character))
+
+    def _follows_symbol(self) -> bool:
+        # Behind a carriage return that is still to be shown as \r it would follow the r.
+        return not self._carriage_return and bool(self._last) and unicodedata.category(self._last) == "So"
 
     def _put(self, out: list[str], text: str) -> None:
         if not text:

@@ -53,6 +53,7 @@ def test_nothing_that_steers_a_terminal_is_left(text: str, colours: bool, single
 @settings(max_examples=300, deadline=None)
 @given(HOSTILE, st.booleans(), st.booleans())
 @example("✔\x1b[1m\ufe0f", True, False)
+@example("✔\r\ufe0f", False, False)
 @example("\x1b[38;38;5;8;8;1m", True, False)
 def test_cleaning_twice_changes_nothing_more(text: str, colours: bool, single_line: bool) -> None:
     once = sanitise(text, colours=colours, single_line=single_line)
@@ -115,6 +116,7 @@ def test_06_bidi_and_zero_width_characters_are_shown() -> None:
     assert sanitise("dev\U000e0070") == "dev\\U000e0070"
     assert sanitise("prod\ufe0f") == "prod\\ufe0f"
     assert sanitise("✔\ufe0f done") == "✔\ufe0f done"
+    assert sanitise("✔\r\ufe0f") == "✔\\r\\ufe0f"  # it follows the r that is shown, no symbol
 
 
 @pytest.mark.parametrize("address", ["file:///etc/passwd", "https://example.invalid/"])
