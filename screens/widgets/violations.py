@@ -138,9 +138,12 @@ class ViolationsView(ScrollPane):
     def _reveal(self) -> None:
         if self._at >= len(self._spans):
             return
+        if self._at == 0:  # with what is above it, however much of it fits below
+            self.scroll_home(animate=False)
+            return
         (first, after), top, room = self._spans[self._at], round(self.scroll_y), self.page_lines()
         if first < top or after - first > room:
-            self.scroll_to(y=0 if self._at == 0 else first, animate=False)
+            self.scroll_to(y=first, animate=False)
         elif after > top + room:
             self.scroll_to(y=after - room, animate=False)
 

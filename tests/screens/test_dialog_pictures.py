@@ -98,8 +98,6 @@ class Stage:
         if run is not None and run.run.state is RunState.BLOCKED:  # what is behind a dialog is in the picture
             code = screen.query_one("#violations-pane").query_one("Static")
             await self.until(self.pilot, lambda: "» 15 │" in str(code.content))
-            # Where the code came before the pane had its height, it is scrolled a line less.
-            screen.query_one("#violations-pane").scroll_home(animate=False)
         elif run is not None and run.log.exists():
             await self.until(self.pilot, lambda: screen.log_pane.view.count)
 
