@@ -53,19 +53,21 @@ class ListPane(Vertical, Generic[Row]):
         with them; what cannot be used leaves the rows as they are.
         """
         super().__init__(id=id)
-        self._title = title
         self._empty = empty
         self._known = False
         self._count = 0
         self.table: VirtualTable[Row] = VirtualTable(columns, key, matches or _matcher(words))
         self._check, self._hint = check, hint
         self._fault = ""
+        # Held, not looked up: a load may still end while the screen is taken down.
+        self._heading = Heading(list=title)
+        self._said = Static(classes="empty")
 
     def compose(self) -> ComposeResult:
         """Put the heading over the table, and the filter under it."""
-        yield Heading(list=self._title)
+        yield self._heading
         yield self.table
-        yield Static(classes="empty")
+        yield self._said
         yield Input(placeholder=self._hint, classes="filter", compact=True)
 
     @property
@@ -123,12 +125,12 @@ class ListPane(Vertical, Generic[Row]):
             text = content(f"Nothing of {self._count} matches. Esc shows all again.")
         else:
             text = self._empty
-        put(self.query_one(".empty", Static), text)
+        put(self._said, text)
         count = str(self._count) if shown == self._count else f"{shown} of {self._count}"
         if self._fault:
-            self.query_one(Heading).note(content((self._fault, Role.WARN)))
+            self._heading.note(content((self._fault, Role.WARN)))
         else:
-            self.query_one(Heading).note(content((count if self._count else "", Role.MUTED)))
+            self._heading.note(content((count if self._count else "", Role.MUTED)))
 
 
 def _matcher(words: Callable[[Row], str]) -> Callable[[Row, str], bool]:
