@@ -196,6 +196,16 @@ async def test_what_is_decided_elsewhere_leaves_the_list_and_its_mark_with_it(
         await until(pilot, lambda: empty.display and "Nothing waits for anybody" in str(empty.content))
 
 
+async def test_a_load_that_ends_while_its_screen_is_taken_down_breaks_nothing(
+    waits: Any, make_app: Any, until: Any
+) -> None:
+    async with make_app(waits).run_test(size=(120, 40)) as pilot:
+        screen = await opened(pilot, until)
+        await screen._list.remove_children()
+        screen._list.show_rows(())
+        await pilot.pause()
+
+
 async def test_the_list_is_filtered_and_one_key_leads_to_the_run_and_back(
     waits: Any, make_app: Any, until: Any
 ) -> None:
