@@ -102,8 +102,8 @@ class AuditScreen(ListScreen):
         if rows is not self._rows:
             self._rows = rows
             self._list.show_rows(rows)
-        if self._wanted and self._list.table.select(self._wanted):
-            self._show_entry()
+        self._select_wanted()
+        self._show_entry()
 
     @on(VirtualTable.Selected)
     def _selected(self, event: VirtualTable.Selected) -> None:

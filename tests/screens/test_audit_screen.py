@@ -118,3 +118,20 @@ async def test_without_an_entry_it_says_what_comes_here(console: Any, make_app: 
         await until(
             pilot, lambda: "Nothing is on record yet" in str(screen._list.query_one(".empty").content)
         )
+
+
+async def test_an_entry_that_was_gone_to_is_selected_once_and_not_at_every_load(
+    chained: Any, make_app: Any, until: Any
+) -> None:
+    async with make_app(chained).run_test(size=(130, 40)) as pilot:
+        screen = await opened(pilot, until)
+        table = screen._list.table
+        await until(pilot, lambda: table.shown)
+        screen._list.show_rows(())  # as long as nothing is read
+        screen._rows = None
+        screen.go_to("41")
+        await screen._load()
+        assert (table.selected_key, screen._detail.entry.seq) == ("41", 41)
+        table.select("3")
+        await screen._load()
+        assert table.selected_key == "3"
