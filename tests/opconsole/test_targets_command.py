@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from opconsole.programs import Ending, ProgramResult
-from opconsole.steps import NO_VARIABLES, StepFailed, StepInterrupted, StepKind
+from opconsole.steps import NO_VARIABLES, StepFailed, StepInterrupted, StepKind, WithoutRun
 from opconsole.targets import (
     CommandTarget,
     Holder,
@@ -30,14 +30,8 @@ RELEASE = Release("2.1.0-3", "2.1.0", "c" * 40, Path("/store/app.tar"), "sha256:
 SHOW = "import json, os, sys; json.dump(dict(os.environ, SAID=sys.argv[1]), open('shown.json', 'w'))"
 
 
-class Subprocesses:
+class Subprocesses(WithoutRun):
     """A StepContext that runs programs plainly, for tests."""
-
-    def note(self, text: str) -> None:
-        pass
-
-    async def once(self, name: str, find: Callable[[], Awaitable[str | None]]) -> str | None:
-        return await find()
 
     async def program(
         self,

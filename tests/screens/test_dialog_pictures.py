@@ -269,7 +269,7 @@ async def changes(stage: Stage) -> None:
     )
     gone = Changed("credentialmate", "A-2", "removed")
     faults = ('line 3, column 9: "environment" is "moon"; it may be development, staging or production',)
-    file = Path("/home/alice/work/operations/tasks/work_queue_credentialmate.json")
+    file = Path("/home/alice/operations/tasks/work_queue_credentialmate.json")
     stage.console.edited = (QueueChanges("credentialmate", file, (changed, gone), faults),)
     await stage.press("D", ChangesDialog)
 
