@@ -79,8 +79,7 @@ class OpconsoleApp(App[None]):
         self.set_keymap(self.desk.keys.textual())
         self._notes = (*notes, *self._wear(theme))
         self.operations = OperationsScreen(self.desk)
-        self._screens: dict[str, ConsoleScreen] = {}
-        self._add(self.operations)
+        self._screens: dict[str, ConsoleScreen] = {self.operations.PLACE: self.operations}
         self._trail = Trail()
         self._clock = self.desk.clock
         self._snapshot: Snapshot | None = None
@@ -97,8 +96,17 @@ class OpconsoleApp(App[None]):
         self._completing = False
         self._early: list[events.Key | events.Paste] = []
 
+    def get_default_screen(self) -> Screen[None]:
+        """Give the screen that is shown first.
+
+        As a mode from the beginning it would be waited for: Textual draws it twice then, the first time for
+        nobody to see, and parses all styles again.
+        """
+        return self.operations
+
     def on_mount(self) -> None:
         """Read the workspace, and again whenever it may have changed."""
+        self.add_mode(self.operations.PLACE, lambda: self.operations)
         # After `fg` the terminal has what the shell left: Textual draws only what changes.
         self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
         self._reloading.want()

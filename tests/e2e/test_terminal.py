@@ -61,6 +61,13 @@ def test_it_starts_is_resized_shows_its_screens_and_leaves_the_terminal_as_it_wa
     assert "The worker goes on" in end
 
 
+def test_the_first_picture_is_whole_and_drawn_from_the_top_down(program: Program) -> None:
+    terminal = opened(program)
+    left(terminal)
+    top, below = terminal.raw.index(b"1 Operations"), terminal.raw.index(b"Queue")
+    assert top < below, "something was painted before the picture was whole"
+
+
 def test_the_mouse_selects_and_the_wheel_is_not_needed(program: Program) -> None:
     terminal = opened(program)
     row = next(at for at, line in enumerate(terminal.text.split("\n")) if "DEPLOY-STAGING-001" in line)
