@@ -191,6 +191,11 @@ class OpconsoleApp(App[None]):
 
     async def _complete(self) -> None:
         """Put in what the first picture does without; then take the keys that were pressed meanwhile."""
+        if (
+            self._snapshot is not None
+        ):  # of very many tasks, making the views of those not in sight takes time
+            await asyncio.to_thread(list, self._snapshot.tasks)
+            self._attract(self._snapshot)
         await self.operations.complete()
         resume_collector()
         while self._early:
@@ -222,7 +227,8 @@ class OpconsoleApp(App[None]):
             self.title = f"opconsole: {sanitise(snapshot.workspace, single_line=True, limit=60)}"
             self.here.show_snapshot(snapshot)
             self._tell_policy(snapshot.policy_waits)
-            self._attract(snapshot)
+            if self._completing:
+                self._attract(snapshot)
         except Exception as error:  # noqa: BLE001 (the screen goes on and the person hears of it)
             self._tell_once(error, "What you see may be old; `opconsole doctor` says what is wrong.")
         else:

@@ -24,6 +24,7 @@ from opconsole.locking import executor_words
 from opconsole.plans import digest
 from opconsole.standing_rules import frozen_words, waiting_policy, wants_signature
 from opconsole.step_facts import ProgramFacts, programs_of
+from opconsole.task_list import TaskList
 from opconsole.task_views import Present, TaskViews, graph_of, seen, state_word
 from opconsole.views import EnvironmentView, HeldView, QueueView, RunView, Snapshot, TaskView
 from opconsole.workspace import Workspace
@@ -82,7 +83,7 @@ class _Known:
     """What was made of a moment."""
 
     moment: _Moment
-    tasks: tuple[TaskView, ...]
+    tasks: TaskList
     queues: tuple[QueueView, ...]
     open_states: tuple[RunState, ...]
     ended_badly: tuple[datetime, ...]
@@ -286,7 +287,10 @@ class Reading:
         if views is None or self._known is None or not moment.same_files(self._known.moment):
             runs = list(self.reader.latest_runs().values()) if self.reader else []
             gates = {project: self.workspace.environments(project) for project in files}
+            first = self._known is None
             views = TaskViews(files, gates, graph_of(files), runs, present)
+            if not first:  # the first time whoever asks can show some before the rest is made
+                views.tasks.complete()
             self._newest_run = 0
         else:
             runs = self._changed_runs(views, self._known.moment)

@@ -6,13 +6,20 @@ object, so that a run that moves on costs no more among 100,000 tasks than among
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import repeat
+from operator import attrgetter, itemgetter
+from threading import Lock
 
 from guardrails.environments import GateKind
 from opconsole.journal.records import Approval, Purpose, Run
 from opconsole.standing import standing
+from opconsole.task_list import TaskList
 from opconsole.view_making import (
     make_view,
     run_reason,
@@ -71,7 +78,7 @@ class TaskViews:
         *latest* has the latest run of every task that has one.
         """
         with collector_paused():
-            self.tasks: tuple[TaskView, ...] = ()
+            self.tasks = TaskList()
             """In the order of the projects and their files. Entries that cannot be used come behind a file's
             tasks, and open runs whose entry is gone behind those."""
             self._files, self._gates, self._graph = files, gates, graph
@@ -102,13 +109,18 @@ class TaskViews:
             self._changed: set[int] = set()
             """Places of the tasks whose views may have changed."""
             self._orphans: dict[str, TaskView] = {}
-            self._views: list[TaskView] = []
+            self._views: list[TaskView | None] = []
+            """None: nobody has looked at it yet."""
             self._stale = False
             """A view was put among them since `tasks` was made of them."""
+            self._lock, self._updates = Lock(), 0
+            """How many updates have begun or ended: what is made during one may be neither old nor new."""
             self._slots: dict[TaskKey, int] = {}
             """Where the views of entries that cannot be used stand among the others."""
             self._before: dict[str, int] = {}
             """By project: how many of those stand before its tasks."""
+            self._starts: list[tuple[int, int]] = []
+            """Where each project's tasks begin among the views, and the same number."""
             self._look_around()
             self._changed.clear()
             self._make_all()
@@ -118,11 +130,21 @@ class TaskViews:
 
         Runs that are not the latest of their task are passed over.
         """
-        with collector_paused():
+        with collector_paused(), self._updating():
             self._present = present
             self._take_over(changed)
             self._look_around()
             self._make_changed()
+
+    @contextmanager
+    def _updating(self) -> Iterator[None]:
+        with self._lock:
+            self._updates += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._updates += 1
 
     @property
     def open_runs(self) -> Iterable[Run]:
@@ -175,7 +197,8 @@ class TaskViews:
             self._site_of.append(site)
             said = self._standing(task)
             node = Node(task, place, queue, None, said.state, said.reason, said.word)
-            node.keeps_lane = said.state is _HELD
+            if said.state is _HELD:
+                node.keeps_lane = True
             nodes.append(node)
         return nodes
 
@@ -231,7 +254,9 @@ class TaskViews:
         for place in site.places:
             if nodes[place].state is _READY and place not in changed:
                 view = views[place + before]
-                if view.run is None:
+                if view is None:
+                    self._stale = True
+                elif view.run is None:
                     views[place + before] = waiting_for(view, site.start)
                     self._stale = True
 
@@ -246,29 +271,45 @@ class TaskViews:
     # -- views
 
     def _make_all(self) -> None:
+        """Give every task its place. Those with a usable entry are made when somebody looks at them."""
         invalid: dict[str, list[TaskKey]] = {}
         for key in reversed(self._invalid):
             invalid.setdefault(key.partition(":")[0], []).append(key)
+        count = Counter(map(attrgetter("project"), self._graph.tasks))
         views, place = self._views, 0
         for project in self._files:
             self._before[project] = len(views) - place
-            while place < len(self._nodes) and self._nodes[place].task.project == project:
-                views.append(self._view(place))
-                place += 1
+            self._starts.append((len(views), len(views) - place))
+            views.extend(repeat(None, count[project]))
+            place += count[project]
             for key in invalid.get(project, ()):
                 self._slots[key] = len(views)
                 views.append(self._invalid_view(project, key))
+        self._list()
+
+    def _list(self) -> None:
         self._orphans = self._orphaned()
-        self.tasks = (*views, *self._orphans.values())
+        self.tasks = TaskList((*self._views, *self._orphans.values()), self._made)
+
+    def _made(self, slot: int) -> TaskView:
+        """Make the view of a task that somebody looks at, in whatever thread."""
+        known, began = self._views[slot], self._updates
+        if known is not None:
+            return known
+        _, before = self._starts[bisect_right(self._starts, slot, key=itemgetter(0)) - 1]
+        view = self._view(slot - before)
+        with self._lock:
+            if began == self._updates and not began % 2:
+                self._views[slot] = view
+        return view
 
     def _make_changed(self) -> None:
         for place in self._changed:
             self._put(place + self._before[self._nodes[place].task.project], self._view(place))
         self._changed.clear()
-        orphans = self._orphaned()
-        if self._stale or orphans != self._orphans:
-            self._stale, self._orphans = False, orphans
-            self.tasks = (*self._views, *orphans.values())
+        if self._stale or self._orphaned() != self._orphans:
+            self._stale = False
+            self._list()
 
     def _put(self, slot: int, view: TaskView) -> None:
         if self._views[slot] != view:

@@ -5,7 +5,7 @@ Everything here is read; nothing is changed. The journal is the truth, the queue
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -121,7 +121,8 @@ class Snapshot:
     """All that the operations screen shows, as of one moment."""
 
     workspace: str
-    tasks: tuple[TaskView, ...]
+    tasks: Sequence[TaskView]
+    """Of all queues; the very same object as long as nothing about them changes."""
     queues: tuple[QueueView, ...]
     running: int
     waiting: int

@@ -65,10 +65,11 @@ class Node:
     """HELD, or resumed from it: the lane is its own although it does not run."""
     touched: bool = False
     ticket: Ticket | None = None
-    key: TaskKey = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.key = self.task.key
+    @property
+    def key(self) -> TaskKey:
+        """The task's name across the workspace."""
+        return self.task.key
 
     @property
     def cause(self) -> str:
@@ -104,15 +105,19 @@ class Board:
     def replace(self, graph: Graph, places: list[Node], admit: Callable[[Node], None]) -> None:
         """Start over with these nodes, in the graph's order; ``admit`` hears of each with its state."""
         self.graph, self._places = graph, places
-        self.nodes = {node.key: node for node in places}
+        self.nodes = {node.task.key: node for node in places}
         starts, ends = graph.before.starts, graph.before.ends
         for node in self._dependencies_first():
             first, last = starts[node.place], starts[node.place + 1]
-            if first != last:
-                for place in ends[first:last]:
-                    self._count_relation(node, self._relation(node, places[place].state), 1)
+            for place in ends[first:last] if first != last else ():
+                relation = _RELATIONS.get(places[place].state) or self._relation(node, places[place].state)
+                if relation is not _MET:  # spelled out: this is asked of every edge of a graph
+                    self._count_relation(node, relation, 1)
             if node.state in DERIVED:
-                node.state, node.reason, node.root = self._derived(node)
+                if node.unmet and not node.blockers and node.fault is None and not node.goes_on:
+                    node.state, node.reason, node.root = _PENDING, "", None
+                else:
+                    node.state, node.reason, node.root = self._derived(node)
             admit(node)
 
     def enter(self, node: Node, state: TaskState, reason: str) -> None:
@@ -134,14 +139,19 @@ class Board:
 
     def _dependencies_first(self) -> list[Node]:
         """Every node after those it waits for, as far as there is such an order."""
-        ordered = [place for wave in self.graph.waves for place in wave]
+        ordered: list[Node] = []
         for depth, wave in enumerate(self.graph.waves):
             for place in wave:
-                self._places[place].depth = depth
-        missed = set(range(len(self._places))).difference(ordered)
-        for place in missed:
-            self._places[place].fault = self.graph.fault(self._places[place].key)
-        return [self._places[place] for place in [*missed, *ordered]]
+                node = self._places[place]
+                node.depth = depth
+                ordered.append(node)
+        if len(ordered) == len(self._places):
+            return ordered
+        found = set(ordered)
+        missed = [node for node in self._places if node not in found]
+        for node in missed:
+            node.fault = self.graph.fault(node.key)
+        return [*missed, *ordered]
 
     def _relation(self, node: Node, dependency: TaskState) -> _Relation:
         known = _RELATIONS.get(dependency)

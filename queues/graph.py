@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate, pairwise
+from operator import attrgetter
 from typing import NotRequired, TypedDict, TypeVar
 
 from queues.tasks import Task, TaskKey
@@ -43,14 +44,12 @@ class Graph:
     """
 
     def __init__(self, tasks: Iterable[Task]) -> None:
-        self.tasks: list[Task] = []
+        self.tasks: list[Task] = list(tasks)
         """Every task, in the order given; `before`, `after` and `waves` speak of them by their place here."""
-        self._index: dict[TaskKey, int] = {}
-        for task in tasks:
-            key = TaskKey(f"{task.project}:{task.id}")
-            if key not in self._index:
-                self._index[key] = len(self.tasks)
-                self.tasks.append(task)
+        if len({task.key for task in self.tasks}) < len(self.tasks):
+            first = {task.key: task for task in reversed(self.tasks)}
+            self.tasks = [task for task in self.tasks if first[task.key] is task]
+        self._index: dict[TaskKey, int] = {task.key: place for place, task in enumerate(self.tasks)}
         self._keys = list(self._index)
         self.unknown: list[tuple[TaskKey, TaskKey]] = []
         """(task, missing dependency) for each dependency that no queue has."""
@@ -215,14 +214,10 @@ class Graph:
         return blame
 
     def _sorted_levels(self, waves: list[Sequence[int]]) -> list[Sequence[int]]:
-        tasks = self.tasks
-
-        def urgency(i: int) -> tuple[int, int, str]:
-            return rank(tasks[i])
-
+        ranks = list(map(rank, self.tasks))
         if self._astray:
             waves = [[i for i in wave if i not in self._astray] for wave in waves]
-        return [sorted(wave, key=urgency) if len(wave) > 1 else wave for wave in waves if wave]
+        return [sorted(wave, key=ranks.__getitem__) if len(wave) > 1 else wave for wave in waves if wave]
 
     def _at(self, key: TaskKey) -> int:
         found = self._index.get(key)
@@ -235,9 +230,8 @@ class Graph:
         return lambda key: short_name(key, home)
 
 
-def rank(task: Task) -> tuple[int, int, str]:
-    """What decides between two tasks that could both go first: priority, place in the file, project."""
-    return task.priority, task.position, task.project
+rank: Callable[[Task], tuple[int, int, str]] = attrgetter("priority", "position", "project")
+"""What decides between two tasks that could both go first: priority, place in the file, project."""
 
 
 def short_name(key: TaskKey, home: str | None) -> str:

@@ -16,8 +16,9 @@ import aiofiles
 from guardrails.environments import STANDARD, GateKind
 from guardrails.trusted import distrust
 from queues.collector import collector_paused
-from queues.json_text import BOM, Finder, Lines
-from queues.queue_parser import MAX_BYTES, Fault, FileFaultError, Parsed, decode, parse_text
+from queues.json_text import Finder, Lines
+from queues.plain_json import BOM
+from queues.queue_parser import MAX_BYTES, Fault, FileFaultError, Parsed, decode, parse_data
 from queues.tasks import FileStatus, Task
 
 MAX_ERRORS = 10_000
@@ -103,23 +104,21 @@ def parse_queue(
     """Read the bytes of a work queue file called *name*; *project* is the one that it must be of."""
     expected = project or project_of(name)
     digest = "sha256:" + hashlib.sha256(data).hexdigest()
-    text = ""
     try:
         with collector_paused():
-            text = decode(data)
-            parsed = parse_text(text, expected, environments)
+            parsed = parse_data(data, expected, environments)
     except FileFaultError as fault:
-        errors = (_file_error(name, text, fault),)
+        errors = (_file_error(name, data, fault),)
         return QueueFile(name, expected or "", errors=errors, digest=digest, path=path, unusable=True)
     return QueueFile(
         name,
         parsed.project,
         parsed.list_key,
         parsed.tasks,
-        _errors(name, text, parsed) if parsed.faults else (),
+        _errors(name, decode(data), parsed) if parsed.faults else (),
         digest,
         complete_word(parsed.tasks),
-        text.startswith(BOM),
+        data.startswith(BOM),
         path,
     )
 
@@ -172,12 +171,12 @@ def _cannot_read(error: OSError) -> FileFaultError:
 
 def _unreadable(path: Path, project: str | None, fault: FileFaultError) -> QueueFile:
     name = str(path)
-    errors = (_file_error(name, "", fault),)
+    errors = (_file_error(name, b"", fault),)
     return QueueFile(name, project or project_of(name) or "", errors=errors, path=path, unusable=True)
 
 
-def _file_error(name: str, text: str, fault: FileFaultError) -> QueueFileError:
-    line = fault.line or Lines(text).number(fault.offset)
+def _file_error(name: str, data: bytes, fault: FileFaultError) -> QueueFileError:
+    line = fault.line or (Lines(decode(data)).number(fault.offset) if fault.offset else 1)
     message = f"{fault.field}: {fault.found}; allowed: {fault.allowed}"
     return QueueFileError(name, line, None, fault.field, fault.found, fault.allowed, message)
 

@@ -1,6 +1,6 @@
 """Parses the bytes of a work queue file into tasks and faults; `queues.queue_file` is the door to it.
 
-The happy path is the C parser of the standard library and one pass over the entries. What JSON leaves open
+The happy path is a compiled parser of JSON and one pass over the entries. What JSON leaves open
 (duplicate keys, NaN) comes out of the parser as a marker in the tree, in the very place where it stands in
 the file, so that only the entry around it is refused.
 """
@@ -11,19 +11,21 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
 
 from guardrails.environments import GateKind
 from queues.json_text import BOM, Finder
+from queues.plain_json import MAX_CONTAINERS, read_plain
 from queues.task_fields import FieldFaultError, TaskReader, read_id, read_project, show
-from queues.tasks import Task, TaskKey
+from queues.tasks import Task, TaskKey, task_key
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_TASKS = 1_000_000
 MAX_DEPTH = 64
-MAX_CONTAINERS = 4_000_000
-"""Lists and objects of a file; more of them would fill the memory from a file that is small enough."""
+LARGE = 1024 * 1024
+"""Bytes from which on it pays to try `queues.plain_json` first."""
 
 Path = tuple[str | int, ...]
 
@@ -76,13 +78,29 @@ def decode(data: bytes) -> str:
         raise FileFaultError("file", f"the byte 0x{data[error.start]:02x}", "UTF-8", line=line) from error
 
 
-def parse_text(text: str, expected: str | None, environments: Mapping[str, GateKind]) -> Parsed:
-    """Parse the text of a file that must be *expected*'s, if that is known; raises FileFaultError."""
+def parse_data(data: bytes, expected: str | None, environments: Mapping[str, GateKind]) -> Parsed:
+    """Parse the bytes of a file that must be *expected*'s, if that is known; raises FileFaultError."""
+    plain = read_plain(data, MAX_DEPTH) if LARGE <= len(data) <= MAX_BYTES else None
+    if plain is not None:
+        with suppress(FileFaultError):  # to be raised again below, where its place in the text is known
+            return _parse("", plain, [], expected, environments, plain=True)
+    text = decode(data)
     faults: list[Fault] = []
-    root = _root(text, faults)
+    return _parse(text, _root(text, faults), faults, expected, environments)
+
+
+def _parse(
+    text: str,
+    root: Mapping[str, object],
+    faults: list[Fault],
+    expected: str | None,
+    environments: Mapping[str, GateKind],
+    *,
+    plain: bool = False,
+) -> Parsed:
     project = _project(text, root, expected)
     list_key, entries = _entries(text, root, faults)
-    parser = _EntryParser(project, list_key, TaskReader(project, environments), faults)
+    parser = _EntryParser(project, list_key, TaskReader(project, environments), faults, plain)
     return Parsed(project, list_key, parser.parse(entries), tuple(faults))
 
 
@@ -114,29 +132,29 @@ class _EntryParser:
     list_key: str
     reader: TaskReader
     faults: list[Fault]
-    places: dict[str, int] = field(default_factory=dict)
-    """Where an id occurs first, be its entry usable or not."""
+    plain: bool
+    """Nothing in the tree is marked or nested too deeply."""
+    places: dict[TaskKey, int] = field(default_factory=dict)
+    """Where a task occurs first, be its entry usable or not."""
 
     def parse(self, entries: Iterable[object]) -> tuple[Task, ...]:
         read = self.reader.read
         place_of = self.places.setdefault
-        all_plain = _PLAIN.issuperset
+        plain = self.plain
         tasks: list[Task] = []
         for position, entry in enumerate(entries):
-            if entry.__class__ is dict:
-                values = entry.values()
-                if all_plain(map(type, values)) or _regular(values, _ENTRY_DEPTH + 1):
-                    try:
-                        task = read(entry, position)
-                    except (FieldFaultError, TypeError):  # TypeError: a list or object where a word should be
-                        self._refuse(position, entry)
-                        continue
-                    if place_of(task.id, position) == position:
-                        tasks.append(task)
-                    else:
-                        self._note_twin(position, task.id)
-                    continue
-            self._refuse(position, entry)
+            if entry.__class__ is not dict or not (plain or _regular(entry.values(), _ENTRY_DEPTH + 1)):
+                self._refuse(position, entry)
+                continue
+            try:
+                task = read(entry, position)
+            except (FieldFaultError, TypeError):  # TypeError: a list or object where a word should be
+                self._refuse(position, entry)
+                continue
+            if place_of(task.key, position) == position:
+                tasks.append(task)
+            else:
+                self._note_twin(position, task.id)
         return self._linked(tasks)
 
     def _refuse(self, position: int, entry: object) -> None:
@@ -163,24 +181,24 @@ class _EntryParser:
             task_id = read_id(value)
         except FieldFaultError:
             return None
-        if self.places.setdefault(task_id, position) != position:
+        if self.places.setdefault(task_key(self.project, task_id), position) != position:
             self._note_twin(position, task_id)
         return task_id
 
     def _note_twin(self, position: int, task_id: str) -> None:
         path = (self.list_key, position, "id")
-        twin = self.places[task_id]
+        twin = self.places[task_key(self.project, task_id)]
         self.faults.append(Fault(path, task_id, "id", show(task_id), "an id that no other task has", twin))
 
     def _linked(self, tasks: list[Task]) -> tuple[Task, ...]:
         """Give the tasks less those that depend on themselves or on an id that the file does not have."""
         prefix = f"{self.project}:"
-        known = set(map(prefix.__add__, self.places))
+        known = self.places.keys()
         linked = [task for task in tasks if task.depends_on]
-        all_known = known.issuperset(chain.from_iterable([task.depends_on for task in linked]))
+        all_known = known >= set(chain.from_iterable([task.depends_on for task in linked]))
         bad: set[int] = set()
         for task in linked:
-            if all_known and prefix + task.id not in task.depends_on:
+            if all_known and task.key not in task.depends_on:
                 continue
             strange = {key for key in task.depends_on if key not in known and key.startswith(prefix)}
             if strange or task.key in task.depends_on:

@@ -293,6 +293,7 @@ class TaskReader:
             get("business_case") if provisions else None,
             position,
             entry,
+            self._prefix + task_id,
         )
         draft.__class__ = Task
         return draft  # type: ignore[no-any-return]  # it is a Task now

@@ -91,8 +91,8 @@ class Task:
     """Its place in the file, from 0: earlier entries go first among equals."""
     raw: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
     """The entry as it stands in the file, every field of it."""
+    key: TaskKey = field(init=False, compare=False, repr=False)
+    """The task's name across the workspace."""
 
-    @property
-    def key(self) -> TaskKey:
-        """The task's name across the workspace."""
-        return task_key(self.project, self.id)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", task_key(self.project, self.id))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from guardrails.environments import STANDARD
 from opconsole.journal.records import Approval, ApprovalState, Purpose, Run
+from opconsole.task_list import TaskList
 from opconsole.task_views import Present, TaskViews, graph_of
 from opconsole.views import TaskView
 from queues.queue_file import QueueFile, parse_queue
@@ -94,9 +96,11 @@ steps = st.lists(
 
 
 @settings(max_examples=150, deadline=None)
-@given(files=files_of(), history=steps)
-def test_views_kept_up_to_date_are_those_made_anew(
-    files: Mapping[str, QueueFile], history: list[Step]
+@given(
+    files=files_of(), history=steps, looked=st.frozensets(st.integers(0, 24)) | st.just(frozenset(range(25)))
+)
+def test_views_kept_up_to_date_are_those_made_anew_whichever_were_looked_at_before(
+    files: Mapping[str, QueueFile], history: list[Step], looked: frozenset[int]
 ) -> None:
     graph = graph_of(files)
     kept = TaskViews(files, GATES, graph, [], Present())
@@ -112,14 +116,67 @@ def test_views_kept_up_to_date_are_those_made_anew(
         asked = [approval(one, purpose) for one in waiting] if purpose else []
         present = Present({one.run: one for one in asked}, started, alive)
         in_order = sorted(newest.values(), key=lambda one: one.seq)
-        before = {view.key: view for view in kept.tasks}
+        places = [place for place in looked if place < len(kept.tasks)]
+        before = {view.key: view for view in (kept.tasks[place] for place in places)}
         kept.update([one for one in in_order if one is run or not one.state.final], present)
         anew = TaskViews(files, GATES, graph, in_order, present)
-        assert kept.tasks == anew.tasks
+        places = [place for place in looked if place < len(kept.tasks)]
+        assert [kept.tasks[place] for place in places] == [anew.tasks[place] for place in places]
         assert {one.id for one in kept.open_runs} == {one.id for one in anew.open_runs}
         assert sorted(kept.ended_badly) == sorted(anew.ended_badly)
-        same = [view for view in kept.tasks if before.get(view.key) == view]
+        same = [view for view in map(kept.tasks.__getitem__, places) if before.get(view.key) == view]
         assert all(before[view.key] is view for view in same)
+    assert kept.tasks == anew.tasks
+
+
+def test_a_view_is_made_when_somebody_looks_at_it_and_then_stays() -> None:
+    files = {"shop": queue("shop", [entry(f"X{number}") for number in range(5)])}
+    views = TaskViews(files, GATES, graph_of(files), [], Present())
+    made: list[int] = []
+
+    def make(slot: int) -> TaskView:
+        made.append(slot)
+        return views.tasks[slot]
+
+    tasks = TaskList([None] * 5, make)
+    assert tasks[-1] is tasks[4]
+    assert [view.task for view in tasks[1:3]] == ["X1", "X2"]
+    assert made == [4, 1, 2]
+    tasks.complete()
+    assert sorted(made) == [0, 1, 2, 3, 4]
+    assert tasks == views.tasks
+    assert tasks == tuple(views.tasks)
+    assert tasks != views.tasks[1:]
+
+
+def test_what_is_looked_at_while_an_update_is_under_way_is_not_kept_for_the_time_after_it() -> None:
+    files = {"shop": queue("shop", [entry("A"), entry("B", depends_on=["A"])])}
+    kept = TaskViews(files, GATES, graph_of(files), [], Present())
+    before, during = kept.tasks, []
+
+    def changed() -> Iterator[Run]:
+        during.append(before[1].waits_for)
+        yield run_of("shop:A", "development", RunState.SUCCEEDED, 1, 1)
+
+    kept.update(changed(), Present(started=frozenset({"shop"})))
+    assert during == ["A"]
+    assert kept.tasks[1].waits_for == "a worker"
+
+
+def test_many_threads_may_look_while_views_are_kept_up_to_date() -> None:
+    names = [f"X{number}" for number in range(300)]
+    files = {"shop": queue("shop", [entry(name) for name in names])}
+    kept = TaskViews(files, GATES, graph_of(files), [], Present())
+    with ThreadPoolExecutor(4) as pool:
+        for seq, name in enumerate(names[:60], 1):
+            looking = [pool.submit(list, kept.tasks) for _ in range(4)]
+            present = Present(started=frozenset({"shop"}), worker_alive=bool(seq % 2))
+            kept.update([run_of(f"shop:{name}", "development", RunState.FAILED, seq, 1)], present)
+            assert all(len(one.result()) == len(names) for one in looking)
+    runs = [
+        run_of(f"shop:{name}", "development", RunState.FAILED, n, 1) for n, name in enumerate(names[:60], 1)
+    ]
+    assert kept.tasks == TaskViews(files, GATES, graph_of(files), runs, present).tasks
 
 
 def approval(run: Run, purpose: Purpose) -> Approval:
@@ -132,10 +189,10 @@ def test_a_run_that_moves_on_makes_its_own_view_anew_and_those_of_whom_it_concer
     files = {"shop": queue("shop", [*chain, *others])}
     present = Present(started=frozenset({"shop"}), worker_alive=True)
     kept = TaskViews(files, GATES, graph_of(files), [], present)
-    first = kept.tasks
+    first = tuple(kept.tasks)
     kept.update([run_of("shop:A", "development", RunState.SUCCEEDED, 1, 1)], present)
     assert changed(first, kept.tasks) == ["A", "B"]
-    second = kept.tasks
+    second = tuple(kept.tasks)
     kept.update([run_of("shop:B", "staging", RunState.FAILED, 2, 1)], present)
     assert changed(second, kept.tasks) == ["B", "C"]
     third = kept.tasks
@@ -151,7 +208,7 @@ def test_an_earlier_attempt_says_nothing_any_more() -> None:
     assert kept.tasks[0].state == "succeeded"
 
 
-def changed(before: tuple[TaskView, ...], after: tuple[TaskView, ...]) -> list[str]:
+def changed(before: Sequence[TaskView], after: Sequence[TaskView]) -> list[str]:
     return [new.task for old, new in zip(before, after, strict=True) if old is not new]
 
 

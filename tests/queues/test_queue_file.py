@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from guardrails.environments import GateKind
+from queues import queue_parser
 from queues.queue_file import QueueFile, QueueFileError, load_queue, parse_queue, project_of, read_queue
 from queues.queue_parser import MAX_BYTES
 from queues.tasks import FileStatus, MigrationAction, TaskKind
+
+
+@pytest.fixture(params=["with care", "as a large file"], scope="module", autouse=True)
+def _way(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Run every test twice: a large file is read in another way, and must come out the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(queue_parser, "LARGE", 0 if request.param == "as a large file" else MAX_BYTES)
+        yield
+
 
 DEPLOY = {"id": "A", "agent_type": "deployment", "environment": "staging", "version": "1.2.3"}
 
