@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import cache
 
 
 class Sanitiser:
@@ -50,10 +51,10 @@ class Sanitiser:
             if character not in _INTRODUCERS:
                 self._put_character(out, character)
                 at += 1
-            elif sequence := _SEQUENCE.match(text, at):
+            elif sequence := _sequence().match(text, at):
                 self._put_sequence(out, sequence)
                 at = sequence.end()
-            elif not final and _UNFINISHED.fullmatch(text, at):
+            elif not final and _unfinished().fullmatch(text, at):
                 self._pending = text[at:]
                 return "".join(out)
             else:
@@ -173,22 +174,30 @@ _SURROGATES = "\ud800-\udfff"
 _SUSPECT = re.compile(f"[\\x00-\\x1f\\x7f-\\x9f{_HIDDEN}{_SURROGATES}]")
 
 _TEXT = r"[^\x00-\x1f\x7f-\x9f]"  # what the body of a string sequence may hold; a newline ends none silently
-_SEQUENCE = re.compile(
-    rf"""
-      (?:\x1b\[|\x9b) (?P<sgr>[0-9;:]{{0,64}}) m                         # colours
-    | (?:\x1b\[|\x9b) [0-?]{{0,64}} [ -/]{{0,4}} [@-~]                   # CSI
-    | (?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])
-      {_TEXT}{{0,{_LONGEST}}} (?:\x07|\x1b\\|\x9c)                       # OSC, DCS, SOS, PM, APC
-    | \x1b [ -/]{{1,4}} [0-~]                                            # character sets and the like
-    | \x1b [0-OQ-WYZ\\`-~]                                               # two characters
-    """,
-    re.VERBOSE,
-)
-_UNFINISHED = re.compile(
-    rf"""
-      (?:\x1b\[|\x9b) [0-?]{{0,64}} [ -/]{{0,4}}
-    | (?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f]) {_TEXT}{{0,{_LONGEST}}} \x1b?
-    | \x1b [ -/]{{0,4}}
-    """,
-    re.VERBOSE,
-)
+
+
+@cache
+def _sequence() -> re.Pattern[str]:
+    return re.compile(
+        rf"""
+          (?:\x1b\[|\x9b) (?P<sgr>[0-9;:]{{0,64}}) m                         # colours
+        | (?:\x1b\[|\x9b) [0-?]{{0,64}} [ -/]{{0,4}} [@-~]                   # CSI
+        | (?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])
+          {_TEXT}{{0,{_LONGEST}}} (?:\x07|\x1b\\|\x9c)                       # OSC, DCS, SOS, PM, APC
+        | \x1b [ -/]{{1,4}} [0-~]                                            # character sets and the like
+        | \x1b [0-OQ-WYZ\\`-~]                                               # two characters
+        """,
+        re.VERBOSE,
+    )
+
+
+@cache
+def _unfinished() -> re.Pattern[str]:
+    return re.compile(
+        rf"""
+          (?:\x1b\[|\x9b) [0-?]{{0,64}} [ -/]{{0,4}}
+        | (?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f]) {_TEXT}{{0,{_LONGEST}}} \x1b?
+        | \x1b [ -/]{{0,4}}
+        """,
+        re.VERBOSE,
+    )

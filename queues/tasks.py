@@ -7,23 +7,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NewType
 
+from queues.kinds import TaskKind
+
+__all__ = ["FileStatus", "MigrationAction", "Task", "TaskKey", "TaskKind", "task_key"]
+
 TaskKey = NewType("TaskKey", str)
 """A task's name across the workspace: ``project:ID``."""
-
-
-class TaskKind(StrEnum):
-    """What a task asks for; tasks of other kinds share the files, are listed, and never run."""
-
-    DEPLOYMENT = "deployment"
-    MIGRATION = "migration"
-    ROLLBACK = "rollback"
-    PROVISIONING = "provisioning"
-    OTHER = "other"
-
-    @property
-    def ours(self) -> bool:
-        """True for the kinds that opconsole runs."""
-        return self is not TaskKind.OTHER
 
 
 class MigrationAction(StrEnum):

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from opconsole.clock import Clock
+from queues.kinds import TaskKind
 from queues.states import RunState
-from queues.tasks import TaskKind
 from screens.look import TASK_MARKS, Role, task_mark
 from screens.widgets.virtual_table import Cell, Column
 from screens.words import duration, elapsed

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from queues.kinds import TaskKind
 from queues.states import RunState
-from queues.tasks import TaskKind
 from screens.actions.model import Action, Scope, Situation
 
 if TYPE_CHECKING:  # the console's first picture loads only what it shows
