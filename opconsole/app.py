@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from rich.text import Text
 from textual import events
@@ -18,6 +18,7 @@ from textual.screen import Screen
 from guardrails.sanitise import sanitise
 from opconsole.attention import NO_SIGNS, Signs, Standing, call, desktop_sequence, standing
 from opconsole.clock import Clock, SystemClock
+from opconsole.opening import Opening
 from queues.collector import resume_collector
 from screens.actions import Action, Keymap, Scope, bindings, read_keymap
 from screens.actions.keymap import OF_TEXTUAL
@@ -57,7 +58,7 @@ class OpconsoleApp(App[None]):
 
     def __init__(
         self,
-        console: Console,
+        console: Console | Opening,
         *,
         clock: Clock | None = None,
         waits: Waits | None = None,
@@ -69,12 +70,17 @@ class OpconsoleApp(App[None]):
     ) -> None:
         """Show *console* in a *theme*; *notes* are told first, such as what of the settings cannot be used.
 
-        Into the folder *crashes* goes where the console failed, should it fail.
+        One that is still to be opened is opened behind the first picture. Into the folder *crashes* goes
+        where the console failed, should it fail.
         """
         super().__init__()
         for each in THEMES:
             self.register_theme(each)
-        self.desk = Desk(self, console, clock or SystemClock(), waits or Waits(), keys or Keymap())
+        self._opening = console if isinstance(console, Opening) else None
+        known = cast(
+            "Console", console
+        )  # of one that is to be opened the first picture needs no more than it has
+        self.desk = Desk(self, known, clock or SystemClock(), waits or Waits(), keys or Keymap())
         self.desk.mark, self.desk.go = self._mark, self.go
         self.set_keymap(self.desk.keys.textual())
         self._notes = (*notes, *self._wear(theme))
@@ -93,6 +99,10 @@ class OpconsoleApp(App[None]):
         self.desk.renew = self._reloading.want
         self.whole = False
         """Whether all of the first screen is there, and keys are taken."""
+        self.failure: Exception | None = None
+        """Why the console could not be opened."""
+        self._starting = False
+        """A worker is being looked after, and may be about to begin."""
         self._completing = False
         self._early: list[events.Key | events.Paste] = []
 
@@ -105,15 +115,40 @@ class OpconsoleApp(App[None]):
         return self.operations
 
     def on_mount(self) -> None:
-        """Read the workspace, and again whenever it may have changed."""
+        """Begin to read the workspace, once its console is open."""
         self.add_mode(self.operations.PLACE, lambda: self.operations)
         # After `fg` the terminal has what the shell left: Textual draws only what changes.
         self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
+        if self._opening is None:
+            self._begin()
+        else:
+            self.call_after_refresh(self._begin_to_open, self._opening)
+        if self._notes:
+            self.push_screen(_notice(self.desk, self._notes))
+
+    def _begin(self) -> None:
+        """Read the workspace, and again whenever it may have changed."""
         self._reloading.want()
         self.run_worker(self._reloading.run(), group="reloading")
         self.run_worker(self._watch(), group="watching")
-        if self._notes:
-            self.push_screen(_notice(self.desk, self._notes))
+
+    def _begin_to_open(self, opening: Opening) -> None:
+        self.run_worker(self._open(opening), group="opening")
+
+    async def _open(self, opening: Opening) -> None:
+        """Open the console, now that there is a picture."""
+        try:
+            self.desk.console = await asyncio.to_thread(opening.open)
+            self._begin()
+            self._starting = True
+            wrong = await asyncio.to_thread(opening.look_after, self.desk.console)
+        except Exception as error:  # noqa: BLE001 (whoever runs the App says what it is)
+            self.failure = error
+            self.exit(return_code=1)
+        else:
+            self._starting = False
+            if wrong:
+                self.desk.tell(wrong, wrong=True)
 
     def _wear(self, theme: str | None) -> Iterator[str]:
         """Take a theme's colours; say what is wrong with its name where there is none of that name."""
@@ -339,6 +374,8 @@ class OpconsoleApp(App[None]):
         """Say what goes on, or does not, when the console is left."""
         if self._snapshot is None:
             return ""
+        if self._starting and not self._snapshot.worker_alive:
+            return "A worker is just being started and goes on; opconsole worker --stop ends it."
         if self._snapshot.worker_alive:
             running = self._snapshot.running
             what = f"{running} run{'' if running == 1 else 's'} with it; " if running else ""
@@ -366,7 +403,7 @@ def read_keys(
 
 
 def run_console(
-    console: Console,
+    console: Console | Opening,
     *,
     guard: float = GUARD,
     countdown: float = COUNTDOWN,
@@ -376,7 +413,7 @@ def run_console(
     crashes: Path | None = None,
     theme: str | None = None,
 ) -> int:
-    """Show the console until the person leaves it. Gives the exit status.
+    """Show the console until the person leaves it. Gives the exit status; raises why it could not be opened.
 
     *guard* and *countdown* are seconds: for how long a dialog that just opened takes no key, and for how long
     a decision of the third tier can be taken back. *notes* are told first; *signs* call the person. Into the
@@ -387,4 +424,6 @@ def run_console(
         console, waits=waits, keys=keys, notes=notes, signs=signs, crashes=crashes, theme=theme
     )
     app.run()
+    if app.failure is not None:
+        raise app.failure
     return app.return_code or 0

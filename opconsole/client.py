@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import getpass
 import os
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -32,6 +31,7 @@ from opconsole.journal.records import Approval, RequestKind, RequestRow, Run
 from opconsole.journal.upgrade import open_database
 from opconsole.journal.wake import changes
 from opconsole.journal.writer import write_once
+from opconsole.operators import operator_name
 from opconsole.queue_changes import QueueWatch
 from opconsole.reading import Reading
 from opconsole.seen import Seen
@@ -55,17 +55,6 @@ HOST_LOOK = 0.5
 """Seconds between two looks whether somebody still hosts the engine, while an answer is waited for."""
 SHOWN_SOURCE = 64 * 1024
 """Bytes of a source file that are shown at most."""
-
-
-def operator_name(environ: Mapping[str, str] | None = None) -> str:
-    """Give the name that this person asks under: a label for people, no proof of who it is."""
-    named = (os.environ if environ is None else environ).get("OPCONSOLE_OPERATOR", "").strip()
-    if named and named.isprintable():
-        return named[:256]
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return f"uid {os.getuid()}"
 
 
 class Client:

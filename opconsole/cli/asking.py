@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from guardrails.gates import Tier
 from guardrails.sanitise import sanitise
-from opconsole.cli.output import CommandContext
 from opconsole.journal.records import Approval, Purpose, RequestKind, Run
 from opconsole.prompts import DeploymentPrompt, Preflight, RollbackPrompt, deployment_prompt, rollback_prompt
 from opconsole.provisioning.telling import is_provisioning, prompt, sentences
@@ -115,11 +114,6 @@ async def ask_decision(
         answer = (await ask("Please answer R, O or A: ")).strip().lower()
     reason = await _until_given(ask, "Reason: ")
     return RequestKind.DECIDE, {"run": run.id, "verb": verbs[answer[0]], "reason": reason}
-
-
-def interactive(context: CommandContext) -> bool:
-    """Say whether there is a person at a terminal who can be asked."""
-    return not context.json and sys.stdin.isatty() and context.stdout.isatty()
 
 
 async def ask_on_terminal(question: str) -> str:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, cast
 
 from opconsole.app import read_keys, run_console
 from opconsole.attention import NO_SIGNS, Signs
-from opconsole.cli.asking import interactive
-from opconsole.cli.output import CommandContext, ExitStatus
-from opconsole.cli.worker import ensure_worker, worker_log
-from opconsole.client import Client
-from opconsole.journal.records import RequestKind
+from opconsole.cli.output import CommandContext, ExitStatus, interactive
+from opconsole.journal.location import locate
+from opconsole.opening import Opening
+from opconsole.operators import operator_name
 from opconsole.settings import SETTINGS_FILE
 from opconsole.settings.load import read_settings_file
 from opconsole.settings.locate import key_lines, line_of
 from opconsole.workspace import Workspace
+
+if TYPE_CHECKING:
+    from opconsole.client import Client
+    from opconsole.console import Console
 
 
 def open_console(context: CommandContext, *, read_only: bool = False) -> int:
@@ -51,34 +56,51 @@ def console_on(
     keys, notes = read_keys(settings.console.keys, key_places(workspace))
     for note in notes:
         context.warn(note)  # it is read again when the console is left
-    client = Client.open(workspace, read_only=read_only)
-    try:
-        if not read_only:
-            _start(context, client, start)
-        guard, countdown = settings.approvals.guard, settings.approvals.countdown
+    place = locate(workspace.root, create=True)
+    guard, countdown = settings.approvals.guard, settings.approvals.countdown
+    with ExitStack() as closing:
+        warnings: list[str] = []
+
+        def opened() -> Client:
+            from opconsole.client import Client  # noqa: PLC0415 (loads the journal, behind the first picture)
+
+            client = Client.open(workspace, read_only=read_only)
+            closing.callback(client.close)
+            return client
+
+        def look_after(client: Console) -> str:
+            wrong = "" if read_only else _look_after_worker(cast("Client", client), start)
+            warnings.extend([wrong] if wrong else [])
+            return wrong
+
         status = run_console(
-            client,
+            Opening(operator_name(), opened, look_after, read_only=read_only),
             guard=guard,
             countdown=countdown,
             keys=keys,
             notes=notes,
             signs=signs,
-            crashes=client.place.root,
+            crashes=place.root if place else None,
             theme=settings.console.theme,
         )
+        for warning in warnings:
+            context.warn(warning)
         if status:
             context.warn("a worker that was at work goes on without the console")
         return status
-    finally:
-        client.close()
 
 
-def _start(context: CommandContext, client: Client, project: str | None) -> None:
+def _look_after_worker(client: Client, project: str | None) -> str:
+    """Start the queue of a project, and a worker where none is alive; say what is wrong, if anything is."""
+    from opconsole.cli.worker import ensure_worker, worker_log  # noqa: PLC0415 (as above)
+    from opconsole.journal.records import RequestKind  # noqa: PLC0415
+
     # Asked first: with nobody hosting, the client answers and takes the lock that a worker starts with.
     if project is not None:
         asyncio.run(client.ask(RequestKind.START, {"project": project}))
     if not ensure_worker(client.workspace, client.place):
-        context.warn(f"the worker did not start; see {worker_log(client.place)}")
+        return f"the worker did not start; see {worker_log(client.place)}"
+    return ""
 
 
 def key_places(workspace: Workspace) -> dict[str, str]:

@@ -13,8 +13,8 @@ from guardrails.environments import UnknownEnvironmentError, resolve_environment
 from guardrails.gates import Tier
 from guardrails.sanitise import sanitise
 from opconsole.cli.advice import approve_words, goes_on_with, starts_with
-from opconsole.cli.asking import ask_about, ask_on_terminal, interactive, plan_lines
-from opconsole.cli.output import CommandContext, ExitStatus, UsageError, plain
+from opconsole.cli.asking import ask_about, ask_on_terminal, plan_lines
+from opconsole.cli.output import CommandContext, ExitStatus, UsageError, interactive, plain
 from opconsole.cli.policy import PREFIX as POLICY
 from opconsole.cli.policy import approve_policy, reject_policy
 from opconsole.cli.report import stuck_lines

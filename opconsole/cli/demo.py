@@ -8,8 +8,7 @@ from pathlib import Path
 from shlex import quote
 
 from guardrails.sanitise import sanitise
-from opconsole.cli.asking import interactive
-from opconsole.cli.output import CommandContext, ExitStatus, plain
+from opconsole.cli.output import CommandContext, ExitStatus, interactive, plain
 from opconsole.cli.run import run_queue
 from opconsole.cli.worker import stop_worker
 from opconsole.client import Client

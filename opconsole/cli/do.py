@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 
 from opconsole.cli.advice import starts_with
-from opconsole.cli.asking import ask_on_terminal, interactive
-from opconsole.cli.output import CommandContext, ExitStatus, UsageError, json_text, plain, worst
+from opconsole.cli.asking import ask_on_terminal
+from opconsole.cli.output import CommandContext, ExitStatus, UsageError, interactive, json_text, plain, worst
 from opconsole.client import Client
 from opconsole.journal.records import RequestKind
 from opconsole.reading import Reading, open_reading

@@ -9,8 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from opconsole.cli.asking import interactive
-from opconsole.cli.output import CommandContext, ExitStatus, NoWorkspaceError, counted, plain
+from opconsole.cli.output import CommandContext, ExitStatus, NoWorkspaceError, counted, interactive, plain
 from opconsole.doctor import Level, Patient, Result, TerminalFacts, examine, examine_without_workspace
 from opconsole.doctor.base import fail
 from opconsole.doctor.settings import faults

@@ -11,8 +11,8 @@ from pathlib import Path
 from guardrails.environments import GateKind, resolve_environment
 from guardrails.findings import Finding, Verdict
 from opconsole.checkouts import checkout_of
-from opconsole.cli.asking import ask_on_terminal, interactive
-from opconsole.cli.output import CommandContext, ExitStatus, UsageError, counted, plain
+from opconsole.cli.asking import ask_on_terminal
+from opconsole.cli.output import CommandContext, ExitStatus, UsageError, counted, interactive, plain
 from opconsole.exempting import (
     Checkout,
     ExemptionError,

@@ -42,7 +42,7 @@ def init_command(context: CommandContext, directory: Path | None, adopt: str | N
 def write_unit(context: CommandContext, directory: Path | None, *, system: bool) -> int:
     """Write the systemd unit of the workspace's worker into the workspace; say how to put it in place."""
     # Imported here: only this option needs the unit, the settings and who the person is.
-    from opconsole.client import operator_name  # noqa: PLC0415
+    from opconsole.operators import operator_name  # noqa: PLC0415
     from opconsole.settings import SETTINGS_FILE  # noqa: PLC0415
     from opconsole.systemd import Manager, Unit, unit_name, unit_text  # noqa: PLC0415
     from opconsole.workspace import Workspace, find_workspace  # noqa: PLC0415

@@ -5,8 +5,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 from opconsole.cli.output import CommandContext, ExitStatus, UsageError, plain, table
-from opconsole.client import operator_name
 from opconsole.notifying import send
+from opconsole.operators import operator_name
 from opconsole.settings.notifications import POLICY, Channel, Happening, Priority
 
 _HINT = "add [notifications.channels.NAME] to opconsole.toml"

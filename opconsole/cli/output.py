@@ -156,6 +156,11 @@ class CommandContext:
         return word if colour is None else f"\x1b[{colour}m{word}\x1b[0m"
 
 
+def interactive(context: CommandContext) -> bool:
+    """Say whether there is a person at a terminal who can be asked."""
+    return not context.json and sys.stdin.isatty() and context.stdout.isatty()
+
+
 def json_text(value: object, *, indent: int | None = 2) -> str:
     """Write a value as JSON in ASCII, so that no terminal can be steered by what it quotes."""
     return json.dumps(value, indent=indent, ensure_ascii=True, allow_nan=False)

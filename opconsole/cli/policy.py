@@ -6,8 +6,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 
-from opconsole.cli.asking import interactive
-from opconsole.cli.output import CommandContext, ExitStatus, UsageError, plain
+from opconsole.cli.output import CommandContext, ExitStatus, UsageError, interactive, plain
 from opconsole.client import Client
 from opconsole.clock import iso
 from opconsole.journal.reader import JournalReader

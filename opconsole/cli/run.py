@@ -13,9 +13,9 @@ from typing import TextIO
 
 from guardrails.sanitise import sanitise
 from opconsole.cli.advice import advise, failed_state, outcomes_of, waiting_for_people
-from opconsole.cli.asking import ask_about, ask_decision, ask_on_terminal, interactive
+from opconsole.cli.asking import ask_about, ask_decision, ask_on_terminal
 from opconsole.cli.cascade import summaries
-from opconsole.cli.output import CommandContext, ExitStatus, counted, plain, worst
+from opconsole.cli.output import CommandContext, ExitStatus, counted, interactive, plain, worst
 from opconsole.cli.policy import out_of_force, warn_of_policy
 from opconsole.cli.queue_commands import fault_line
 from opconsole.cli.report import stuck_lines

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opconsole.cli.output import CommandContext, ExitStatus
-from opconsole.client import operator_name
 from opconsole.journal.hosting import HostLock, holder, host_alive
 from opconsole.journal.location import JournalPlace, locate
 from opconsole.journal.wake import changes
+from opconsole.operators import operator_name
 from opconsole.systemd import Notifier
 from opconsole.workspace import Workspace
 from queues.outcomes import TaskState

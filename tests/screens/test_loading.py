@@ -52,5 +52,11 @@ def test_the_first_picture_waits_for_nothing_that_is_wanted_later() -> None:
     assert loaded("opconsole.app") & set(LATER) == set()
 
 
+def test_the_command_shows_its_first_picture_before_it_loads_what_reads_a_journal() -> None:
+    later = {"sqlalchemy", "alembic", "opconsole.client", "opconsole.reading", "opconsole.engine"}
+    assert loaded("opconsole.cli.console") & later == set()
+
+
 def test_opening_the_console_loads_no_engine() -> None:
-    assert loaded("opconsole.cli.console") & {"opconsole.engine", "opconsole.requests", "alembic"} == set()
+    opened = loaded("opconsole.client, opconsole.cli.worker")
+    assert opened & {"opconsole.engine", "opconsole.requests", "alembic"} == set()

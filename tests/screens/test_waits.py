@@ -48,7 +48,6 @@ def test_the_consoles_dialogs_wait_as_the_workspace_says(
 ) -> None:
     monkeypatch.setenv("OPCONSOLE_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setattr(command, "interactive", lambda _: True)
-    monkeypatch.setattr(command, "ensure_worker", lambda *_: True)
     root = tmp_path / "root"
     (root / "shop").mkdir(parents=True)
     root.chmod(0o755)
