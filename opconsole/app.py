@@ -101,8 +101,6 @@ class OpconsoleApp(App[None]):
         """Whether all of the first screen is there, and keys are taken."""
         self.failure: Exception | None = None
         """Why the console could not be opened."""
-        self._starting = False
-        """A worker is being looked after, and may be about to begin."""
         self._completing = False
         self._early: list[events.Key | events.Paste] = []
 
@@ -139,14 +137,16 @@ class OpconsoleApp(App[None]):
         """Open the console, now that there is a picture."""
         try:
             self.desk.console = await asyncio.to_thread(opening.open)
+            self.desk.starting = True
             self._begin()
-            self._starting = True
             wrong = await asyncio.to_thread(opening.look_after, self.desk.console)
         except Exception as error:  # noqa: BLE001 (whoever runs the App says what it is)
             self.failure = error
             self.exit(return_code=1)
         else:
-            self._starting = False
+            self.desk.starting = False
+            self.here.show_read_only()
+            self._reloading.want()  # a worker that begins may have nothing to write
             if wrong:
                 self.desk.tell(wrong, wrong=True)
 
@@ -374,7 +374,7 @@ class OpconsoleApp(App[None]):
         """Say what goes on, or does not, when the console is left."""
         if self._snapshot is None:
             return ""
-        if self._starting and not self._snapshot.worker_alive:
+        if self.desk.starting and not self._snapshot.worker_alive:
             return "A worker is just being started and goes on; opconsole worker --stop ends it."
         if self._snapshot.worker_alive:
             running = self._snapshot.running

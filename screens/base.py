@@ -57,8 +57,9 @@ class ConsoleScreen(Screen[None]):
     def show_read_only(self) -> None:
         """Show whether changes are refused, and the rest of the strip."""
         if self._ready:
+            desk = self._desk
             self.query_one(StatusStrip).show(
-                self._snapshot, self._desk.console.operator, read_only=self._desk.read_only
+                self._snapshot, desk.console.operator, read_only=desk.read_only, starting=desk.starting
             )
 
     def strip(self) -> StatusStrip:

@@ -56,6 +56,9 @@ class Desk:
     renew: Callable[[], None] = lambda: None
     """Have the workspace shown again though nothing in it changed, such as after news were looked at."""
 
+    starting: bool = False
+    """A worker is being looked after, and may be about to begin."""
+
     @property
     def read_only(self) -> bool:
         """Whether changes are refused here. The console itself refuses them: no screen has to."""

@@ -23,6 +23,10 @@ class JournalNewerError(JournalError):
     """The journal was written by a newer opconsole."""
 
 
+class JournalDamagedError(JournalError):
+    """The journal's file is there, and is no sound database any more."""
+
+
 class JournalBusyError(JournalError):
     """Another process kept the journal locked for longer than we wait."""
 

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DatabaseError, OperationalError, SQLAlchemyError
 
 from opconsole import __version__
 from opconsole.journal.backup import backup_before_upgrade
@@ -19,6 +19,7 @@ from opconsole.journal.database import (
     writing_engine,
 )
 from opconsole.journal.errors import (
+    JournalDamagedError,
     JournalError,
     JournalMissingError,
     JournalNewerError,
@@ -35,7 +36,8 @@ def open_database(place: JournalPlace, *, host: bool) -> Engine:
     """Open the journal for reading; writing goes through `JournalWriter` and `write_once`.
 
     With *host* the caller holds the host's lock, and the journal is created or upgraded where needed. Raises
-    `JournalMissingError`, `JournalOutdatedError` (without *host*) or `JournalNewerError`.
+    `JournalMissingError`, `JournalOutdatedError` (without *host*), `JournalNewerError` or
+    `JournalDamagedError`.
     """
     if host:
         _require_lock(place)
@@ -85,6 +87,13 @@ def _found(place: JournalPlace) -> str | None:
                 return None
             rows = connection.execute(text("SELECT version_num FROM alembic_version")).all()
             return str(rows[0][0]) if rows else None
+    except OperationalError:  # locked, or not to be read now: that says nothing about the file
+        raise
+    except DatabaseError as error:
+        raise JournalDamagedError(
+            f"{place.database}: the journal is damaged: {error.orig}; nothing was changed. Keep a copy, then "
+            "put a backup back: the manual's page on the service, under Backup and restore, says how"
+        ) from error
     finally:
         engine.dispose()
 

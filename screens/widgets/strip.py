@@ -22,30 +22,40 @@ class StatusStrip(Static):
     StatusStrip { height: 1; padding: 0 1; background: $panel; text-wrap: nowrap; text-overflow: ellipsis; }
     """
 
-    _state: tuple[Snapshot | None, str, bool] = (None, "", False)
+    _state: tuple[Snapshot | None, str, bool, bool] = (None, "", False, False)
 
     def __init__(self, place: str = "") -> None:
         super().__init__()
         self._place = place
 
-    def show(self, snapshot: Snapshot | None, operator: str, *, read_only: bool) -> None:
-        """Show the present state; None: it is not known yet."""
-        self._state = (snapshot, operator, read_only)
+    def show(
+        self, snapshot: Snapshot | None, operator: str, *, read_only: bool, starting: bool = False
+    ) -> None:
+        """Show the present state; None: it is not known yet. *starting*: a worker is about to begin."""
+        self._state = (snapshot, operator, read_only, starting)
         self.on_resize()
 
     def on_resize(self) -> None:
         """Say it in as many words as there is room for."""
-        snapshot, operator, read_only = self._state
-        full = draw_strip(snapshot, operator, read_only=read_only, place=self._place)
+        snapshot, operator, read_only, starting = self._state
+        full = draw_strip(snapshot, operator, read_only=read_only, starting=starting, place=self._place)
         # Before it is laid out it is as wide as the screen: so the first picture has all of it.
         room = self.content_size.width or self.app.size.width - 2
         if full.cell_length > room:
-            full = draw_strip(snapshot, "", read_only=read_only, place=self._place, short=True)
+            full = draw_strip(
+                snapshot, "", read_only=read_only, starting=starting, place=self._place, short=True
+            )
         put(self, full, resizes=False)
 
 
 def draw_strip(
-    snapshot: Snapshot | None, operator: str, *, read_only: bool, place: str = "", short: bool = False
+    snapshot: Snapshot | None,
+    operator: str,
+    *,
+    read_only: bool,
+    starting: bool = False,
+    place: str = "",
+    short: bool = False,
 ) -> Content:
     """Draw the strip: the screen's name first; what wants a person comes before what only tells."""
     pieces: list[Piece] = [(place or "opconsole", Role.STRONG)]
@@ -68,6 +78,8 @@ def draw_strip(
         pieces.append((f"  {glyph} {count} {word}", role if count else Role.MUTED))
     if snapshot.worker_alive:
         pieces.append(("   ● worker", Role.GOOD))
+    elif starting:
+        pieces.append(("   ◌ worker begins", Role.MUTED))
     else:
         pieces.append(("   ○ no worker", Role.WARN))
     pieces.append((f"   {safe(operator, limit=20)}", Role.MUTED))

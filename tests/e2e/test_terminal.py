@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import signal
 import stat
 import struct
@@ -56,6 +57,7 @@ def test_it_starts_is_resized_shows_its_screens_and_leaves_the_terminal_as_it_wa
     terminal.until("healthy")
     terminal.press_until("2", "2 Approvals")
     terminal.press_until("1", "1 Operations")
+    terminal.until("● worker")
     end = left(terminal)
     assert all(part in end for part in SANE)
     assert "The worker goes on" in end
@@ -131,3 +133,18 @@ def test_a_crash_of_a_screen_leaves_the_terminal_sane_and_the_worker_at_work(
     asked = program.here("queue", "start", PROJECT)
     assert asked.returncode == 0, asked.stderr
     assert program.here("worker", "--stop").returncode == 0, "it was still there to be asked"
+
+
+def test_a_journal_that_cannot_be_read_is_said_on_a_terminal_that_is_as_it_was(
+    program: Program, tmp_path: Path
+) -> None:
+    state = tmp_path / "state"
+    shutil.copytree(program.environ["OPCONSOLE_STATE_DIR"], state)
+    for file in state.rglob("journal.sqlite3*"):
+        file.unlink() if file.suffix != ".sqlite3" else file.write_bytes(b"no database " * 400)
+    environ = {**program.environ, "OPCONSOLE_STATE_DIR": str(state)}
+    terminal = Terminal(program.argv("-C", str(program.demo)), environ)
+    assert terminal.end() == 1
+    said = terminal.raw.decode("utf-8", "replace")
+    assert "the journal is damaged" in said[said.rindex(SANE[0]) :]
+    assert all(part in said for part in SANE)

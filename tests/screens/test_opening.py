@@ -73,9 +73,12 @@ async def test_who_leaves_while_a_worker_is_being_started_hears_that_it_goes_on(
     held.go_on.set()
     async with make_app(held.opening).run_test(size=(140, 40)) as pilot:
         await until(pilot, lambda: held.looked_after and pilot.app.operations.table.selected)
+        strip = pilot.app.operations.query_one(StatusStrip)
+        assert "◌ worker begins" in str(strip.render())
         assert "just being started and goes on" in pilot.app.farewell()
         held.look.set()
         await until(pilot, lambda: "No worker is running" in pilot.app.farewell())
+        await until(pilot, lambda: "○ no worker" in str(strip.render()))
 
 
 def test_a_console_that_cannot_be_opened_ends_the_app_and_says_why_to_who_ran_it(

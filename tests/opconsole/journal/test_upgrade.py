@@ -19,6 +19,7 @@ from opconsole.journal import upgrade
 from opconsole.journal.backup import backup_before_upgrade
 from opconsole.journal.database import FileIdentity, begin, reading_engine, writing_engine
 from opconsole.journal.errors import (
+    JournalDamagedError,
     JournalError,
     JournalMissingError,
     JournalNewerError,
@@ -132,6 +133,20 @@ def test_without_the_lock_nothing_is_created(place: JournalPlace) -> None:
     with pytest.raises(JournalMissingError):
         open_database(place, host=False)
     assert not place.database.exists()
+
+
+@pytest.mark.parametrize("host", [False, True])
+def test_a_damaged_journal_is_refused_by_name_and_left_as_it_is(
+    place: JournalPlace, reader: JournalReader, *, host: bool
+) -> None:
+    reader.engine.dispose()
+    for log in place.database.parent.glob("journal.sqlite3-*"):
+        log.unlink()
+    damaged = b"no database " * 400
+    place.database.write_bytes(damaged)
+    with pytest.raises(JournalDamagedError, match=r"journal\.sqlite3: the journal is damaged.*backup"):
+        open_database(place, host=host)
+    assert place.database.read_bytes() == damaged
 
 
 def test_a_newer_journal_is_refused_by_name(place: JournalPlace, reader: JournalReader) -> None:
