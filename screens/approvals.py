@@ -20,10 +20,11 @@ from screens.latest import Latest
 from screens.list_screen import ListScreen
 from screens.look import Mark, Role
 from screens.policy_asked import policy_text
+from screens.widgets.columns import Cell, Column
 from screens.widgets.list_pane import ListPane
 from screens.widgets.scroll_pane import ScrollPane
 from screens.widgets.ticking import Ticking
-from screens.widgets.virtual_table import Cell, Column, VirtualTable
+from screens.widgets.virtual_table import VirtualTable
 from screens.words import content, duration, lines
 
 WANTED = {

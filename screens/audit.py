@@ -23,10 +23,11 @@ from screens.latest import Latest
 from screens.list_screen import ListScreen
 from screens.look import Role
 from screens.saving import save_as
+from screens.widgets.columns import Column
 from screens.widgets.list_pane import ListPane
 from screens.widgets.scroll_pane import ScrollPane
 from screens.widgets.text import put
-from screens.widgets.virtual_table import Column, VirtualTable
+from screens.widgets.virtual_table import VirtualTable
 from screens.words import content, folded, lines
 
 PERIOD = 0.5
@@ -259,9 +260,9 @@ def _columns() -> list[Column[AuditRow]]:
     return [
         Column("No", 6, lambda row: (str(row.seq), Role.MUTED), lambda row: row.seq, right=True),
         Column("At (UTC)", 19, lambda row: (row.at[:19].replace("T", " "), Role.MUTED), lambda row: row.at),
-        Column("What", 18, lambda row: (row.action, Role.PLAIN), lambda row: row.action, grows=1),
+        Column("What", 16, lambda row: (row.action, Role.PLAIN), lambda row: row.action, grows=1),
         Column("Who", 10, lambda row: (row.actor, Role.PLAIN), lambda row: row.actor, grows=1, folds=1),
-        Column("Of", 12, lambda row: (row.subject, Role.MUTED), lambda row: row.subject, grows=1, folds=2),
+        Column("Of", 18, lambda row: (row.subject, Role.MUTED), lambda row: row.subject, grows=1, folds=2),
     ]
 
 

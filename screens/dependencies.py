@@ -22,10 +22,11 @@ from screens.dependency_tree import DONE, Durations, RowKind, Tree, TreeRow, gra
 from screens.desk import Desk, describe
 from screens.latest import Latest
 from screens.look import Role, task_mark
+from screens.widgets.columns import Cell, Column
 from screens.widgets.heading import Heading
 from screens.widgets.key_bar import KeyBar
 from screens.widgets.text import put
-from screens.widgets.virtual_table import Cell, Column, VirtualTable
+from screens.widgets.virtual_table import VirtualTable
 from screens.words import Piece, content, duration, lines, safe
 
 PERIOD = 1.0

@@ -70,6 +70,8 @@ class HistoryScreen(ListScreen):
         self._filters: dict[str, RunFilter] = {"": RunFilter()}
         self._told: ToldRun | None = None
         self._rows: tuple[PastRun, ...] | None = None
+        self._several = False
+        """Whether there are runs of more than one project."""
         self._loading = Latest(self._load, PERIOD)
         self._charting = Latest(self._draw_charts, PERIOD)
         empty = lines(
@@ -80,7 +82,7 @@ class HistoryScreen(ListScreen):
         )
         self._list: ListPane[PastRun] = ListPane(
             "History",
-            columns(),
+            columns(lambda: self._several),
             lambda row: row.line.run.id,
             empty=empty,
             matches=self._matches,
@@ -118,6 +120,7 @@ class HistoryScreen(ListScreen):
             return
         if rows is not self._rows:
             self._rows = rows
+            self._several = any(row.line.run.project != rows[0].line.run.project for row in rows)
             self._list.show_rows(rows)
         self._select_wanted()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -17,7 +17,7 @@ from queues.states import RunState
 from queues.tasks import TaskKind
 from screens.charts import share_bar, sparks
 from screens.look import TASK_MARKS, Mark, Role
-from screens.widgets.virtual_table import Cell, Column
+from screens.widgets.columns import Cell, Column
 from screens.words import Piece, clip, content, duration
 
 LATEST = 24
@@ -82,8 +82,8 @@ def state_mark(row: PastRun) -> Mark:
     return TASK_MARKS.get(row.state) or Mark("·", row.state, Role.MUTED)
 
 
-def columns() -> list[Column[PastRun]]:
-    """Give the columns of the history."""
+def columns(several: Callable[[], bool]) -> list[Column[PastRun]]:
+    """Give the columns of the history; *several* says whether there are runs of more than one project."""
 
     def state(row: PastRun) -> Cell:
         look = state_mark(row)
@@ -114,6 +114,7 @@ def columns() -> list[Column[PastRun]]:
             lambda row: row.line.run.project,
             grows=1,
             folds=3,
+            tells=several,
         ),
         Column(
             "Environment",

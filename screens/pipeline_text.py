@@ -120,6 +120,10 @@ def _head(task: TaskView, run: RunView, now: datetime, width: int) -> Iterator[C
     if advice := _advice(task, run):
         yield content((advice, Role.BUSY))
     yield from _progress(run, now, width)
+    for step in run.steps:  # told here as well: further down it may be out of sight
+        if step.state is StepState.RUNNING and not record.state.final:
+            told = clip(f"{step.title}  {step.detail or ''}", max(10, width - 2)).rstrip()
+            yield content((f"{STEP_MARKS[step.state].glyph} ", Role.BUSY), told)
 
 
 def _advice(task: TaskView, run: RunView) -> str:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from opconsole.journal.records import JsonMap
+
+_MACHINE = re.compile("(@[0-9a-f]{8})[0-9a-f]{24}$")
+"""A machine's id behind a target; people tell machines apart by its beginning, as commits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ class PlanFacts:
     commit: str
     artifact: str
     target: str
+    """What it is; a machine's id is cut, as the commit is where it is shown."""
     sandbox: str
     """What kept tests and builds from doing harm."""
     steps: tuple[PlannedStep, ...]
@@ -74,7 +79,7 @@ def plan_facts(plan: JsonMap) -> PlanFacts:
         gate=_text(_map(plan, "policy"), "gate"),
         commit=_text(plan, "commit"),
         artifact=_text(plan, "artifact"),
-        target=_text(target, "identity") or _text(target, "note"),
+        target=_MACHINE.sub(r"\1…", _text(target, "identity")) or _text(target, "note"),
         sandbox=_text(_map(_map(plan, "preflight"), "sandbox"), "is"),
         steps=tuple(
             PlannedStep(_text(step, "name"), " ".join(str(word) for word in _list(step, "argv")))

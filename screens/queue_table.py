@@ -9,7 +9,7 @@ from opconsole.clock import Clock
 from queues.kinds import TaskKind
 from queues.states import RunState
 from screens.look import TASK_MARKS, Role, task_mark
-from screens.widgets.virtual_table import Cell, Column
+from screens.widgets.columns import Cell, Column
 from screens.words import duration, elapsed
 
 if TYPE_CHECKING:  # the console's first picture loads only what it shows

@@ -17,9 +17,10 @@ from screens.findings import ShownFinding, findings_of, rank, worst_first
 from screens.latest import Latest
 from screens.list_screen import ListScreen
 from screens.look import SEVERITY_MARKS, Mark, Role
+from screens.widgets.columns import Cell, Column
 from screens.widgets.list_pane import ListPane
 from screens.widgets.violations import SHOWN, VERDICTS, ViolationsView
-from screens.widgets.virtual_table import Cell, Column, VirtualTable
+from screens.widgets.virtual_table import VirtualTable
 from screens.words import content, lines
 
 RUNS = 200
@@ -178,8 +179,8 @@ def _columns() -> list[Column[Found]]:
     return [
         Column("Severity", 10, severity, lambda row: rank(row.finding.severity)),
         Column("Verdict", 8, verdict, lambda row: row.finding.verdict, folds=2),
-        Column("Rule", 14, lambda row: (row.finding.rule, Role.PLAIN), lambda row: row.finding.rule, grows=2),
-        Column("Place", 20, lambda row: (place(row), Role.PLAIN), place, grows=3),
+        Column("Rule", 14, lambda row: (row.finding.rule, Role.PLAIN), lambda row: row.finding.rule, grows=1),
+        Column("Place", 20, lambda row: (place(row), Role.PLAIN), place, grows=3, ends=True),
         Column(
             "Task", 15, lambda row: (row.task.task, Role.MUTED), lambda row: row.task.key, grows=1, folds=1
         ),

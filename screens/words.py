@@ -49,6 +49,17 @@ def clip(text: object, cells: int) -> str:
     return line if cell_len(line) <= cells else set_cell_size(line, max(0, cells - 1)).rstrip() + "…"
 
 
+def clip_start(text: object, cells: int) -> str:
+    """Do the same, but cut at the beginning, where the end tells most."""
+    line = safe(text)
+    if cell_len(line) <= cells:
+        return line
+    kept = line[-cells:]
+    while kept and cell_len(kept) >= cells:
+        kept = kept[1:]
+    return "…" + kept.lstrip()
+
+
 def folded(
     text: str, width: int, *, indent: int, role: Role = Role.PLAIN, limit: int = 1000
 ) -> list[Content]:

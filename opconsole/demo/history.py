@@ -14,6 +14,7 @@ _VERSIONS = (
     ("2.1.0", "base", "Register clinicians, their licences and renewals"),
     ("2.2.0", "2.2.0", "Say when a licence expires"),
     ("2.3.0", "2.3.0", "Ask the national registry about a licence"),
+    ("2.4.0", "2.4.0", "Forget the renewals: the national registry has them"),
 )
 
 

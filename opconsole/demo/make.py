@@ -26,7 +26,7 @@ MARKER = ".opconsole-demo.json"
 """The file that tells a demo workspace from any other folder."""
 
 _NAMES = ("development", "staging", "production")
-_NEXT_WITH_GIT = ("cascade-2.2.0.json", "broken-2.3.0.json")
+_NEXT_WITH_GIT = ("cascade-2.2.0.json", "broken-2.3.0.json", "blocked-2.4.0.json")
 # Without git there is one tree. It can be released again under another version, and that is all.
 _NEXT_WITHOUT_GIT = ("cascade-2.1.1.json",)
 

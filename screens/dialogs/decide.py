@@ -22,7 +22,7 @@ from screens.desk import Waits
 from screens.dialogs.base import Dialog, typed
 from screens.look import STEP_MARKS, Role, run_mark
 from screens.widgets.controls import Choice, Field, PushButton
-from screens.words import content, lines, mark, moment, safe
+from screens.words import content, folded, lines, mark, moment, safe
 
 Verb = Literal["revert", "override", "abort"]
 VERBS: tuple[Verb, ...] = ("revert", "override", "abort")
@@ -81,8 +81,7 @@ class DecideDialog(Dialog[Decided]):
 
     def body(self, width: int) -> Content:
         """Show what is known of the run."""
-        del width
-        return lines(self._known())
+        return lines(self._known(width))
 
     def fields(self) -> ComposeResult:
         """Ask which way, and why."""
@@ -127,14 +126,14 @@ class DecideDialog(Dialog[Decided]):
         else:
             self.dismiss(Decided(VERBS[chosen], reason))
 
-    def _known(self) -> Iterator[Content]:
+    def _known(self, width: int) -> Iterator[Content]:
         yield from known_of(self._run, self._clock.now())
         if self._log:
             yield content("")
             yield content(("The log's end", Role.MUTED))
             for line in self._log:
                 role = Role.WARN if line.stream == "e" else Role.PLAIN
-                yield content("  ", (line.display(limit=300), role))
+                yield from folded(line.display(), width, indent=2, role=role, limit=300)
 
 
 def known_of(view: RunView, now: datetime) -> Iterator[Content]:
@@ -155,16 +154,18 @@ def known_of(view: RunView, now: datetime) -> Iterator[Content]:
     for name, value in view.known.facts() if view.known else ():
         yield content((f"  {name:<14}", Role.MUTED), value)
     if run.started_at:
-        yield content(("  Started   ", Role.MUTED), f"{moment(run.started_at, now)} by {run.requested_by}")
+        yield content(
+            (f"  {'Started':<14}", Role.MUTED), f"{moment(run.started_at, now)} by {run.requested_by}"
+        )
     for step in view.steps:
         if step.state in (StepState.FAILED, StepState.INTERRUPTED):
             look = STEP_MARKS[step.state]
-            yield content((f"  {look}  ", look.role), step.title)
+            yield content((f"  {look!s:<14}", look.role), step.title)
             if step.detail and step.detail != run.reason:
                 yield content((f"    {step.detail}", Role.MUTED))
 
 
 def _pair(label: str, before: str | None, after: str | None) -> Content:
     return content(
-        (f"  {label:<10}", Role.MUTED), before or "nothing", (" → ", Role.MUTED), after or "nothing"
+        (f"  {label:<14}", Role.MUTED), before or "nothing", (" → ", Role.MUTED), after or "nothing"
     )

@@ -14,8 +14,10 @@ from screens.actions.places import PLACES
 from screens.base import ConsoleScreen
 from screens.widgets.text import put
 
-ALWAYS = 2
-"""The last keys, help and quit, are shown however little room there is."""
+ALWAYS = 3
+"""The last keys, command, help and quit, are shown however little room there is: they lead to all others."""
+GOES_FIRST = "filter"
+"""The first key to go for want of room: the search beside it finds as much."""
 
 
 class KeyBar(Static):
@@ -38,6 +40,7 @@ class KeyBar(Static):
     def show_keys(self) -> None:
         """Show the keys that work now."""
         keys: list[Content] = []
+        names: list[str | None] = []
         told = set()
         for active in self.screen.active_bindings.values():
             binding = active.binding
@@ -48,12 +51,14 @@ class KeyBar(Static):
             click = Style.from_meta({"@click": f"press({binding.key!r})"})
             word = "Back" if binding.id == "leave" and self._goes_back() else binding.description
             keys.append(Content.assemble(key, " ", Content(word).stylize(click)))
+            names.append(binding.id)
         room = self.content_size.width
         shown = Content("  ").join(keys)
         if shown.cell_length > room:
             shown = Content(" ").join(keys)
         while shown.cell_length > room > 0 and len(keys) > ALWAYS:
-            del keys[-ALWAYS - 1]  # the help has them all
+            gone = names.index(GOES_FIRST) if GOES_FIRST in names else len(keys) - ALWAYS - 1
+            del keys[gone], names[gone]  # the help has them all
             shown = Content(" ").join(keys)
         put(self, shown, resizes=False)
 

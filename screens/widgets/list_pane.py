@@ -12,9 +12,10 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from screens.look import Role
+from screens.widgets.columns import Column
 from screens.widgets.heading import Heading
 from screens.widgets.text import put
-from screens.widgets.virtual_table import Column, VirtualTable
+from screens.widgets.virtual_table import VirtualTable
 from screens.words import content
 
 Row = TypeVar("Row")

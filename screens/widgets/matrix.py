@@ -229,7 +229,7 @@ def cell_lines(cell: Cell, now: datetime) -> Iterator[tuple[str, Role]]:
     if view.waiting:
         yield f"◆ {view.waiting}", Role.ASKS
     if view.held and (view.held.suspect or view.held.task != view.running):
-        yield f"⚿ {view.held.task}{', lease over' if view.held.suspect else ''}", Role.WARN
+        yield f"▣ {view.held.task}{', lease over' if view.held.suspect else ''}", Role.WARN
     if view.frozen:
         yield "❄ frozen", Role.WARN
     yield f"gate: {view.gate}", Role.MUTED

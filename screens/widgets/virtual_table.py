@@ -10,10 +10,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
-from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events, work
@@ -25,36 +23,15 @@ from textual.strip import Strip
 
 from screens.actions import Scope, bindings
 from screens.look import POINTER, ROLE_CLASSES, ROLE_CSS, Role, role_style
-from screens.words import clip
+from screens.widgets.columns import GAP, Cell, Column, widths
 
 Row = TypeVar("Row")
-Cell = tuple[str, Role]
 
-GAP = 1
-"""Cells between two columns."""
 GUTTER = 2
 """Cells before the first column, for the signs of the selected row and of the marked ones."""
 MARKED = "●"
 LARGE = 5_000
 """Rows from which on they are filtered and sorted in a thread."""
-
-
-@dataclass(frozen=True, slots=True)
-class Column(Generic[Row]):
-    """One column: what it shows of a row, how wide, and what it sorts by."""
-
-    title: str
-    width: int
-    """Cells that it needs at least."""
-    cell: Callable[[Row], Cell]
-    """Text from anywhere is fine: the table makes it safe."""
-    sort: Callable[[Row], Any]
-    """The value to sort by; values of one column must be comparable."""
-    grows: int = 0
-    """Its share of the room that is left over."""
-    right: bool = False
-    folds: int = 0
-    """Columns with a higher number go first when there is not enough room; 0: never."""
 
 
 class VirtualTable(ScrollView, Generic[Row], can_focus=True):
@@ -288,9 +265,10 @@ class VirtualTable(ScrollView, Generic[Row], can_focus=True):
             self.post_message(self.Opened(self, self.selected_key))
 
     def action_sort(self) -> None:
-        """Sort by the next column; after the last one by none."""
+        """Sort by the next column that is shown; after the last one by none."""
         after = 0 if self.sorted_by is None else self.sorted_by + 1
-        self.sort_by(after if after < len(self.columns) else None)
+        shown = [index for index, width in enumerate(self._widths()) if width and index >= after]
+        self.sort_by(shown[0] if shown else None)
 
     def on_click(self, event: events.Click) -> None:
         """Select a row, open it when it is selected; on the heading, sort."""
@@ -387,27 +365,9 @@ class VirtualTable(ScrollView, Generic[Row], can_focus=True):
         for (text, role), column, room in zip(cells, self.columns, self._widths(), strict=True):
             if not room:
                 continue
-            fitted = _fit(clip(text, room), room, right=column.right)
-            segments += [Segment(fitted, background + role_style(self, role)), gap]
+            segments += [Segment(column.fit(text, room), background + role_style(self, role)), gap]
         return Strip(segments[:-1]).extend_cell_length(width, background).crop(0, width)
 
     def _widths(self) -> list[int]:
         """Give each column's width for the present size; 0: folded away."""
-        room = self.scrollable_content_region.width - GUTTER
-        kept = set(range(len(self.columns)))
-        for index in sorted(kept, key=lambda each: -self.columns[each].folds):
-            if sum(self.columns[each].width + GAP for each in kept) - GAP <= room:
-                break
-            if self.columns[index].folds:
-                kept.discard(index)
-        left = max(0, room - sum(self.columns[each].width + GAP for each in kept) + GAP)
-        shares = sum(self.columns[each].grows for each in kept) or 1
-        return [
-            column.width + left * column.grows // shares if index in kept else 0
-            for index, column in enumerate(self.columns)
-        ]
-
-
-def _fit(text: str, room: int, *, right: bool) -> str:
-    length = cell_len(text)
-    return " " * (room - length) + text if right else text + " " * (room - length)
+        return widths(self.columns, self.scrollable_content_region.width - GUTTER)

@@ -166,7 +166,7 @@ async def test_who_holds_the_lock_is_named_and_a_frozen_place_says_why(
         screen = await opened(pilot, until)
         told = "held by DEPLOY-PROD-000 since 14:01:30 UTC, worker 7 on box"
         await until(pilot, lambda: told in about(screen))
-        assert "⚿ DEPLOY-PROD-000" in matrix(screen)
+        assert "▣ DEPLOY-PROD-000" in matrix(screen)
         assert "frozen until Monday" in about(screen)
         assert "❄ frozen" in matrix(screen)
 

@@ -59,6 +59,20 @@ async def test_runs_come_newest_first_and_every_filter_word_holds(
         await until(pilot, lambda: len(shown(screen)) == 40)
 
 
+async def test_the_project_is_named_only_where_there_are_several(
+    past: Any, make_app: Any, until: Any
+) -> None:
+    async with make_app(past).run_test(size=(150, 40)) as pilot:
+        screen = await opened(pilot, until)
+        await until(pilot, lambda: screen._list.table.shown)
+        assert "Project" not in screen._list.table.render_line(0).text
+        first, *others = past.record.past
+        elsewhere = replace(first.line.run, project="karematch")
+        past.record.past = (replace(first, line=replace(first.line, run=elsewhere)), *others)
+        past.change()
+        await until(pilot, lambda: "Project" in screen._list.table.render_line(0).text)
+
+
 async def test_where_there_is_room_each_run_names_who_decided_and_what_that_is_worth(
     past: Any, make_app: Any, until: Any
 ) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 from textual.widgets import Static
 
-from screens.actions.places import PLACES
+from screens.actions.places import PLACES, Place
 from screens.widgets.heading import Heading
 
 SCREENS = ("approvals", "history", "violations", "audit")
@@ -145,3 +146,23 @@ async def test_a_list_that_was_empty_for_a_while_has_the_keys_again(
         await until(pilot, lambda: screen._list.table.shown and screen._list.table.size.height > 5)
         assert screen._list.table.has_focus
         assert "enter Open" in foot(pilot)
+
+
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.name)
+async def test_on_a_small_terminal_the_foot_still_leads_to_every_other_key(
+    console: Any, samples: Any, make_app: Any, until: Any, *, place: Place
+) -> None:
+    samples.history(console.record)
+    samples.chain(console.record)
+    async with make_app(console).run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: pilot.app.operations.table.selected)
+        pilot.app.go(place.name)
+        await until(pilot, lambda: place.name == pilot.app.here.PLACE and pilot.app.here.is_current)
+        await until(pilot, lambda: pilot.app.screen.query("KeyBar") and "Help" in foot(pilot))
+        for wanted in ("a Actions", ": Command", "? Help"):
+            assert wanted in foot(pilot)
+        assert cell_len(foot(pilot)) <= 78
+        if place.name in SCREENS:
+            assert "/ Search" in foot(pilot)
+        if place.name == "approvals":
+            assert "space Mark" in foot(pilot)

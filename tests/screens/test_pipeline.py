@@ -45,7 +45,8 @@ def test_a_step_stands_against_the_last_success(samples: Samples) -> None:
     task, run = samples.run(samples.task(), RunState.RUNNING, usual_steps=usual)
     rows = text_of(Shown(task, run))
     test, build, place = (
-        next(r for r in rows if word in r) for word in ("Run the tests", "Build ", "Place the")
+        next(r for r in rows if f" {word}" in r and not r.startswith("▶"))
+        for word in ("Run the tests", "Build ", "Place the")
     )
     assert "━━━━━━━━ ▲10 s" in test, "twice as long as usual is told, by a sign as well"
     assert "━━━━━━━━  8.0 s" in build
@@ -61,14 +62,23 @@ def test_a_step_that_goes_on_says_how_far_it_has_come(samples: Samples) -> None:
     )
     steps = tuple(told if step.position == told.position else step for step in run.steps)
     rows = text_of(Shown(task, replace(run, steps=steps)))
-    assert "2/5 0002 Add users" in next(row for row in rows if told.title in row)
+    assert "2/5 0002 Add users" in next(row for row in rows if told.title in row and not row.startswith("▶"))
+
+
+def test_the_step_that_runs_stands_at_the_top_too(samples: Samples) -> None:
+    task, run = samples.run(samples.task(), RunState.RUNNING)
+    running = next(step for step in run.steps if step.state is StepState.RUNNING)
+    top = text_of(Shown(task, run))[:8]
+    assert any(row == f"▶ {running.title}" for row in top), top
+    task, run = samples.run(samples.task(), RunState.SUCCEEDED)
+    assert not [row for row in text_of(Shown(task, run)) if row.startswith("▶")]
 
 
 def test_an_open_step_tells_its_command_its_end_and_only_the_names_of_variables(samples: Samples) -> None:
     task, run = samples.run(samples.task(), RunState.RUNNING)
     line = LogLine(NOW, "e", "it \x1b[31mfailed\x1b[0m")
     rows = text_of(Shown(task, run, opened={5: Opened((facts(),), (line,))}))
-    at = next(place for place, row in enumerate(rows) if "Place the release" in row)
+    at = next(n for n, row in enumerate(rows) if "Place the release" in row and not row.startswith("▶"))
     assert [row.strip() for row in rows[at + 1 : at + 7]] == [
         "$ restart --token '***' 'two words'",
         "in /srv/app",

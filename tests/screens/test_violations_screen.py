@@ -64,6 +64,15 @@ async def test_findings_of_every_project_are_listed_what_blocks_first_with_the_c
         await until(pilot, lambda: "» 22 │" in report(screen))
 
 
+async def test_however_little_room_there_is_the_line_is_told(blocked: Any, make_app: Any, until: Any) -> None:
+    for width in (80, 100, 140):
+        async with make_app(blocked).run_test(size=(width, 24)) as pilot:
+            screen = await opened(pilot, until)
+            numbers = [row.finding.line for row in screen._list.table.shown]
+            for drawn, number in zip(rows(screen), numbers, strict=True):
+                assert f":{number} " in drawn, (width, drawn)
+
+
 async def test_what_is_filtered_can_be_mended_where_it_is_shown(
     blocked: Any, samples: Any, make_app: Any, until: Any, tmp_path: Any
 ) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 from textual.app import App, ComposeResult
 
 from screens.look import Role
-from screens.widgets.virtual_table import LARGE, Column, VirtualTable
+from screens.widgets.columns import Column, widths
+from screens.widgets.virtual_table import LARGE, VirtualTable
 
 
 class TableApp(App[None]):
@@ -88,3 +89,37 @@ async def test_the_selection_stays_while_very_many_sorted_rows_change(until: Any
             table.show_rows(range(LARGE + more))
         await until(pilot, lambda: table.shown[0] == LARGE + 4)
         assert table.selected == 100
+
+
+def test_a_column_that_tells_nothing_leaves_its_room_to_the_others() -> None:
+    telling = True
+    columns = [
+        Column("Task", 10, lambda row: (str(row), Role.PLAIN), lambda row: row, grows=1),
+        Column("Project", 10, lambda _: ("p", Role.PLAIN), lambda _: 0, tells=lambda: telling),
+    ]
+    assert widths(columns, 31) == [20, 10]
+    telling = False
+    assert widths(columns, 31) == [31, 0]
+
+
+def test_what_tells_most_at_its_end_is_cut_at_its_beginning() -> None:
+    def column(*, ends: bool) -> Column[str]:
+        return Column("Place", 12, lambda row: (row, Role.PLAIN), lambda row: row, ends=ends)
+
+    assert column(ends=True).fit("0006_forget_renewals.py:21", 12) == "…ewals.py:21"
+    assert column(ends=False).fit("0006_forget_renewals.py:21", 12) == "0006_forget…"
+    assert column(ends=True).fit("env.py:7", 12) == "env.py:7    "
+
+
+async def test_sorting_passes_over_columns_that_are_folded_away() -> None:
+    app = TableApp(3)
+    async with app.run_test(size=(24, 10)) as pilot:
+        app.table.columns = (
+            *app.table.columns,
+            Column("Folded", 30, lambda row: (str(row), Role.PLAIN), lambda row: row, folds=1),
+            Column("Last", 8, lambda row: (str(row), Role.PLAIN), lambda row: row),
+        )
+        await pilot.press("s", "s")
+        assert app.drawn(0).split() == ["Number", "Last", "▲"]
+        await pilot.press("s")
+        assert app.table.sorted_by is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import shutil
@@ -19,12 +20,15 @@ from pathlib import Path
 
 import pytest
 
+from opconsole.cli.main import run_command
+from opconsole.cli.output import ExitStatus
 from opconsole.demo.make import DemoWorkspace, make_demo
 from opconsole.demo.services import stop_demo
 from opconsole.demo.settings_text import DemoEnvironment
 
 TEMPLATE = Path(__file__).resolve().parents[3] / "opconsole" / "demo" / "template"
-VERSIONS = {"2.1.0": ("base",), "2.2.0": ("base", "2.2.0"), "2.3.0": ("base", "2.2.0", "2.3.0")}
+OVERLAYS = ("base", "2.2.0", "2.3.0", "2.4.0")
+VERSIONS = {version: OVERLAYS[: place + 1] for place, version in enumerate(("2.1.0", *OVERLAYS[1:]))}
 LIMIT = 60.0  # seconds; a slow machine is no failure
 
 
@@ -185,8 +189,26 @@ def test_the_broken_version_stays_unhealthy_after_its_migrations_and_says_why(si
     assert (status, json.loads(body)["problems"]) == (500, ["LICENCE_REGISTRY_URL is not set"])
 
 
+def test_the_blocked_version_loses_data_in_one_statement_and_only_production_minds(tmp_path: Path) -> None:
+    project = checkout("2.4.0", tmp_path / "project")
+    migrations = str(project / "apps/backend-api/alembic/versions")
+
+    def check(environment: str) -> tuple[int, str]:
+        out = io.StringIO()
+        line = ["check", migrations, "--environment", environment]
+        return run_command(line, stdout=out, stderr=out, environ={}), out.getvalue()
+
+    for environment in ("development", "staging"):
+        assert check(environment)[0] == ExitStatus.DONE
+    status, told = check("production")
+    assert status == ExitStatus.BLOCKED
+    assert "CRITICAL (1)" in told
+    assert "0006_forget_renewals.py:21\n    Pattern: DROP TABLE" in told
+    assert "HIGH (" not in told
+
+
 def test_every_migration_goes_down_again_and_leaves_nothing(site: Site) -> None:
-    site.place("2.3.0")
+    site.place("2.4.0")
     site.migrate("upgrade", "head")
     site.migrate("downgrade", "base")
     connection = sqlite3.connect(site.environment.database)
