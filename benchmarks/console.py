@@ -41,6 +41,19 @@ if TYPE_CHECKING:  # what a process loads is part of what is measured
 
 ROUNDS = 5
 MARK = "DEPLOY-000000"
+WORKSPACE = """
+[projects.shop]
+path = "shop"
+[projects.shop.environments.development.target]
+type = "releases"
+path = "deployed/development"
+[projects.shop.environments.staging.target]
+type = "releases"
+path = "deployed/staging"
+[projects.shop.environments.production.target]
+type = "releases"
+path = "deployed/production"
+"""
 FIRST_WORDS = "reading the workspace"
 """What the console says before it has read anything."""
 COLUMNS, LINES = 120, 40
@@ -141,6 +154,40 @@ def paints() -> Iterator[Figure]:
         f"processor {one.app_cpu:.3f} s, goal 1 s",
         one.app_cpu < 1,
     )
+    first, queue = command_painted()
+    yield Figure("the command, until its first words", f"{first:.3f} s", f"{first / bare.whole:.2f} x bare")
+    yield Figure(
+        "the command, until its queue is there", f"{queue:.3f} s", f"{queue / bare.whole:.2f} x bare"
+    )
+
+
+def command_painted() -> tuple[float, float]:
+    """Give the seconds until `opconsole` shows its first words, and its queue: settings, journal and all.
+
+    A worker is alive after the first round, which is not counted.
+    """
+    from benchmarks.queue_file import queue_bytes  # noqa: PLC0415 (for this alone)
+
+    command = [sys.executable, "-P", "-m", "opconsole"]
+    with tempfile.TemporaryDirectory(prefix="opconsole-bench-") as folder:
+        root = Path(folder, "workspace")
+        (root / "tasks").mkdir(parents=True)
+        (root / "shop").mkdir()
+        (root / "tasks" / "work_queue_shop.json").write_bytes(queue_bytes(20))
+        (root / "opconsole.toml").write_text(WORKSPACE)
+        environment = {**AS_INSTALLED, "PYTHONPYCACHEPREFIX": f"{folder}/compiled"}
+        environment["OPCONSOLE_STATE_DIR"] = f"{folder}/state"
+        found = []
+        try:
+            for _ in range(ROUNDS + 1):
+                began = time.monotonic()
+                with in_terminal([*command, "-C", str(root)], environment) as screen:
+                    first = screen.until(FIRST_WORDS.encode())
+                    found.append((first - began, screen.until(MARK.encode()) - began))
+        finally:
+            stop = [*command, "-C", str(root), "worker", "--stop"]
+            subprocess.run(stop, env={**os.environ, **environment}, check=False, capture_output=True)
+    return min(first for first, _ in found[1:]), min(queue for _, queue in found[1:])
 
 
 def typical(paints: list[Paint]) -> Paint:

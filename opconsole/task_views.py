@@ -187,12 +187,13 @@ class TaskViews:
         """Give each task its node, and let it know its site."""
         queue = Queue()
         nodes: list[Node] = []
+        project, sites = "", dict[str | None, _Site]()
         for place, task in enumerate(self._graph.tasks):
-            where = (task.project, task.environment)
-            site = self._sites.get(where)
+            if task.project != project:
+                project, sites = task.project, {}
+            site = sites.get(task.environment)
             if site is None:
-                gate = self._gate(*where)
-                site = self._sites[where] = _Site(*where, None if gate is None else gate.value)
+                site = sites[task.environment] = self._site(project, task.environment)
             site.places.append(place)
             self._site_of.append(site)
             said = self._standing(task)
@@ -201,6 +202,14 @@ class TaskViews:
                 node.keeps_lane = True
             nodes.append(node)
         return nodes
+
+    def _site(self, project: str, environment: str | None) -> _Site:
+        site = self._sites.get((project, environment))
+        if site is None:
+            gate = self._gate(project, environment)
+            site = _Site(project, environment, None if gate is None else gate.value)
+            self._sites[project, environment] = site
+        return site
 
     def _standing(self, task: Task) -> Standing:
         """Say how a task stands; without a run only its kind and its file's word count."""

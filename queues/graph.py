@@ -8,8 +8,8 @@ of them are resolved in a moment, and nothing recurses, so that a long chain is 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import accumulate, pairwise
-from operator import attrgetter
+from itertools import accumulate, islice, pairwise
+from operator import attrgetter, le
 from typing import NotRequired, TypedDict, TypeVar
 
 from queues.tasks import Task, TaskKey
@@ -46,10 +46,11 @@ class Graph:
     def __init__(self, tasks: Iterable[Task]) -> None:
         self.tasks: list[Task] = list(tasks)
         """Every task, in the order given; `before`, `after` and `waves` speak of them by their place here."""
-        if len({task.key for task in self.tasks}) < len(self.tasks):
+        self._index: dict[TaskKey, int] = {task.key: place for place, task in enumerate(self.tasks)}
+        if len(self._index) < len(self.tasks):
             first = {task.key: task for task in reversed(self.tasks)}
             self.tasks = [task for task in self.tasks if first[task.key] is task]
-        self._index: dict[TaskKey, int] = {task.key: place for place, task in enumerate(self.tasks)}
+            self._index = {task.key: place for place, task in enumerate(self.tasks)}
         self._keys = list(self._index)
         self.unknown: list[tuple[TaskKey, TaskKey]] = []
         """(task, missing dependency) for each dependency that no queue has."""
@@ -260,6 +261,9 @@ class Arrows:
         for source in sources:
             counts[source + 1] += 1
         self.starts = list(accumulate(counts))
+        if all(map(le, sources, islice(sources, 1, None))):  # in their order already
+            self.ends = targets
+            return
         self.ends = [0] * len(targets)
         free = self.starts.copy()
         for source, target in zip(sources, targets, strict=True):

@@ -131,8 +131,8 @@ def project_of(name: str) -> str | None:
 
 def complete_word(tasks: Sequence[Task]) -> str:
     """Tell which spelling of complete the tasks' file uses more; "complete" when in doubt."""
-    long = sum(1 for task in tasks if task.status is FileStatus.COMPLETED)
-    short = sum(1 for task in tasks if task.status is FileStatus.COMPLETE) if long else 0
+    words = [task.status for task in tasks]
+    long, short = words.count(FileStatus.COMPLETED), words.count(FileStatus.COMPLETE)
     return "completed" if long > short else "complete"
 
 

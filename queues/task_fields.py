@@ -261,8 +261,14 @@ class TaskReader:
         if text.__class__ is not str or len(text) > 500 or not text.isascii():
             text = read_description(text)
         depends_on = get("depends_on")
-        if depends_on is not None or "dependencies" in entry:
-            depends_on = self._depends_on(entry, depends_on)
+        if depends_on.__class__ is list and len(depends_on) == 1 and "dependencies" not in entry:
+            only = depends_on[0]
+            if only.__class__ is str and _PLAIN_ID(only) is not None:
+                depends_on = (self._prefix + only,)
+            else:
+                depends_on = (self.read_dependency(only),)
+        elif depends_on is not None or "dependencies" in entry:
+            depends_on = self._depends_on(entry)
         migrates = get("run_migrations")
         iterations = get("max_iterations")
         if iterations is not None and not (iterations.__class__ is int and 0 < iterations < 1000):
@@ -367,12 +373,8 @@ class TaskReader:
             check(lambda: read_resource(get("resource")))
         return found + self._dependency_faults(entry)
 
-    def _depends_on(self, entry: Mapping[str, object], first: object) -> tuple[TaskKey, ...]:
+    def _depends_on(self, entry: Mapping[str, object]) -> tuple[TaskKey, ...]:
         """Give all dependencies: of both spellings where an entry has both, for none may be skipped."""
-        if first.__class__ is list and len(first) == 1 and "dependencies" not in entry:
-            only = first[0]
-            if only.__class__ is str and _PLAIN_ID(only) is not None:
-                return (TaskKey(self._prefix + only),)
         keys: list[TaskKey] = []
         for field in _DEPENDENCIES:
             values = entry.get(field)
