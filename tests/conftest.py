@@ -1,13 +1,35 @@
-"""What tests of several folders need: real SSH keys, made for the test alone."""
+"""What tests of several folders need: SSH keys, made for the test alone; and what makes the suite fast."""
 
 from __future__ import annotations
 
+import gc
+import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+# The tests start hundreds of programs: each would compile all of opconsole anew if compiled code is not kept.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+
+def pytest_xdist_auto_num_workers() -> int | None:
+    """Give two processes to a core, up to four more in all: many tests wait for a program or a screen."""
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None  # whoever says how many is heard
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores + min(cores, 4)
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector pass over what stays: a fifth of a screen's test went into looking at it."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 class KeyRing:

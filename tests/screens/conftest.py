@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.app import App
 
 from guardrails.environments import STANDARD, GateKind
 from opconsole.app import OpconsoleApp
@@ -51,6 +52,7 @@ from queues.sentences.known import Known, KnownProject, Serving
 from queues.states import RunState
 from screens.desk import Waits
 
+THEMES = ("textual-dark", "high-contrast")
 BLOCKED_SOURCE = """\"\"\"Drop the users of the old system.\"\"\"
 
 from alembic import op
@@ -743,13 +745,13 @@ def make_app(clock: FakeClock) -> Callable[..., OpconsoleApp]:
 
 @pytest.fixture
 def until() -> Callable[..., Any]:
-    """Give a waiter: it lets the app go on until a condition holds, and fails after ten seconds."""
+    """Give a waiter: it lets the app go on until a condition holds, and fails after half a minute."""
 
     def whole(pilot: Any) -> bool:
         return not isinstance(pilot.app, OpconsoleApp) or pilot.app.whole
 
     async def wait(pilot: Any, holds: Callable[[], object]) -> None:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         # The panes of the run come after the first picture: whoever waits means all of the screen.
         while not (whole(pilot) and holds()):
             assert time.monotonic() < deadline, "the condition never held"
@@ -757,3 +759,66 @@ def until() -> Callable[..., Any]:
         await pilot.pause(0)
 
     return wait
+
+
+class Taken(App[str]):
+    """Stands for an app whose picture was taken already: running it gives that."""
+
+    def __init__(self, picture: str) -> None:
+        super().__init__()
+        self.picture = picture
+
+    def run(self, *_: object, **__: object) -> str:
+        return self.picture
+
+
+PICTURES: dict[tuple[str, str], str] = {}
+"""Pictures that were taken for a test yet to come, by the test's name without its theme, and the theme."""
+
+
+@pytest.fixture
+def snap_in_themes(request: pytest.FixtureRequest, snap_compare: Any, until: Any) -> Callable[..., bool]:
+    """Give a comparer of pictures for tests whose last parameter is a theme.
+
+    Most of a picture's time goes into what leads to it: one run of the app takes it in every theme, by
+    changing the theme as a person would, and the test of the next theme compares what that run took.
+    """
+
+    def compare(app: OpconsoleApp, theme: str, size: tuple[int, int], story: Any) -> bool:
+        test = request.node.nodeid.removesuffix(f"{theme}]")
+        assert test != request.node.nodeid, "the theme is to be the last parameter"
+        if (test, theme) not in PICTURES:
+            title = app.title
+
+            async def take(pilot: Any) -> None:
+                pilot.app.theme = theme
+                await story(pilot)
+                for one in sorted(THEMES, key=theme.__ne__):
+                    pilot.app.theme = one
+                    await _still(pilot)
+                    await pilot.wait_for_scheduled_animations()
+                    PICTURES[test, one] = pilot.app.export_screenshot(title=title, simplify=True)
+                pilot.app.exit()
+
+            app.run(headless=True, size=size, auto_pilot=take)
+        return bool(snap_compare(Taken(PICTURES.pop((test, theme)))))
+
+    return compare
+
+
+async def _still(pilot: Any) -> None:
+    """Wait until nothing is drawn differently any more."""
+    last = ""
+    for line in pilot.app.screen.query("Input, TextArea"):
+        line.cursor_blink = False
+
+    async def now() -> str:
+        await pilot.pause(0.15)
+        return str(pilot.app.export_screenshot())
+
+    same = 0
+    async with asyncio.timeout(30):
+        while same < 3:  # a busy machine may show nothing new for a moment
+            seen = await now()
+            same = same + 1 if seen == last else 0
+            last = seen

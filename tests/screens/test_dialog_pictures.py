@@ -5,7 +5,6 @@ After a wanted change: ``pytest tests/screens/test_dialog_pictures.py --snapshot
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import inspect
 import pkgutil
@@ -346,7 +345,7 @@ def test_every_dialog_looks_as_it_did(
     samples: Any,
     make_app: Any,
     until: Any,
-    snap_compare: Any,
+    snap_in_themes: Any,
     *,
     name: str,
     size: Any,
@@ -356,68 +355,44 @@ def test_every_dialog_looks_as_it_did(
     dialog, story = DIALOGS[name]
 
     async def open_it(pilot: Any) -> None:
-        pilot.app.theme = theme
         stage = Stage(pilot, console, samples, until)
         await stage.select("DEPLOY-PROD-001")
         await story(stage)
         pilot.app.clear_notifications()
         assert isinstance(pilot.app.screen, dialog)
-        await _still(pilot, until)
 
-    assert snap_compare(make_app(console), terminal_size=size, run_before=open_it)
+    assert snap_in_themes(make_app(console), theme, size, open_it)
 
 
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", [place.name for place in PLACES])
 def test_every_empty_screen_says_what_to_do(
-    console: Any, make_app: Any, until: Any, snap_compare: Any, *, name: str, size: Any, theme: str
+    console: Any, make_app: Any, until: Any, snap_in_themes: Any, *, name: str, size: Any, theme: str
 ) -> None:
     console.tasks, console.runs, console.places = (), {}, ()
     console.record.check = ChainCheck(0, None, None, (), Found())
 
     async def go(pilot: Any) -> None:
-        pilot.app.theme = theme
         await until(pilot, lambda: pilot.app.operations.is_mounted and console.shown)
         pilot.app.go(name)
         await until(pilot, lambda: name == pilot.app.here.PLACE)
-        await _still(pilot, until)
 
-    assert snap_compare(make_app(console), terminal_size=size, run_before=go)
+    assert snap_in_themes(make_app(console), theme, size, go)
 
 
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("size", SIZES)
 def test_the_operations_screen_in_other_colours_looks_as_it_did(
-    console: Any, samples: Any, make_app: Any, until: Any, snap_compare: Any, *, size: Any, theme: str
+    console: Any, samples: Any, make_app: Any, until: Any, snap_in_themes: Any, *, size: Any, theme: str
 ) -> None:
     _filled(console, samples)
 
     async def select(pilot: Any) -> None:
-        pilot.app.theme = theme
         await Stage(pilot, console, samples, until).select("DEPLOY-STAGING-001")
         await until(pilot, lambda: pilot.app.operations.log_pane.view.count)
-        await _still(pilot, until)
 
-    assert snap_compare(make_app(console), terminal_size=size, run_before=select)
-
-
-async def _still(pilot: Any, until: Any) -> None:
-    """Wait until nothing is drawn differently any more."""
-    last = ""
-    for line in pilot.app.screen.query("Input, TextArea"):
-        line.cursor_blink = False
-
-    async def now() -> str:
-        await pilot.pause(0.15)
-        return str(pilot.app.export_screenshot())
-
-    same = 0
-    async with asyncio.timeout(30):
-        while same < 3:  # a busy machine may show nothing new for a moment
-            seen = await now()
-            same = same + 1 if seen == last else 0
-            last = seen
+    assert snap_in_themes(make_app(console), theme, size, select)
 
 
 def _filled(console: Any, samples: Any) -> None:

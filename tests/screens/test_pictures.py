@@ -50,15 +50,15 @@ THEMES = ["textual-dark", "high-contrast"]
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("key", ["2", "3", "5"])
 def test_every_screen_looks_as_it_did(
-    workspace: Any, make_app: Any, until: Any, snap_compare: Any, *, key: str, size: Any, theme: str
+    workspace: Any, make_app: Any, until: Any, snap_in_themes: Any, *, key: str, size: Any, theme: str
 ) -> None:
     async def go(pilot: Pilot[None]) -> None:
-        await _themed(pilot, until, theme)
+        await _settle(pilot, until)
         await pilot.press(key)
         await until(pilot, lambda: pilot.app.screen is not pilot.app.operations)
         await _shown(pilot, until, key)
 
-    assert snap_compare(make_app(workspace), terminal_size=size, run_before=go)
+    assert snap_in_themes(make_app(workspace), theme, size, go)
 
 
 @pytest.mark.parametrize("theme", THEMES)
@@ -69,7 +69,7 @@ def test_the_record_looks_as_it_did(
     samples: Any,
     make_app: Any,
     until: Any,
-    snap_compare: Any,
+    snap_in_themes: Any,
     *,
     name: str,
     size: Any,
@@ -82,7 +82,7 @@ def test_the_record_looks_as_it_did(
         console.record.check = replace(console.record.check, fault=fault)
 
     async def go(pilot: Pilot[None]) -> None:
-        await _themed(pilot, until, theme)
+        await _settle(pilot, until)
         key = {"history": "4", "report": "4", "metrics": "7"}.get(name, "6")
         await pilot.press(key)
         await until(pilot, lambda: pilot.app.screen is not pilot.app.operations)
@@ -99,17 +99,17 @@ def test_the_record_looks_as_it_did(
             await until(pilot, lambda: screen.query_one("ReportPane").has_focus)
         await pilot.pause(0.3)
 
-    assert snap_compare(make_app(console), terminal_size=size, run_before=go)
+    assert snap_in_themes(make_app(console), theme, size, go)
 
 
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("dialog", ["command-line", "approve-many", "spoken"])
 def test_every_new_dialog_looks_as_it_did(
-    workspace: Any, make_app: Any, until: Any, snap_compare: Any, *, dialog: str, size: Any, theme: str
+    workspace: Any, make_app: Any, until: Any, snap_in_themes: Any, *, dialog: str, size: Any, theme: str
 ) -> None:
     async def open_it(pilot: Pilot[None]) -> None:
-        await _themed(pilot, until, theme)
+        await _settle(pilot, until)
         if dialog == "spoken":
             pilot.app.operations.say("Deploy 2.2.0 to staging")
             await until(pilot, lambda: pilot.app.screen.query("#add"))
@@ -123,7 +123,7 @@ def test_every_new_dialog_looks_as_it_did(
             await until(pilot, lambda: pilot.app.screen.query("#approve"))
         await pilot.pause(0.2)
 
-    assert snap_compare(make_app(workspace), terminal_size=size, run_before=open_it)
+    assert snap_in_themes(make_app(workspace), theme, size, open_it)
 
 
 @pytest.fixture
@@ -142,11 +142,6 @@ def workspace(console: Any, samples: Any) -> Any:
     console.seen["credentialmate", "production"] = Seen(Health.UNHEALTHY, "503", Drift.OTHER, wrong)
     console.sources["backend/alembic/versions/migration_001.py"] = samples.blocked_source()
     return console
-
-
-async def _themed(pilot: Any, until: Any, theme: str) -> None:
-    await _settle(pilot, until)
-    pilot.app.theme = theme
 
 
 async def _shown(pilot: Any, until: Any, key: str) -> None:
@@ -169,26 +164,25 @@ async def _settle(pilot: Any, until: Any) -> None:
     await pilot.pause(0.2)
 
 
-@pytest.mark.parametrize("theme", ["textual-dark", "high-contrast"])
+@pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("size", SIZES)
 def test_an_open_step_and_the_whole_plan_look_as_they_did(
-    console: Any, make_app: Any, until: Any, snap_compare: Any, *, size: tuple[int, int], theme: str
+    console: Any, make_app: Any, until: Any, snap_in_themes: Any, *, size: tuple[int, int], theme: str
 ) -> None:
     async def open_step(pilot: Any) -> None:
-        pilot.app.theme = theme
         await _settle(pilot, until)
         await pilot.press("enter", "enter", "p", "z")
         view = pilot.app.operations.query_one("#pipeline-view")
         await until(pilot, lambda: "no program" in str(view.draw(100)))
         await pilot.pause(0.1)
 
-    assert snap_compare(make_app(console), terminal_size=size, run_before=open_step)
+    assert snap_in_themes(make_app(console), theme, size, open_step)
 
 
-@pytest.mark.parametrize("theme", ["textual-dark", "high-contrast"])
+@pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("size", SIZES)
 def test_a_searched_log_looks_as_it_did(
-    console: Any, make_app: Any, until: Any, snap_compare: Any, *, size: tuple[int, int], theme: str
+    console: Any, make_app: Any, until: Any, snap_in_themes: Any, *, size: tuple[int, int], theme: str
 ) -> None:
     run = console.runs["run-deploy-prod-001"]
     record = 'o {"level": "info", "request": {"path": "/users", "took": 0.031}, "ok": true}'
@@ -196,7 +190,6 @@ def test_a_searched_log_looks_as_it_did(
     run.log.write_text("".join(f"2026-03-02T14:05:{n:02d}.120Z {line}\n" for n, line in enumerate(lines)))
 
     async def search(pilot: Any) -> None:
-        pilot.app.theme = theme
         screen = pilot.app.operations
         await until(pilot, lambda: screen.is_mounted and screen.table.selected)
         screen.table.select("credentialmate:DEPLOY-PROD-001")
@@ -208,4 +201,4 @@ def test_a_searched_log_looks_as_it_did(
         await until(pilot, lambda: len(view.hits) == 21 and view.finder.share is None)
         await pilot.pause(0.1)
 
-    assert snap_compare(make_app(console), terminal_size=size, run_before=search)
+    assert snap_in_themes(make_app(console), theme, size, search)
