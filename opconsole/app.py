@@ -77,9 +77,8 @@ class OpconsoleApp(App[None]):
         for each in THEMES:
             self.register_theme(each)
         self._opening = console if isinstance(console, Opening) else None
-        known = cast(
-            "Console", console
-        )  # of one that is to be opened the first picture needs no more than it has
+        # Until it is open, nobody asks it for more than an Opening has: all keys are kept.
+        known = cast("Console", console)
         self.desk = Desk(self, known, clock or SystemClock(), waits or Waits(), keys or Keymap())
         self.desk.mark, self.desk.go = self._mark, self.go
         self.set_keymap(self.desk.keys.textual())
@@ -226,9 +225,8 @@ class OpconsoleApp(App[None]):
 
     async def _complete(self) -> None:
         """Put in what the first picture does without; then take the keys that were pressed meanwhile."""
-        if (
-            self._snapshot is not None
-        ):  # of very many tasks, making the views of those not in sight takes time
+        if self._snapshot is not None:
+            # Of very many tasks it takes a while to make those that are not in sight.
             await asyncio.to_thread(list, self._snapshot.tasks)
             self._attract(self._snapshot)
         await self.operations.complete()

@@ -17,11 +17,7 @@ class TaskList(Sequence[TaskView]):
     __slots__ = ("_make", "_views")
     __hash__ = None  # type: ignore[assignment]  # two lists with the same views are equal
 
-    def __init__(
-        self,
-        views: Iterable[TaskView | None] = (),
-        make: Callable[[int], TaskView] = lambda _: NotImplemented,
-    ) -> None:
+    def __init__(self, views: Iterable[TaskView | None], make: Callable[[int], TaskView]) -> None:
         """Hold these views, and make the one of a place that has None. Any thread may look."""
         self._views = list(views)
         self._make = make

@@ -78,7 +78,7 @@ class TaskViews:
         *latest* has the latest run of every task that has one.
         """
         with collector_paused():
-            self.tasks = TaskList()
+            self.tasks = TaskList((), self._made)
             """In the order of the projects and their files. Entries that cannot be used come behind a file's
             tasks, and open runs whose entry is gone behind those."""
             self._files, self._gates, self._graph = files, gates, graph
