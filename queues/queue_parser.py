@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import Any
 
 from guardrails.environments import GateKind
 from queues.json_text import BOM, Finder
@@ -137,25 +138,40 @@ class _EntryParser:
     places: dict[TaskKey, int] = field(default_factory=dict)
     """Where a task occurs first, be its entry usable or not."""
 
-    def parse(self, entries: Iterable[object]) -> tuple[Task, ...]:
+    def parse(self, entries: Sequence[Any]) -> tuple[Task, ...]:
+        tasks = self._all(entries) if self.plain else None
+        return self._linked(self._usable(entries) if tasks is None else tasks)
+
+    def _all(self, entries: Sequence[Any]) -> list[Task] | None:
+        """Read the entries of a file in which nothing is wrong; None for another one."""
+        try:
+            tasks = list(map(self.reader.read, entries, range(len(entries))))
+        except (FieldFaultError, TypeError, AttributeError):  # AttributeError: an entry is no object
+            return None
+        places = {task.key: task.position for task in tasks}
+        if len(places) < len(tasks):
+            return None
+        self.places = places
+        return tasks
+
+    def _usable(self, entries: Sequence[Any]) -> list[Task]:
+        """Read what can be used, and note what is wrong with the rest."""
         read = self.reader.read
         place_of = self.places.setdefault
-        plain = self.plain
         tasks: list[Task] = []
         for position, entry in enumerate(entries):
-            if entry.__class__ is not dict or not (plain or _regular(entry.values(), _ENTRY_DEPTH + 1)):
-                self._refuse(position, entry)
-                continue
+            plain = entry.__class__ is dict and (self.plain or _regular(entry.values(), _ENTRY_DEPTH + 1))
             try:
-                task = read(entry, position)
+                task = read(entry, position) if plain else None
             except (FieldFaultError, TypeError):  # TypeError: a list or object where a word should be
+                task = None
+            if task is None:
                 self._refuse(position, entry)
-                continue
-            if place_of(task.key, position) == position:
+            elif place_of(task.key, position) == position:
                 tasks.append(task)
             else:
                 self._note_twin(position, task.id)
-        return self._linked(tasks)
+        return tasks
 
     def _refuse(self, position: int, entry: object) -> None:
         """Note everything that is wrong with an entry."""
