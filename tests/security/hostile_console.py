@@ -42,7 +42,7 @@ def hostile(value: Any, name: str = "") -> Any:
 
 
 def main(folder: Path) -> None:
-    """Show the samples of the screens' own tests, made hostile, until a key ends it."""
+    """Show the samples of the screens' own tests, made hostile, until somebody ends it from outside."""
     path = Path(__file__).parents[1] / "screens" / "conftest.py"
     spec = importlib.util.spec_from_file_location("samples_of_screens", path)
     if spec is None or spec.loader is None:
@@ -64,7 +64,13 @@ def main(folder: Path) -> None:
     console.sources = dict.fromkeys([*console.sources, HOSTILE], HOSTILE)
     from opconsole.app import OpconsoleApp  # noqa: PLC0415 (after its samples)
 
-    OpconsoleApp(console).run()
+    class Staying(OpconsoleApp):
+        """Goes back but is never left: a key that quits by way of a menu is no fault that a text caused."""
+
+        def exit(self, *_: object, **__: object) -> None:
+            """Stay. A fault ends it all the same."""
+
+    Staying(console).run()
 
 
 if __name__ == "__main__":

@@ -36,7 +36,8 @@ def test_every_text_of_every_view_leaves_the_terminal_alone(
     program_environ: Callable[[Path], dict[str, str]],
     tmp_path: Path,
 ) -> None:
-    environ = {**program_environ(tmp_path), "EDITOR": "true", "VISUAL": "true"}
+    # A pager that stayed would take the keys that follow, and send what is its own.
+    environ = {**program_environ(tmp_path), "EDITOR": "true", "VISUAL": "true", "PAGER": "true"}
     shown = terminal(
         [sys.executable, str(HERE / "hostile_console.py"), str(tmp_path)], environ, size=(160, 50)
     )
