@@ -127,7 +127,7 @@ class ApprovalsScreen(ListScreen):
                 run, approval, desk.console.operator, desk.clock.now(), width
             )
         else:
-            pane.drawn = lambda _width: lines(known_of(run, desk.clock.now()))
+            pane.drawn = lambda width: lines(known_of(run, desk.clock.now(), width))
         pane.redraw()
 
     @on(VirtualTable.Selected)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from opconsole.views import Snapshot
     from screens.deciding import Deciding
     from screens.dialogs.command_line import Speech
+    from screens.dialogs.menu import ActionsMenu
 
 
 class ConsoleScreen(Screen[None]):
@@ -34,6 +35,8 @@ class ConsoleScreen(Screen[None]):
         self._desk = desk
         self._snapshot: Snapshot | None = None
         self._ready = False  # its parts are there
+        self._menu_open: tuple[str, ActionsMenu] | None = None  # what it is about
+        self._acting = Situation()  # what its actions are about
 
     @cached_property
     def _deciding(self) -> Deciding:
@@ -49,6 +52,8 @@ class ConsoleScreen(Screen[None]):
         self._snapshot = snapshot
         if self._ready:
             self._show_all()
+        if self._menu_open is not None:
+            self.run_worker(self._renew_menu(), group="renewing", exclusive=True, exit_on_error=False)
 
     def _show_all(self) -> None:
         """Show what is known."""
@@ -117,21 +122,27 @@ class ConsoleScreen(Screen[None]):
     async def _menu(self) -> None:
         if self._desk.refuse():
             return
-        situation = await self.settled()
-        subject = situation.task.task if situation.task else "the queue"
-        if situation.policy is not None:
-            subject = f"the policy {situation.policy.row.id}"
-        if situation.environment is not None:
-            subject = f"{situation.environment.project} in {situation.environment.environment}"
+        self._acting = await self.settled()
+        subject = _subject(self._acting)
         empty = "Nothing can be done with it now. Esc goes back."
         from screens.dialogs.menu import ActionsMenu  # noqa: PLC0415 (loaded when it is first wanted)
 
-        menu = ActionsMenu(
-            f"Actions for {subject}", task_actions(situation), empty=empty, keys=self._desk.keys
-        )
-        name = await self.app.push_screen_wait(menu)
+        choices = task_actions(self._acting)
+        menu = ActionsMenu(f"Actions for {subject}", choices, empty=empty, keys=self._desk.keys)
+        self._menu_open = subject, menu
+        try:
+            name = await self.app.push_screen_wait(menu)
+        finally:
+            self._menu_open = None
         if name is not None:
-            await self._deciding.perform(name, situation)
+            await self._deciding.perform(name, self._acting)
+
+    async def _renew_menu(self) -> None:
+        """Offer what can be done by now, while the menu is open and what it is about is still selected."""
+        situation = await self.settled()
+        if self._menu_open is not None and self._menu_open[0] == _subject(situation):
+            self._acting = situation
+            self._menu_open[1].show_choices(task_actions(situation))
 
     def perform(self, action: Action) -> None:
         """Carry out an action that was chosen by its name, as in the palette."""
@@ -208,3 +219,12 @@ class ConsoleScreen(Screen[None]):
 
 
 _COMMON = frozenset(action.handler for action in actions(Scope.SCREEN))
+
+
+def _subject(situation: Situation) -> str:
+    """Name what the actions are about."""
+    if situation.environment is not None:
+        return f"{situation.environment.project} in {situation.environment.environment}"
+    if situation.policy is not None:
+        return f"the policy {situation.policy.row.id}"
+    return situation.task.task if situation.task else "the queue"

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from guardrails.gates import Action
 from opconsole.journal.records import JsonMap
 
 _MACHINE = re.compile("(@[0-9a-f]{8})[0-9a-f]{24}$")
@@ -70,6 +71,9 @@ class PlanFacts:
 def plan_facts(plan: JsonMap) -> PlanFacts:
     """Read a plan. What is missing or of another shape is left empty, never guessed."""
     version, migrations, target = _map(plan, "version"), _map(plan, "migrations"), _map(plan, "target")
+    files, way = _maps(migrations, "files"), ("from", "to")
+    if plan.get("action") == Action.ROLLBACK:  # the plan tells the way of the files: it is gone backwards
+        files, way = files[::-1], ("to", "from")
     return PlanFacts(
         action=_text(plan, "action"),
         project=_text(plan, "project"),
@@ -92,12 +96,12 @@ def plan_facts(plan: JsonMap) -> PlanFacts:
                 _text(file, "description"),
                 file.get("reversible") is True,
             )
-            for file in _maps(migrations, "files")
+            for file in files
         ),
         migrations_path=_text(migrations, "path") or None,
         database=_text(migrations, "database"),
-        revision_from=_text(migrations, "from"),
-        revision_to=_text(migrations, "to"),
+        revision_from=_text(migrations, way[0]),
+        revision_to=_text(migrations, way[1]),
         findings=tuple(
             PlannedFinding(*(_text(finding, name) for name in ("path", "line", "rule", "verdict", "reason")))
             for finding in _maps(plan, "findings")

@@ -179,7 +179,6 @@ def _who(run: RunView, approval: Approval, operator: str, now: datetime, width: 
     yield _row("By", f"{approval.requested_by}, {moment(approval.requested_at, now)}")
     if approval.why:
         yield _row("Because", ", ".join(approval.why), width)
-    yield _row("Expires", moment(approval.expires_at, now) if approval.expires_at else "never")
     if run.signed:
         yield _row("You are", f"{operator}; your key's signature says who approves")
     else:
@@ -192,7 +191,8 @@ def _who(run: RunView, approval: Approval, operator: str, now: datetime, width: 
         yield content((text, Role.ASKS))
     short = approval.digest.removeprefix("sha256:")[:12]
     yield content(_label("Plan"), (short, Role.STRONG))
-    yield content(_label(""), (approval.digest, Role.MUTED))
+    yield from folded(approval.digest, width, indent=INDENT, role=Role.MUTED)
+    yield _row("Expires", moment(approval.expires_at, now) if approval.expires_at else "never")
 
 
 def _prompt(run: RunView, approval: Approval, facts: PlanFacts) -> Iterator[Content]:

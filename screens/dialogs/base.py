@@ -71,6 +71,8 @@ class Dialog(Modal[Outcome]):
         Binding("up,k", "scroll_body(-1)", "Scroll", show=False),
         Binding("pagedown", "scroll_body(10)", "Scroll", show=False),
         Binding("pageup", "scroll_body(-10)", "Scroll", show=False),
+        Binding("g,home", "scroll_body(-100_000)", "Scroll", show=False),
+        Binding("G,end", "scroll_body(100_000)", "Scroll", show=False),
         Binding("left", "app.focus_previous", show=False),
         Binding("right", "app.focus_next", show=False),
     ]

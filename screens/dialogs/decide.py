@@ -32,6 +32,8 @@ MEANING: dict[Verb, str] = {
     "abort": "Abort: leave things as they are, failed",
 }
 LOG_LINES = 8
+LABEL = 16
+"""Cells before what is told of a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,7 @@ class DecideDialog(Dialog[Decided]):
             self.dismiss(Decided(VERBS[chosen], reason))
 
     def _known(self, width: int) -> Iterator[Content]:
-        yield from known_of(self._run, self._clock.now())
+        yield from known_of(self._run, self._clock.now(), width)
         if self._log:
             yield content("")
             yield content(("The log's end", Role.MUTED))
@@ -136,7 +138,7 @@ class DecideDialog(Dialog[Decided]):
                 yield from folded(line.display(), width, indent=2, role=role, limit=300)
 
 
-def known_of(view: RunView, now: datetime) -> Iterator[Content]:
+def known_of(view: RunView, now: datetime, width: int) -> Iterator[Content]:
     """Say what is known of a run: its state and why, what it changed, and its steps that stuck."""
     run = view.run
     yield content(mark(run_mark(run.state)), f"  {run.project}  attempt {run.attempt}")
@@ -152,20 +154,21 @@ def known_of(view: RunView, now: datetime) -> Iterator[Content]:
         if before or after:  # a run without a database has no revisions, and there is nothing to tell
             yield _pair(label, before, after)
     for name, value in view.known.facts() if view.known else ():
-        yield content((f"  {name:<14}", Role.MUTED), value)
+        first, *more = folded(value, width, indent=LABEL)
+        yield content((f"  {name:<{LABEL - 2}}", Role.MUTED), first[LABEL:])
+        yield from more
     if run.started_at:
-        yield content(
-            (f"  {'Started':<14}", Role.MUTED), f"{moment(run.started_at, now)} by {run.requested_by}"
-        )
+        started = f"{moment(run.started_at, now)} by {run.requested_by}"
+        yield content((f"  {'Started':<{LABEL - 2}}", Role.MUTED), started)
     for step in view.steps:
         if step.state in (StepState.FAILED, StepState.INTERRUPTED):
             look = STEP_MARKS[step.state]
-            yield content((f"  {look!s:<14}", look.role), step.title)
+            yield content((f"  {look!s:<{LABEL - 2}}", look.role), step.title)
             if step.detail and step.detail != run.reason:
-                yield content((f"    {step.detail}", Role.MUTED))
+                yield from folded(step.detail, width, indent=4, role=Role.MUTED)
 
 
 def _pair(label: str, before: str | None, after: str | None) -> Content:
     return content(
-        (f"  {label:<14}", Role.MUTED), before or "nothing", (" → ", Role.MUTED), after or "nothing"
+        (f"  {label:<{LABEL - 2}}", Role.MUTED), before or "nothing", (" → ", Role.MUTED), after or "nothing"
     )

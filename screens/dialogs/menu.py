@@ -56,11 +56,29 @@ class ActionsMenu(Modal[str]):
         """List the actions with their letters."""
         with Vertical():
             yield Static(content((self._title, Role.STRONG)))
-            if not self._choices:
-                yield Static(content((self._empty, Role.MUTED)))
-            yield OptionList(
-                *(Option(self._line(action), id=action.name) for action in self._choices), markup=False
-            )
+            yield Static(content((self._empty, Role.MUTED)), id="nothing")
+            yield OptionList(*self._options(), markup=False)
+
+    def on_mount(self) -> None:
+        """Say so where nothing can be done."""
+        self.query_one("#nothing").display = not self._choices
+
+    def show_choices(self, choices: Sequence[Action]) -> None:
+        """Offer what can be done by now, where that is not what it was; what is pointed at stays so."""
+        if tuple(choices) == self._choices or not self.is_mounted:
+            return
+        options = self.query_one(OptionList)
+        pointed = self._choices[options.highlighted].name if options.highlighted is not None else None
+        self._choices = tuple(choices)
+        options.clear_options()
+        options.add_options(self._options())
+        names = [action.name for action in choices]
+        if names:
+            options.highlighted = names.index(pointed) if pointed in names else 0
+        self.query_one("#nothing").display = not names
+
+    def _options(self) -> list[Option]:
+        return [Option(self._line(action), id=action.name) for action in self._choices]
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
         """Point at the action that enter would choose."""
@@ -92,6 +110,5 @@ class ActionsMenu(Modal[str]):
     def _line(self, action: Action, *, pointed: bool = False) -> Content:
         pointer = POINTER if pointed else " "
         key = key_label(self._keys.keys(action)[0])
-        return content(
-            f"{pointer} ", (f"{key}  ", Role.BUSY), action.title.ljust(28), (action.help, Role.MUTED)
-        )
+        title = action.title.ljust(max(len(one.title) for one in self._choices) + 2)
+        return content(f"{pointer} ", (f"{key}  ", Role.BUSY), title, (action.help, Role.MUTED))

@@ -249,9 +249,9 @@ async def test_the_dialog_says_in_order_what_a_person_needs(story: Story) -> Non
             "delete-where",
             "All tests passed",
             "alice, 14:05:00 UTC",
-            "never",
             "3c5e0d1fabab",
             dialog.approval.digest,
+            "never",
             "DEPLOYMENT APPROVAL REQUIRED",
         ]
         places = [text.find(part) for part in wanted]
@@ -280,6 +280,24 @@ async def test_fields_and_buttons_are_in_view_on_a_small_terminal(story: Story) 
             region = dialog.query_one(part).region
             assert region.height == 1
             assert region.bottom <= 24
+
+
+async def test_the_plan_is_walked_with_the_keys_of_every_list(story: Story) -> None:
+    story.only(2)
+    async with story.make_app(story.console).run_test(size=(80, 24)) as pilot:
+        body = (await story.open(pilot)).query_one("#body")
+        await story.until(pilot, lambda: body.max_scroll_y > 20)
+        for key, there in (
+            ("j", 1),
+            ("pagedown", 11),
+            ("k", 10),
+            ("G", body.max_scroll_y),
+            ("g", 0),
+            ("end", body.max_scroll_y),
+            ("home", 0),
+        ):
+            await pilot.press(key)
+            assert body.scroll_y == there, key
 
 
 async def test_a_refusal_is_told_with_its_reason(story: Story) -> None:
