@@ -99,6 +99,7 @@ class Stage:
             await self.until(self.pilot, lambda: "» 15 │" in str(code.content))
         elif run is not None and run.log.exists():
             await self.until(self.pilot, lambda: screen.log_pane.view.count)
+        await self.until(self.pilot, lambda: laid_out(screen))
 
     async def press(self, key: str, dialog: type[Modal[Any]]) -> None:
         await self.pilot.press(key)
@@ -114,6 +115,13 @@ class Stage:
 def now_runs(screen: Any) -> bool:
     task = screen.situation().task
     return task is not None and task.run is not None
+
+
+def laid_out(screen: Any) -> bool:
+    """Say whether the pipeline has room for all that it says: behind a dialog nothing is laid out any more."""
+    pane = screen.query_one("#pipeline-view")
+    text = pane.query_one("Static")
+    return not pane.size.height or text.size.height > str(text.content).count("\n")
 
 
 Story = Callable[[Stage], Awaitable[None]]
