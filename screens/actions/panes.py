@@ -74,6 +74,7 @@ VIOLATION_ACTIONS: tuple[Action, ...] = (
 LIST_ACTIONS: tuple[Action, ...] = (
     Action("open", "Open", ("enter",), Scope.TABLE, "Open what is selected.", footer=True),
     Action("sort", "Sort", ("s",), Scope.TABLE, "Sort by the next column, then by none."),
+    Action("reverse", "Reverse", ("R",), Scope.TABLE, "Sort the other way round.", verb="reverse_order"),
     Action("move-down", "Down", ("down", "j"), Scope.MOVE, "Move down."),
     Action("move-up", "Up", ("up", "k"), Scope.MOVE, "Move up."),
     Action("page-forward", "Page down", ("pagedown", "ctrl+d"), Scope.MOVE, "Move down a page."),

@@ -270,6 +270,10 @@ class VirtualTable(ScrollView, Generic[Row], can_focus=True):
         shown = [index for index, width in enumerate(self._widths()) if width and index >= after]
         self.sort_by(shown[0] if shown else None)
 
+    def action_reverse_order(self) -> None:
+        """Sort the other way round; by the first column where nothing is sorted yet."""
+        self.sort_by(self.sorted_by or 0, reverse=not self.reverse)
+
     def on_click(self, event: events.Click) -> None:
         """Select a row, open it when it is selected; on the heading, sort."""
         offset = event.get_content_offset(self)

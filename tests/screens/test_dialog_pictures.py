@@ -118,7 +118,7 @@ def now_runs(screen: Any) -> bool:
 
 
 def laid_out(screen: Any) -> bool:
-    """Say whether the pipeline has room for all that it says: behind a dialog nothing is laid out any more."""
+    """Say whether the pipeline has room for all that it says: behind a dialog nothing is laid out."""
     pane = screen.query_one("#pipeline-view")
     text = pane.query_one("Static")
     return not pane.size.height or text.size.height > str(text.content).count("\n")

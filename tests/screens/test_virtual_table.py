@@ -59,6 +59,19 @@ async def test_rows_are_marked_one_by_one_and_up_to_here(until: Any) -> None:
         assert not table.unmark()
 
 
+async def test_sorting_needs_no_mouse_in_either_direction(until: Any) -> None:
+    async with TableApp(3).run_test(size=(40, 20)) as pilot:
+        drawn = pilot.app.drawn
+        await pilot.press("s")
+        assert [drawn(line).strip("› ") for line in range(4)] == ["Number ▲", "2", "1", "0"]
+        await pilot.press("R")
+        assert [drawn(line).strip("› ") for line in range(4)] == ["Number ▼", "0", "1", "2"]
+        await pilot.press("R")
+        assert drawn(0).strip() == "Number ▲"
+        await pilot.press("s", "R")
+        assert drawn(0).strip() == "Number ▼", "it begins with the first column"
+
+
 async def test_very_many_rows_are_filtered_while_keys_are_answered(until: Any) -> None:
     app = TableApp(LARGE * 2)
     async with app.run_test(size=(40, 20)) as pilot:
