@@ -120,6 +120,8 @@ def _changed(watched: _Watched, views: Mapping[str, TaskView]) -> Iterator[Chang
 def _of_added(task: Task, view: TaskView | None) -> Iterator[str]:
     if task.kind.ours and (contradiction := _contradiction(task.status, view)):
         yield contradiction
+    if view is not None and view.reason.startswith(ENTRY_CHANGED):
+        yield ENTRY_CHANGED
 
 
 def _of_edit(edit: TaskEdit, fields: list[FieldChange], view: TaskView | None) -> Iterator[str]:
@@ -154,7 +156,9 @@ def _contradiction(status: FileStatus, view: TaskView | None) -> str:
         if status.done:
             return "the file calls it complete; the journal has no run of it"
         return "" if status is FileStatus.PENDING else f"its status is {status.value}: only pending starts"
-    if status.done and _word(view) == "complete":
+    word = "complete" if status.done else status.value
+    echo_to_come = status is FileStatus.PENDING and view.finished_at is None
+    if word == _word(view) or echo_to_come:
         return ""
     said = view.state.replace("_", " ")
     return f"the file says {status.value}, the journal says {said}: the journal's word counts"

@@ -114,9 +114,10 @@ def _head(task: TaskView, run: RunView, now: datetime, width: int) -> Iterator[C
     if record.attempt > 1:
         facts.append((f"  attempt {record.attempt}", Role.MUTED))
     yield content(*facts)
-    if record.reason:
+    # The task's reason says as well what an edit of its entry means, once it is about the same state.
+    if reason := (task.reason if task.state == record.state else "") or record.reason:
         role = Role.ASKS if record.state is RunState.WAITING or record.state.undecided else Role.PLAIN
-        yield from folded(record.reason, width, indent=0, role=role)
+        yield from folded(reason, width, indent=0, role=role)
     if advice := _advice(task, run):
         yield content((advice, Role.BUSY))
     yield from _progress(run, now, width)

@@ -301,6 +301,26 @@ async def test_a_status_that_the_journal_contradicts_is_named_and_an_echo_is_not
     assert notes["B"] == ("the file calls it complete; the journal has no run of it",)
 
 
+async def test_a_task_that_was_added_elsewhere_and_ran_meanwhile_contradicts_nothing(bench: Bench) -> None:
+    await bench.client.snapshot()
+
+    async def notes() -> tuple[str, ...]:
+        assert await bench.changed() == "1 added"
+        [changes] = await bench.client.queue_changes()
+        return changes.tasks[0].notes
+
+    bench.queue(deploy("A"))
+    assert await notes() == ()
+    await bench.run("A", RunState.WAITING)
+    assert await notes() == (), "it is about to be written down"
+    bench.queue(deploy("A", status="in_progress", attempts=1))
+    assert await notes() == ()
+    bench.queue(deploy("A", status="blocked"))
+    assert await notes() == ("the file says blocked, the journal says waiting: the journal's word counts",)
+    bench.queue(deploy("A", status="in_progress", version="2.0.0"))
+    assert await notes() == (ENTRY_CHANGED,)
+
+
 async def test_a_waiting_run_whose_entry_changed_is_marked(bench: Bench) -> None:
     bench.queue(deploy("A"))
     await bench.client.snapshot()

@@ -11,6 +11,7 @@ from opconsole.journal.records import StepState
 from opconsole.logs import LogLine
 from opconsole.programs import Ending, ProgramResult, TraceState
 from opconsole.step_facts import ProgramFacts
+from opconsole.view_making import ENTRY_CHANGED
 from queues.states import RunState
 from screens.cascade import SHOWN, Cascades, draw_cascade
 from screens.pipeline_text import Opened, Shown, draw_pipeline
@@ -72,6 +73,14 @@ def test_the_step_that_runs_stands_at_the_top_too(samples: Samples) -> None:
     assert any(row == f"▶ {running.title}" for row in top), top
     task, run = samples.run(samples.task(), RunState.SUCCEEDED)
     assert not [row for row in text_of(Shown(task, run)) if row.startswith("▶")]
+
+
+def test_what_an_edit_of_its_entry_means_is_told_where_the_run_is_looked_at(samples: Samples) -> None:
+    task, run = samples.run(samples.task(), RunState.WAITING, reason="waits for approval")
+    edited = replace(task, reason=f"{ENTRY_CHANGED}; waits for approval")
+    assert f"{ENTRY_CHANGED}; waits for approval" in text_of(Shown(edited, run))
+    older = replace(edited, state=RunState.PREFLIGHT.value)
+    assert "waits for approval" in text_of(Shown(older, run)), "the task is read again in a moment"
 
 
 def test_an_open_step_tells_its_command_its_end_and_only_the_names_of_variables(samples: Samples) -> None:
