@@ -189,10 +189,10 @@ class Stage:
         await self.until(lambda: self.app.screen.query(wanted))
 
     async def still(self) -> None:
-        """Wait until the screen shows the same twice, some moments apart."""
+        """Wait until the screen shows the same twice, some moments apart, and not that more is to come."""
         last = ""
         async with asyncio.timeout(PATIENCE):
-            while (now := str(self.app.export_screenshot())) != last:
+            while (now := str(self.app.export_screenshot())) != last or TO_COME.search(now):
                 last = now
                 await self.pilot.pause(0.6)
 
@@ -217,6 +217,8 @@ def of_this_machine(svg: str) -> list[str]:
 
 
 BLANK = "&#160;"
+TO_COME = re.compile(rf"(?:reading|asking|verifying)(?:{BLANK}|<)", re.IGNORECASE)
+"""What a screen says while it does not show everything yet."""
 INDENTED = re.compile(rf' x="([0-9.]+)"( y="[0-9.]+") textLength="([0-9.]+)"([^>]*)>((?:{BLANK})+)([^<]+)<')
 
 
