@@ -66,6 +66,7 @@ class Tree:
 class _Entry:
     """What the graph asks of a task."""
 
+    key: TaskKey
     project: str
     id: str
     depends_on: tuple[TaskKey, ...]
@@ -97,7 +98,14 @@ def plant(tasks: Sequence[TaskView], durations: Durations) -> Tree:
 def graph_of_views(tasks: Sequence[TaskView]) -> Graph:
     """Give the graph of what is shown."""
     entries = (
-        _Entry(task.project, task.task, cast("tuple[TaskKey, ...]", task.depends_on), task.priority, place)
+        _Entry(
+            TaskKey(task.key),
+            task.project,
+            task.task,
+            cast("tuple[TaskKey, ...]", task.depends_on),
+            task.priority,
+            place,
+        )
         for place, task in enumerate(tasks)
     )
     return Graph(cast("Iterator[Task]", entries))  # it asks for no more of a task than an entry has
