@@ -26,7 +26,7 @@ import sys
 import tempfile
 import termios
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -337,7 +337,7 @@ def tell_painted(told: Path, mark: str = MARK) -> None:
     LinuxDriver.write = watched  # type: ignore[method-assign]
 
 
-def made_views(count: int) -> tuple[TaskView, ...]:
+def made_views(count: int) -> Sequence[TaskView]:
     """Give the views of a queue without any file."""
     from benchmarks.queue_file import queue_bytes  # noqa: PLC0415 - only some of the children need it
     from queues.queue_file import parse_queue  # noqa: PLC0415
@@ -345,14 +345,14 @@ def made_views(count: int) -> tuple[TaskView, ...]:
     return views_of(parse_queue(queue_bytes(count), name="work_queue_shop.json"))
 
 
-def read_views(path: Path) -> tuple[TaskView, ...]:
+def read_views(path: Path) -> Sequence[TaskView]:
     """Read a queue file and give its views."""
     from queues.queue_file import read_queue  # noqa: PLC0415
 
     return views_of(read_queue(path, project="shop"))
 
 
-def views_of(file: QueueFile) -> tuple[TaskView, ...]:
+def views_of(file: QueueFile) -> Sequence[TaskView]:
     """Give the views of a queue file's tasks."""
     from guardrails.environments import STANDARD  # noqa: PLC0415
     from opconsole.task_views import Present, TaskViews, graph_of  # noqa: PLC0415
@@ -364,7 +364,7 @@ def views_of(file: QueueFile) -> tuple[TaskView, ...]:
 class Shown:
     """A console on which nothing happens."""
 
-    def __init__(self, tasks: tuple[TaskView, ...], operator: str = "ana", *, reads: bool = True) -> None:
+    def __init__(self, tasks: Sequence[TaskView], operator: str = "ana", *, reads: bool = True) -> None:
         """Show these tasks; one that does not read is for ever about to."""
         self._reads = reads
         self.read_only = self.stays_read_only = False
