@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from mutate import MUTATIONS, Mutation
+
 ATTACKS = frozenset(range(1, 34))
 """The numbers of SECURITY.md."""
 
@@ -19,3 +21,17 @@ def test_every_numbered_attack_has_a_test_by_its_number() -> None:
     found |= {match[1] for path in files if (match := BY_FILE.match(path.name))}
     missing = sorted(ATTACKS - {int(number) for number in found})
     assert not missing, f"no test is named after the attacks {missing}"
+
+
+def test_every_mutation_still_fits_the_code_that_it_takes_a_defence_out_of() -> None:
+    root = TESTS.parent
+    lost = [f"{one.attack}: {one.defence}" for one in MUTATIONS if not _fits(root, one)]
+    assert not lost, f"the code has changed: mend these in tests/security/mutate.py: {lost}"
+
+
+def _fits(root: Path, one: Mutation) -> bool:
+    file, test = one.test.partition("::")[::2]
+    names = test.partition("[")[0]
+    return (root / one.file).read_text("utf-8").count(one.old) == 1 and names in (root / file).read_text(
+        "utf-8"
+    )
