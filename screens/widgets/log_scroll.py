@@ -198,6 +198,10 @@ class LogScroll(Moves, ScrollView, can_focus=True):
         self.lay_out_again()
         self._stay()
 
+    def watch_show_horizontal_scrollbar(self) -> None:
+        """Keep the end in view: the bar takes a row, and no change of size tells of it."""
+        self._stay()
+
     def lay_out_again(self) -> None:
         """Take in another number of lines, or another way to show them."""
         total = self.total()

@@ -251,3 +251,23 @@ async def test_what_is_written_quickly_is_shown_together(
             await asyncio.sleep(0.1)  # longer than the file's watch takes to tell of each
         await until(pilot, lambda: view.count == 504)
         assert grown == [1, 3]
+
+
+async def test_a_scroll_bar_that_appears_below_takes_no_line_from_who_follows(
+    tmp_path: Path, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "log"
+    path.touch()
+    async with LogApp().run_test(size=(60, 20)) as pilot:
+        view = pilot.app.pane.view
+        # As if the view were painted once more between taking in the wide line and laying out for the bar.
+        monkeypatch.setattr(view, "call_after_refresh", lambda callback: callback())
+        pilot.app.pane.show_log(path)
+        await until(pilot, lambda: view.log_file)
+        with path.open("a") as file:
+            file.writelines(LINE.format("x" * 90 if number == 17 else number) for number in range(19))
+        await until(pilot, lambda: view.show_horizontal_scrollbar)
+        await pilot.pause()
+        assert view.following
+        assert view.scroll_y == view.max_scroll_y
+        assert view.text_in_view().endswith("line 18")
