@@ -79,7 +79,11 @@ async def way_back_from(host: Host, run: Run, folder: str | None) -> WayBack:
 
 
 async def way_to(host: Host, run: Run, version: str | None) -> WayBack:
-    """Find the way from the release that serves now to an earlier one: *version*'s, or the previous."""
+    """Find the way from the release that serves now to an earlier one: *version*'s, or what served before.
+
+    What served before is the word of the run that placed it: the release with the number before may be one
+    that was gone back from.
+    """
     releases = await host.read(host.reader.releases, run.project, run.environment)
     current = next((release for release in releases if release.current), None)
     if current is None:
@@ -95,7 +99,9 @@ async def way_to(host: Host, run: Run, version: str | None) -> WayBack:
         return WayBack(
             None, problem=f"{wanted} is not on record in {run.environment}; known: {known or 'none'}"
         )
-    to = earlier[0]
+    placed = await host.read(host.reader.run, current.run) if version is None else None
+    served = (one for one in earlier if placed is not None and one.name == placed.previous_release)
+    to = next(served, earlier[0])
     now = _Serving(current.source_digest, current.migrations_path, current.revision)
     return await _way(host, run, to, now, to.revision)
 

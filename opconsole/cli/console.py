@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, cast
 
@@ -37,6 +38,9 @@ def open_console_on(
     if not interactive(context):
         context.warn("the console needs a terminal; opconsole status, queue list and history tell the same")
         return ExitStatus.USAGE
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        # As under nohup. A console whose terminal is gone has nothing to do: it would read its end for ever.
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     told = workspace.settings.notifications
     signs = Signs(told.bell, told.desktop)
     return console_on(context, workspace, start=start, read_only=read_only, signs=signs)

@@ -135,6 +135,17 @@ def test_a_crash_of_a_screen_leaves_the_terminal_sane_and_the_worker_at_work(
     assert program.here("worker", "--stop").returncode == 0, "it was still there to be asked"
 
 
+def test_a_console_that_was_told_to_ignore_the_hang_up_ends_with_its_terminal_all_the_same(
+    program: Program,
+) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup has it; the program inherits it
+    try:
+        terminal = opened(program)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    terminal.taken_away()
+
+
 def test_a_journal_that_cannot_be_read_is_said_on_a_terminal_that_is_as_it_was(
     program: Program, tmp_path: Path
 ) -> None:

@@ -45,6 +45,23 @@ async def test_in_development_a_rollback_goes_to_the_previous_release_by_itself(
     assert (last["version"], last["status"], last["rollback_executed"]) == ("1.1.0", "success", True)
 
 
+async def test_a_rollback_goes_to_what_served_before_and_not_to_what_was_gone_back_from(
+    project, three, deploy
+):
+    async with project.hosted() as driver:
+        await three(driver, "development")
+        again = deploy("AGAIN", "development", "1.3.0")
+        for entry in (back("development"), again, {**back("development"), "id": "ONCE-MORE"}):
+            project.write("app.txt", f"{entry['id']}\n")
+            project.queue(entry)
+            await driver.engine.reload()
+            await driver.go()
+            assert driver.state(entry["id"]) == "succeeded"
+        assert driver.run("AGAIN").previous_release == "1.1.0-1"
+        assert driver.run("ONCE-MORE").plan["release"] == {"from": "1.3.0-1", "to": "1.1.0-1"}
+    assert project.current("development") == "1.1.0-1"
+
+
 async def test_a_rollback_to_a_named_version(project, three):
     async with project.hosted() as driver:
         await three(driver, "development")
