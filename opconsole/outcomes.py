@@ -7,6 +7,9 @@ from queues.outcomes import Outcome, TaskState
 from queues.states import RunState
 from queues.tasks import TaskKind
 
+TO_BE_VERIFIED = "; manual verification required"
+"""Ends the reason of a success in production: the guide's own words."""
+
 
 def ended(run: Run) -> Outcome:
     """Say how a run stands now that its dispatch is over."""

@@ -22,7 +22,7 @@ from opconsole.journal import ops
 from opconsole.journal.errors import JournalError, StaleEpochError
 from opconsole.journal.records import Approval, ApprovalState, Phase, Purpose
 from opconsole.journal.writer import AuditOp, Op
-from opconsole.outcomes import ended
+from opconsole.outcomes import TO_BE_VERIFIED, ended
 from opconsole.plans import Plan, differences
 from opconsole.preflight import GuardrailsBlockError, Preflight
 from opconsole.rollback import (
@@ -289,7 +289,7 @@ class Pipeline:
         )
         text = f"rolled back to {to.version}"
         if attempt.gate.kind is GateKind.PRODUCTION:
-            text += "; manual verification required"
+            text += TO_BE_VERIFIED
         await self._end.enter(RunState.SUCCEEDED, text, *restored)
 
     async def _perform(self, planned: Sequence[Planned]) -> StepFailed | None:
@@ -314,7 +314,7 @@ class Pipeline:
         done = "migrated back" if goes_back(attempt) else "migrated"
         text = "deployed" if attempt.task.kind is TaskKind.DEPLOYMENT else done
         if attempt.gate.kind is GateKind.PRODUCTION:
-            text += "; manual verification required"
+            text += TO_BE_VERIFIED
         await self._end.tidy()
         await self._end.enter(RunState.SUCCEEDED, text, *await success_ops(attempt, basis))
 

@@ -8,6 +8,7 @@ from typing import cast
 
 from guardrails.environments import GateKind
 from opconsole.journal.records import Run
+from opconsole.outcomes import TO_BE_VERIFIED
 from opconsole.plans import entry_digest
 from opconsole.views import TaskView
 from opconsole.workspace import Workspace
@@ -48,12 +49,15 @@ def is_unverified(workspace: Workspace, run: Run) -> bool:
 
 def run_reason(task: Task, run: Run) -> str:
     """Say why a task's run is in its state, and what its file's word does not change about that."""
+    reason = run.reason
+    if run.verified_at is not None:
+        reason = f"{reason.removesuffix(TO_BE_VERIFIED)}; verified by {run.verified_by or 'somebody'}"
     if note := entry_note(task, run):
-        return f"{note}; {run.reason}" if run.reason else note
+        return f"{note}; {reason}" if reason else note
     if run.state.final and task.raw.get("status") in (None, "pending"):
         again = "its file says pending: retry runs it again"
-        return f"{run.reason}; {again}" if run.reason else again
-    return run.reason
+        return f"{reason}; {again}" if reason else again
+    return reason
 
 
 def entry_note(task: Task, run: Run) -> str:

@@ -15,6 +15,7 @@ from opconsole.attempt import Attempt
 from opconsole.clock import iso
 from opconsole.effects import ScopedSteps
 from opconsole.journal.records import ApprovalState, Phase, StepRow
+from opconsole.outcomes import TO_BE_VERIFIED
 from opconsole.pipeline import Pipeline
 from opconsole.plans import Plan
 from opconsole.preflight import GuardrailsBlockError
@@ -102,7 +103,7 @@ class ProvisioningStory(Resumed):
         attempt = self._attempt
         text = f"provisioned {self._preflight.request.resource.name}"
         if attempt.gate.kind is GateKind.PRODUCTION:
-            text += "; manual verification required"
+            text += TO_BE_VERIFIED
         await self._end.enter(RunState.SUCCEEDED, text)
 
     # -- the effects

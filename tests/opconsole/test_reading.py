@@ -277,13 +277,15 @@ def test_what_a_process_left_behind_is_interrupted_and_never_running(bench: Benc
 
 def test_a_production_success_is_unverified_until_somebody_verified_it(bench: Bench) -> None:
     bench.queue(deploy("A", "prod"), deploy("B"))
-    run = bench.run("A", RunState.SUCCEEDED, "production")
+    run = bench.run("A", RunState.SUCCEEDED, "production", reason="deployed; manual verification required")
     bench.run("B", RunState.SUCCEEDED)
     assert bench.tasks()["shop:A"].unverified
+    assert bench.tasks()["shop:A"].reason.startswith("deployed; manual verification required")
     assert not bench.tasks()["shop:B"].unverified
     verified = ops.update_run(run.id, 1, verified_at=NOW, verified_by="ana")
     bench.write(verified, ops.event(NOW, "verified", "shop", run=run.id))
     assert not bench.tasks()["shop:A"].unverified
+    assert bench.tasks()["shop:A"].reason.startswith("deployed; verified by ana")
 
 
 def test_failed_today_counts_what_ended_badly_since_midnight(bench: Bench) -> None:
