@@ -188,6 +188,17 @@ class Client:
         with file.open("rb") as opened:
             return opened.read(SHOWN_SOURCE).decode("utf-8", "replace")
 
+    async def migration_sql(self, run_id: str) -> str:
+        """Give the SQL that the migrations of a waiting run's plan will run, as Alembic writes it offline."""
+        from opconsole.plan_sql import plan_sql  # noqa: PLC0415 (loads what runs programs, for this alone)
+
+        if self.read_only:
+            raise PermissionError("this console is read-only, and Alembic would run the project's env.py")
+        run = await asyncio.to_thread(self.reader.run, run_id)
+        if run is None:
+            return ""
+        return await plan_sql(self.workspace, self.place, run, os.environ)
+
     async def checkout(self, run_id: str) -> Checkout | None:
         """Give the folder of the run's project, and how it is judged there; None where it is not known."""
         return await asyncio.to_thread(self._checkout, run_id)

@@ -148,6 +148,15 @@ class Console(Protocol):
         """
         ...
 
+    async def migration_sql(self, run_id: str) -> str:
+        """Give the SQL that the migrations of a waiting run's plan will run, as Alembic writes it offline.
+
+        Alembic loads the project's ``env.py`` for that, kept in a sandbox where the settings want one: a
+        read-only console refuses by a PermissionError. Raises StepFailed where it cannot be written. The text
+        is as somebody wrote it: hostile.
+        """
+        ...
+
     async def checkout(self, run_id: str) -> Checkout | None:
         """Give the folder of the run's project, and how it is judged there; None where it is not known."""
         ...

@@ -68,21 +68,7 @@ class Looking:
 
     async def sql(self, looked: Looked) -> str:
         """Give the SQL of a way as Alembic writes it, with every secret masked. Raises StepFailed."""
-        way = looked.way
-        if not way.steps:
-            return ""
-        start, end = (way.end, way.start) if looked.back else (way.start, way.end)
-        boxed = self._files().box(way.config, asks=False)
-        argv = sql_argv(way.config, start, end, back=looked.back)
-        argv = boxed.argv(argv) if isinstance(boxed, Sandbox) else argv
-        result, text = await self._context.run(argv, way.config.parent, QUIET, LIMIT, SQL_LIMIT)
-        if not result.ok:
-            raise StepFailed(
-                f"alembic could not write the SQL ({describe_result(result)}): {text[-1000:].strip()}; "
-                "its offline mode needs an env.py that configures itself without a connection, and "
-                "migrations that ask the database nothing"
-            )
-        return text
+        return await _sql(self._files(), self._context, looked.way, back=looked.back)
 
     def check(self) -> MigrationReport:
         """Check all of the project's migrations, without a database. Raises StepFailed."""
@@ -128,6 +114,35 @@ async def look(site: Site, version: str | None, *, serving: str | None = None) -
             yield Looking(site, source, stored.path, Path(folder) / "programs")
         finally:
             remove_tree(store)  # it is read-only, which the folder's own end would stumble over
+
+
+async def sql_between(site: Site, root: Path, folder: str, start: str, end: str) -> str:
+    """Give the SQL that leads forward from one revision to another, by the migrations in *folder* of *root*.
+
+    Alembic's offline mode asks no database, but loads the project's ``env.py``: in a sandbox, where the
+    settings want one, as before a gate. Every secret is masked. Raises StepFailed.
+    """
+    with tempfile.TemporaryDirectory(prefix="opconsole-look-") as scratch:
+        files = MigrationFiles(site, root, folder, Path(scratch))
+        context = _Looker(site, Path(scratch))
+        return await _sql(files, context, await files.path(start, end), back=False)
+
+
+async def _sql(files: MigrationFiles, context: _Looker, way: MigrationPath, *, back: bool) -> str:
+    if not way.steps:
+        return ""
+    start, end = (way.end, way.start) if back else (way.start, way.end)
+    boxed = files.box(way.config, asks=False)
+    argv = sql_argv(way.config, start, end, back=back)
+    argv = boxed.argv(argv) if isinstance(boxed, Sandbox) else argv
+    result, text = await context.run(argv, way.config.parent, QUIET, LIMIT, SQL_LIMIT)
+    if not result.ok:
+        raise StepFailed(
+            f"alembic could not write the SQL ({describe_result(result)}): {text[-1000:].strip()}; "
+            "its offline mode needs an env.py that configures itself without a connection, and "
+            "migrations that ask the database nothing"
+        )
+    return text
 
 
 class _Looker(WithoutRun):

@@ -79,6 +79,7 @@ class Deciding:
             operator=desk.console.operator,
             reload=lambda: desk.console.run(run_id),
             read=lambda path: desk.console.migration_source(run_id, path),
+            sql=lambda: desk.console.migration_sql(run_id),
         )
         outcome = await self._show(dialog)
         if isinstance(outcome, Approved):

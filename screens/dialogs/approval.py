@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from enum import Enum
 from typing import ClassVar
 
 from textual import work
@@ -67,6 +68,14 @@ class PlanChanged:
 Decision = Approved | WantsReject | PlanChanged
 
 
+class Fold(Enum):
+    """How much of the migrations is shown, and the label of the button that shows more."""
+
+    FOLDED = "▸ Migrations (m)"
+    SOURCE = "▾ Migrations (m)"
+    SQL = "▾ SQL (m)"
+
+
 class ApprovalDialog(HeldDialog[Decision]):
     """Shows what waits for approval, and gives the decision."""
 
@@ -91,6 +100,7 @@ class ApprovalDialog(HeldDialog[Decision]):
         operator: str,
         reload: Callable[[], Awaitable[RunView | None]],
         read: Callable[[str], Awaitable[str | None]],
+        sql: Callable[[], Awaitable[str]],
     ) -> None:
         super().__init__(waits)
         self.approval = approval
@@ -100,8 +110,13 @@ class ApprovalDialog(HeldDialog[Decision]):
         self._reload = reload
         self._read = read
         self._paths = [one.path for one in plan_facts(approval.plan).migrations if one.path]
-        self._unfolded = False
+        self._fold = Fold.FOLDED
         self._sources: dict[str, str | None] = {}  # read when they are first unfolded
+        self._write = sql
+        self._sql: str | None = None  # written when it is first unfolded
+        # The way back is told by its files alone: what goes forward has SQL that Alembic writes.
+        forward = approval.purpose is not Purpose.REVERT and run.run.action in (Action.DEPLOY, Action.MIGRATE)
+        self._folds = [Fold.FOLDED, Fold.SOURCE, *([Fold.SQL] if forward else [])]
         if approval.tier >= Tier.SECOND_PERSON:
             self.add_class("-grave")
         elif approval.purpose is Purpose.REVERT or run.run.action != Action.DEPLOY:
@@ -121,9 +136,10 @@ class ApprovalDialog(HeldDialog[Decision]):
 
     def body(self, width: int) -> Content:
         """Show everything that bears on the decision."""
-        sources = self._sources if self._unfolded else None
+        sources = self._sources if self._fold is Fold.SOURCE else None
+        sql = (self._sql or "") if self._fold is Fold.SQL else None
         return approval_text(
-            self._run, self.approval, self._operator, self._clock.now(), width, sources=sources
+            self._run, self.approval, self._operator, self._clock.now(), width, sources=sources, sql=sql
         )
 
     def field_rows(self) -> int:
@@ -140,7 +156,7 @@ class ApprovalDialog(HeldDialog[Decision]):
         """Offer to reject or to approve."""
         first = self.approval.tier < Tier.REASONED
         if self._paths:
-            yield PushButton(_fold_label(unfolded=False), id="migrations", compact=True)
+            yield PushButton(Content(Fold.FOLDED.value), id="migrations", compact=True)
         yield PushButton("Reject …", id="reject", compact=True)
         yield PushButton("Approve (y)" if first else "Approve", id="approve", variant="warning", compact=True)
 
@@ -170,24 +186,38 @@ class ApprovalDialog(HeldDialog[Decision]):
             self._approve()
 
     def action_migrations(self) -> None:
-        """Show what the migrations do, or fold that away again."""
+        """Show the migrations' files, then what they come to as SQL, then fold them away again."""
         if self._paths:
-            self._unfolded = not self._unfolded
-            self.query_one("#migrations", PushButton).label = _fold_label(unfolded=self._unfolded)
+            self._fold_to(self._folds[(self._folds.index(self._fold) + 1) % len(self._folds)])
             self._show_migrations()
+
+    def _fold_to(self, fold: Fold) -> None:
+        self._fold = fold
+        self.query_one("#migrations", PushButton).label = Content(fold.value)
 
     @work(group="migrations", exclusive=True, exit_on_error=False)
     async def _show_migrations(self) -> None:
+        if self._fold is Fold.SOURCE:
+            await self._read_sources()
+        elif self._fold is Fold.SQL and self._sql is None:
+            self.redraw()
+            try:
+                self._sql = await self._write()
+            except Exception as error:  # noqa: BLE001 (as below)
+                self._fold_to(Fold.SOURCE)
+                self.say_missing(f"{describe(error)}. The SQL of the migrations could not be written.")
+        self.redraw()
+        if self._fold is not Fold.FOLDED:
+            self.call_after_refresh(self._go_to_migrations)
+
+    async def _read_sources(self) -> None:
         for path in self._paths:
-            if self._unfolded and path not in self._sources:
+            if path not in self._sources:
                 try:
                     self._sources[path] = await self._read(path)
                 except Exception as error:  # noqa: BLE001 (the dialog goes on, and says why it shows none)
                     self._sources[path] = None
                     self.say_missing(f"{describe(error)}. The migration's file could not be read.")
-        self.redraw()
-        if self._unfolded:
-            self.call_after_refresh(self._go_to_migrations)
 
     def _go_to_migrations(self) -> None:
         rows = self.body(self.body_width()).plain.split("\n")
@@ -225,10 +255,6 @@ class ApprovalDialog(HeldDialog[Decision]):
         if what:
             self.take_back()
             self.dismiss(PlanChanged(tuple(what)))
-
-
-def _fold_label(*, unfolded: bool) -> Content:
-    return Content("▾ Migrations (m)" if unfolded else "▸ Migrations (m)")
 
 
 def plan_changes(approval: Approval, run: RunView | None) -> list[str]:

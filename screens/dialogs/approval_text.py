@@ -38,8 +38,12 @@ def approval_text(
     width: int,
     *,
     sources: Mapping[str, str | None] | None = None,
+    sql: str | None = None,
 ) -> Content:
-    """Give the dialog's body. *sources* are the migrations' files by path; None: they stay folded."""
+    """Give the dialog's body. *sources* are the migrations' files by path; None: they stay folded.
+
+    *sql* is what they come to, empty while it is written; None: it stays folded, too.
+    """
     facts = plan_facts(approval.plan)
     return lines(
         [
@@ -48,6 +52,7 @@ def approval_text(
             *_steps(run, approval, facts, width),
             *_changed(run, approval, facts, width),
             *_migrations(facts, approval, width, sources),
+            *_sql(sql),
             *_findings(run, facts),
             *_preflight(run),
             *_who(run, approval, operator, now, width),
@@ -147,6 +152,16 @@ def _migrations(
                 yield content(("      its file is not kept any more", Role.MUTED))
             else:
                 yield source_text(text, one.path, indent=4)
+
+
+def _sql(text: str | None) -> Iterator[Content]:
+    if text is None:
+        return
+    yield content(("  As SQL, by Alembic's offline mode", Role.MUTED))
+    if text:
+        yield source_text(text, "migrations.sql", indent=4)
+    else:
+        yield content(("      Alembic is asked for it …", Role.MUTED))
 
 
 def _findings(run: RunView, facts: PlanFacts) -> Iterator[Content]:

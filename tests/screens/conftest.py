@@ -141,6 +141,7 @@ class FakeConsole:
     shown: int = 0
     workspace: str = "demo"
     sources: dict[str, str] = field(default_factory=dict)
+    sql: str = ""
     folder: Path | None = None
     record: FakeRecord = field(default_factory=FakeRecord)
     started: dict[tuple[str, str], tuple[ProgramFacts, ...]] = field(default_factory=dict)
@@ -211,6 +212,11 @@ class FakeConsole:
         if self.fault:
             raise self.fault
         return self.sources.get(path) if run_id in self.runs else None
+
+    async def migration_sql(self, run_id: str) -> str:
+        if self.fault:
+            raise self.fault
+        return self.sql if run_id in self.runs else ""
 
     async def checkout(self, run_id: str) -> Checkout | None:
         if self.fault:

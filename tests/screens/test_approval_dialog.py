@@ -347,12 +347,50 @@ async def test_migrations_unfold_to_their_source_and_fold_again(story: Story) ->
         body = dialog.query_one("#body")
         await story.until(pilot, lambda: body.scroll_y > 0)
         assert dialog.query_one("#approve").region.bottom <= 40
-        await pilot.press("m")
+        await pilot.press("m", "m")
         await story.until(pilot, lambda: "CREATE INDEX" not in str(text.content))
         dialog.query_one("#migrations").focus()
         await pilot.press("enter")
         await story.until(pilot, lambda: "CREATE INDEX" in str(text.content))
         assert story.console.asked == []
+
+
+async def test_after_their_source_the_migrations_unfold_to_the_sql_that_alembic_writes(story: Story) -> None:
+    story.only(2)
+    hostile = "\x1b]0;title\x07 [/bold]"
+    story.console.sql = f"BEGIN;\n\n-- Running upgrade {hostile}\nCREATE INDEX by_email ON users (email);\n"
+    async with story.make_app(story.console).run_test(size=(120, 40)) as pilot:
+        dialog = await story.open(pilot)
+        text = dialog.query_one("#text", Static)
+        await pilot.press("m")
+        await story.until(pilot, lambda: "its file is not kept any more" in str(text.content))
+        await pilot.press("m")
+        await story.until(pilot, lambda: "CREATE INDEX by_email ON users" in str(text.content))
+        shown = str(text.content)
+        assert shown.find("77c0_index_email.py") < shown.find("As SQL") < shown.find("Pre-flight")
+        assert not set(shown) & set("\x1b\x07")
+        assert "[/bold]" in shown
+        assert "its file is not kept" not in shown
+        words = [span for span in text.content.spans if str(span.style).startswith("$")]
+        assert len({str(span.style) for span in words}) > 2, "it is highlighted"
+        await pilot.press("m")
+        await story.until(pilot, lambda: "As SQL" not in str(text.content))
+
+
+async def test_sql_that_cannot_be_written_is_said_and_the_source_is_shown_again(story: Story) -> None:
+    story.only(2)
+    path = "backend/alembic/versions/77c0_index_email.py"
+    story.console.sources[path] = MIGRATION
+    async with story.make_app(story.console).run_test(size=(120, 40)) as pilot:
+        dialog = await story.open(pilot)
+        text = dialog.query_one("#text", Static)
+        await pilot.press("m")
+        await story.until(pilot, lambda: "by_email" in str(text.content))
+        story.console.fault = PermissionError("this console is read-only")
+        await pilot.press("m")
+        await story.until(pilot, lambda: "this console is read-only" in story.missing(pilot))
+        await story.until(pilot, lambda: "by_email" in str(text.content))
+        assert pilot.app.screen is dialog
 
 
 async def test_a_migration_that_cannot_be_read_is_said_and_the_dialog_goes_on(story: Story) -> None:
