@@ -154,6 +154,18 @@ async def approval_unfolded(stage: Stage) -> None:
     await stage.until(stage.pilot, lambda: stage.pilot.app.screen.query_one("#body").scroll_y > 0)
 
 
+async def approval_sql(stage: Stage) -> None:
+    """What the migrations come to as SQL."""
+    stage.console.sql = (
+        "-- Running upgrade 4f1e -> 77c0\n\nCREATE INDEX by_email ON users (email);\n\n"
+        "UPDATE alembic_version SET version_num='77c0' WHERE alembic_version.version_num = '4f1e';\n"
+    )
+    await approval_unfolded(stage)
+    await stage.pilot.press("m")
+    text = stage.pilot.app.screen.query_one("#text")
+    await stage.until(stage.pilot, lambda: "UPDATE alembic_version" in str(text.content))
+
+
 async def approval_tier_1(stage: Stage) -> None:
     stage.console.put(*stage.samples.waiting(1))
     await stage.pilot.app._reload()
@@ -192,6 +204,7 @@ async def approval_provisioning(stage: Stage) -> None:
         operator="bob",
         reload=None,
         read=None,
+        sql=None,
     )
     stage.pilot.app.push_screen(dialog)
     await stage.until(stage.pilot, lambda: stage.pilot.app.screen is dialog)
@@ -311,6 +324,7 @@ DIALOGS: dict[str, tuple[type[Modal[Any]], Story]] = {
     "command-line": (CommandLine, command_line),
     "approval": (ApprovalDialog, approval),
     "approval-unfolded": (ApprovalDialog, approval_unfolded),
+    "approval-sql": (ApprovalDialog, approval_sql),
     "approval-tier-1": (ApprovalDialog, approval_tier_1),
     "approval-tier-3": (ApprovalDialog, approval_tier_3),
     "approval-missing": (ApprovalDialog, approval_missing),
