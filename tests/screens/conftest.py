@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -53,6 +54,39 @@ from queues.states import RunState
 from screens.desk import Waits
 
 THEMES = ("textual-dark", "high-contrast")
+PROVISIONING: dict[str, object] = {
+    "task": "karematch:PROVISION-001",
+    "project": "karematch",
+    "environment": "aws",
+    "action": "provision",
+    "version": {"from": None, "to": None},
+    "provisioning": {
+        "resource": {
+            "type": "s3_bucket",
+            "name": "karematch-user-uploads",
+            "purpose": "S3 bucket for user uploads",
+            "properties": {"storage_gb": 1024, "noncurrent_days": 90},
+        },
+        "business_case": {
+            "justification": "Store profile photos",
+            "cost_estimate": "$50/month (1TB storage + transfer)",
+            "alternatives": ["Use existing bucket", "Cloudflare R2"],
+            "risk_assessment": ["Security: private"],
+        },
+        "cost": {
+            "monthly_usd": "52.91",
+            "lines": [{"what": "storage, 1126.40 GB", "monthly_usd": "25.91"}],
+            "assumptions": ["1,000,000 writes"],
+            "prices_as_of": "2025-06-01",
+            "unknown": [],
+        },
+        "account": "123456789012",
+        "region": "eu-central-1",
+        "stack": "opconsole-karematch-user-uploads",
+        "change_set": {"name": "c", "changes": [["Add", "Main", "AWS::S3::Bucket", ""]]},
+    },
+    "steps": [{"name": "execute", "kind": "probe", "argv": None}],
+}
 BLOCKED_SOURCE = """\"\"\"Drop the users of the old system.\"\"\"
 
 from alembic import op
@@ -656,6 +690,15 @@ class Samples:
         )
         task = self.task("DEPLOY-PROD-002", version="2.2.0")
         return self.run(task, RunState.BLOCKED, reason=reason, report=report, finished_at=NOW)
+
+    def provisioning(self, purpose: str = "S3 bucket for user uploads") -> RunView:
+        """Make a run that waits for the approval of what it makes in AWS."""
+        _, view = self.waiting(2)
+        run = replace(view.run, kind="provisioning", action="provision", environment="aws", version=None)
+        plan: Any = copy.deepcopy(PROVISIONING)
+        plan["provisioning"]["resource"]["purpose"] = purpose
+        assert view.waiting is not None
+        return replace(view, run=run, approvals=(replace(view.waiting, plan=plan),))
 
     def blocked_source(self) -> str:
         """Give the file that the guardrails stopped, as its findings have it."""

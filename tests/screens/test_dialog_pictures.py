@@ -43,39 +43,6 @@ SIZES = [pytest.param((140, 40), id="wide"), pytest.param((80, 24), id="small")]
 THEMES = ["textual-dark", "high-contrast"]
 ENTRY = '{"id": "NEW-1", "agent_type": "deployment", "environment": "staging", "version": "9.9.9"}'
 PATH = "backend/alembic/versions/migration_001.py"
-PROVISIONING: dict[str, object] = {
-    "task": "karematch:PROVISION-001",
-    "project": "karematch",
-    "environment": "aws",
-    "action": "provision",
-    "version": {"from": None, "to": None},
-    "provisioning": {
-        "resource": {
-            "type": "s3_bucket",
-            "name": "karematch-user-uploads",
-            "purpose": "S3 bucket for user uploads",
-            "properties": {"storage_gb": 1024, "noncurrent_days": 90},
-        },
-        "business_case": {
-            "justification": "Store profile photos",
-            "cost_estimate": "$50/month (1TB storage + transfer)",
-            "alternatives": ["Use existing bucket", "Cloudflare R2"],
-            "risk_assessment": ["Security: private"],
-        },
-        "cost": {
-            "monthly_usd": "52.91",
-            "lines": [{"what": "storage, 1126.40 GB", "monthly_usd": "25.91"}],
-            "assumptions": ["1,000,000 writes"],
-            "prices_as_of": "2025-06-01",
-            "unknown": [],
-        },
-        "account": "123456789012",
-        "region": "eu-central-1",
-        "stack": "opconsole-karematch-user-uploads",
-        "change_set": {"name": "c", "changes": [["Add", "Main", "AWS::S3::Bucket", ""]]},
-    },
-    "steps": [{"name": "execute", "kind": "probe", "argv": None}],
-}
 
 
 @dataclass
@@ -192,15 +159,12 @@ async def approval_missing(stage: Stage) -> None:
 
 
 async def approval_provisioning(stage: Stage) -> None:
-    _, run = stage.samples.waiting(2)
-    row = replace(run.run, kind="provisioning", action="provision", environment="aws", version=None)
-    asked = replace(run.waiting, plan=PROVISIONING)
-    run = replace(run, run=row, approvals=(asked,))
+    run = stage.samples.provisioning()
     dialog = ApprovalDialog(
         stage.pilot.app.desk.waits,
         stage.pilot.app.desk.clock,
         run,
-        asked,
+        run.waiting,
         operator="bob",
         reload=None,
         read=None,

@@ -2,47 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
-from guardrails.gates import Action
 from opconsole.cli.asking import approval_prompt, plan_lines
-from queues.tasks import TaskKind
 from screens.dialogs.approval_text import approval_text
 
-PLAN: dict[str, object] = {
-    "task": "karematch:PROVISION-001",
-    "project": "karematch",
-    "environment": "aws",
-    "action": "provision",
-    "version": {"from": None, "to": None},
-    "provisioning": {
-        "resource": {
-            "type": "s3_bucket",
-            "name": "karematch-user-uploads",
-            "purpose": "S3 bucket for user uploads [/bold]\x1b]52;c;aGk=\x07",
-            "properties": {"storage_gb": 1024, "noncurrent_days": 90},
-        },
-        "business_case": {
-            "justification": "Store profile photos",
-            "cost_estimate": "$50/month (1TB storage + transfer)",
-            "alternatives": ["Use existing bucket", "Cloudflare R2"],
-            "risk_assessment": ["Security: private"],
-        },
-        "cost": {
-            "monthly_usd": "52.91",
-            "lines": [{"what": "storage, 1126.40 GB", "monthly_usd": "25.91"}],
-            "assumptions": ["1,000,000 writes"],
-            "prices_as_of": "2025-06-01",
-            "unknown": [],
-        },
-        "account": "123456789012",
-        "region": "eu-central-1",
-        "stack": "opconsole-karematch-user-uploads",
-        "change_set": {"name": "c", "changes": [["Add", "Main", "AWS::S3::Bucket", ""]]},
-    },
-    "steps": [{"name": "execute", "kind": "probe", "argv": None}],
-}
 SHOWN = (
     "karematch-user-uploads",
     "Store profile photos",
@@ -55,17 +19,12 @@ SHOWN = (
 )
 
 
+HOSTILE = "S3 bucket for user uploads [/bold]\x1b]52;c;aGk=\x07"
+
+
 def asked(samples: Any) -> tuple[Any, Any]:
-    _, view = samples.waiting(2)
-    run = replace(
-        view.run,
-        kind=TaskKind.PROVISIONING.value,
-        action=Action.PROVISION.value,
-        environment="aws",
-        version=None,
-    )
-    approval = replace(view.waiting, plan=PLAN)
-    return replace(view, run=run, approvals=(approval,)), approval
+    view: Any = samples.provisioning(HOSTILE)
+    return view, view.waiting
 
 
 def test_the_dialog_says_what_is_made_why_what_it_costs_and_where(samples: Any, clock: Any) -> None:
