@@ -294,11 +294,11 @@ class TaskViews:
             for key in invalid.get(project, ()):
                 self._slots[key] = len(views)
                 views.append(self._invalid_view(project, key))
-        self._list()
+        self._list(self._orphaned())
 
-    def _list(self) -> None:
-        self._orphans = self._orphaned()
-        self.tasks = TaskList((*self._views, *self._orphans.values()), self._made)
+    def _list(self, orphans: dict[str, TaskView]) -> None:
+        self._orphans = orphans
+        self.tasks = TaskList((*self._views, *orphans.values()), self._made)
 
     def _made(self, slot: int) -> TaskView:
         """Make the view of a task that somebody looks at, in whatever thread."""
@@ -316,9 +316,10 @@ class TaskViews:
         for place in self._changed:
             self._put(place + self._before[self._nodes[place].task.project], self._view(place))
         self._changed.clear()
-        if self._stale or self._orphaned() != self._orphans:
+        orphans = self._orphaned()
+        if self._stale or orphans != self._orphans:
             self._stale = False
-            self._list()
+            self._list(orphans)
 
     def _put(self, slot: int, view: TaskView) -> None:
         if self._views[slot] != view:

@@ -114,10 +114,7 @@ class Board:
                 if relation is not _MET:  # spelled out: this is asked of every edge of a graph
                     self._count_relation(node, relation, 1)
             if node.state in DERIVED:
-                if node.unmet and not node.blockers and node.fault is None and not node.goes_on:
-                    node.state, node.reason, node.root = _PENDING, "", None
-                else:
-                    node.state, node.reason, node.root = self._derived(node)
+                node.state, node.reason, node.root = self._derived(node)
             admit(node)
 
     def enter(self, node: Node, state: TaskState, reason: str) -> None:

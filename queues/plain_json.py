@@ -6,12 +6,12 @@ containers than allowed, or is not JSON at all, is left to `queues.queue_parser`
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from itertools import chain
 from typing import Any
 
 MAX_CONTAINERS = 4_000_000
 """Lists and objects of a file; more of them would fill the memory from a file that is small enough."""
-BOM = b"\xef\xbb\xbf"
 
 
 def read_plain(data: bytes, max_depth: int) -> dict[str, object] | None:
@@ -23,7 +23,7 @@ def read_plain(data: bytes, max_depth: int) -> dict[str, object] | None:
     if len(marks) - colons > MAX_CONTAINERS:
         return None
     try:
-        root = from_json(data.removeprefix(BOM), allow_inf_nan=False)
+        root = from_json(data.removeprefix(BOM_UTF8), allow_inf_nan=False)
     except ValueError:
         return None
     if type(root) is not dict:

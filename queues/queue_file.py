@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import stat
+from codecs import BOM_UTF8
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,6 @@ from guardrails.environments import STANDARD, GateKind
 from guardrails.trusted import distrust
 from queues.collector import collector_paused
 from queues.json_text import Finder, Lines
-from queues.plain_json import BOM
 from queues.queue_parser import MAX_BYTES, Fault, FileFaultError, Parsed, decode, parse_data
 from queues.tasks import FileStatus, Task
 
@@ -118,7 +118,7 @@ def parse_queue(
         _errors(name, decode(data), parsed) if parsed.faults else (),
         digest,
         complete_word(parsed.tasks),
-        data.startswith(BOM),
+        data.startswith(BOM_UTF8),
         path,
     )
 

@@ -262,11 +262,7 @@ class TaskReader:
             text = read_description(text)
         depends_on = get("depends_on")
         if depends_on.__class__ is list and len(depends_on) == 1 and "dependencies" not in entry:
-            only = depends_on[0]
-            if only.__class__ is str and _PLAIN_ID(only) is not None:
-                depends_on = (self._prefix + only,)
-            else:
-                depends_on = (self.read_dependency(only),)
+            depends_on = (self.read_dependency(depends_on[0]),)
         elif depends_on is not None or "dependencies" in entry:
             depends_on = self._depends_on(entry)
         migrates = get("run_migrations")
