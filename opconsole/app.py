@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from rich.text import Text
 from textual import events
@@ -58,7 +58,7 @@ class OpconsoleApp(App[None]):
 
     def __init__(
         self,
-        console: Console | Opening,
+        console: Console | Opening[Any],
         *,
         clock: Clock | None = None,
         waits: Waits | None = None,
@@ -129,10 +129,10 @@ class OpconsoleApp(App[None]):
         self.run_worker(self._reloading.run(), group="reloading")
         self.run_worker(self._watch(), group="watching")
 
-    def _begin_to_open(self, opening: Opening) -> None:
+    def _begin_to_open(self, opening: Opening[Any]) -> None:
         self.run_worker(self._open(opening), group="opening")
 
-    async def _open(self, opening: Opening) -> None:
+    async def _open(self, opening: Opening[Any]) -> None:
         """Open the console, now that there is a picture."""
         try:
             self.desk.console = await asyncio.to_thread(opening.open)
@@ -401,7 +401,7 @@ def read_keys(
 
 
 def run_console(
-    console: Console | Opening,
+    console: Console | Opening[Any],
     *,
     guard: float = GUARD,
     countdown: float = COUNTDOWN,

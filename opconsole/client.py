@@ -196,7 +196,7 @@ class Client:
             raise PermissionError("this console is read-only, and Alembic would run the project's env.py")
         run = await asyncio.to_thread(self.reader.run, run_id)
         if run is None:
-            return ""
+            raise LookupError(f"{run_id} is not on record any more")
         return await plan_sql(self.workspace, self.place, run, os.environ)
 
     async def checkout(self, run_id: str) -> Checkout | None:

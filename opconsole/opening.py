@@ -7,20 +7,22 @@ still: a person sees the screen first. Until the console is open, the App keeps 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     from opconsole.console import Console
 
+Opened = TypeVar("Opened", bound="Console")
 
-class Opening:
+
+class Opening(Generic[Opened]):
     """What is known of a console before it is open, and how it is opened."""
 
     def __init__(
         self,
         operator: str,
-        open: Callable[[], Console],  # noqa: A002 (it is what it does)
-        look_after: Callable[[Console], str] = lambda _: "",
+        open: Callable[[], Opened],  # noqa: A002 (it is what it does)
+        look_after: Callable[[Opened], str] = lambda _: "",
         *,
         read_only: bool = False,
     ) -> None:

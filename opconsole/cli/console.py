@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from opconsole.app import read_keys, run_console
 from opconsole.attention import NO_SIGNS, Signs
@@ -20,7 +20,6 @@ from opconsole.workspace import Workspace
 
 if TYPE_CHECKING:
     from opconsole.client import Client
-    from opconsole.console import Console
 
 
 def open_console(context: CommandContext, *, read_only: bool = False) -> int:
@@ -72,8 +71,8 @@ def console_on(
             closing.callback(client.close)
             return client
 
-        def look_after(client: Console) -> str:
-            wrong = "" if read_only else _look_after_worker(cast("Client", client), start)
+        def look_after(client: Client) -> str:
+            wrong = "" if read_only else _look_after_worker(client, start)
             warnings.extend([wrong] if wrong else [])
             return wrong
 
