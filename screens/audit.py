@@ -13,7 +13,6 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.content import Content
-from textual.widgets import Static
 
 from opconsole.audit_check import ChainCheck
 from opconsole.journal.records import AuditRow
@@ -26,7 +25,7 @@ from screens.saving import save_as
 from screens.widgets.columns import Column
 from screens.widgets.list_pane import ListPane
 from screens.widgets.scroll_pane import ScrollPane
-from screens.widgets.text import put
+from screens.widgets.text import TextView
 from screens.widgets.virtual_table import VirtualTable
 from screens.words import content, folded, lines
 
@@ -76,7 +75,7 @@ class AuditScreen(ListScreen):
 
     def over(self) -> ComposeResult:
         """Put what is known of the chain over its entries."""
-        yield Static(id="verdict")
+        yield TextView(id="verdict")
 
     def begin(self) -> None:
         """Read the entries, and verify them."""
@@ -156,7 +155,7 @@ class AuditScreen(ListScreen):
     def _show_verdict(self) -> None:
         width = max(30, self.app.size.width - 2)
         rows = verdict(self._check, self._checked, self._fault, self._rows or (), width)
-        put(self.query_one("#verdict", Static), lines(rows))
+        self.query_one("#verdict", TextView).put(lines(rows))
 
     # -- actions
 

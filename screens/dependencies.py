@@ -11,7 +11,6 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.content import Content
-from textual.widgets import Static
 
 from opconsole.views import TaskView
 from queues.graph import Graph
@@ -25,7 +24,7 @@ from screens.look import Role, task_mark
 from screens.widgets.columns import Cell, Column
 from screens.widgets.heading import Heading
 from screens.widgets.key_bar import KeyBar
-from screens.widgets.text import put
+from screens.widgets.text import TextView
 from screens.widgets.virtual_table import VirtualTable
 from screens.words import Piece, content, duration, lines, safe
 
@@ -82,8 +81,8 @@ class DependenciesScreen(ConsoleScreen):
         yield self.strip()
         yield Heading(tree="Dependencies")
         yield TreeTable(self._columns(), lambda row: row.key, self._matches, id="tree")
-        yield Static(content("Reading the queues …"), id="tree-empty")
-        yield Static(id="edges")
+        yield TextView(content("Reading the queues …"), id="tree-empty")
+        yield TextView(id="edges")
         yield KeyBar()
 
     def on_mount(self) -> None:
@@ -119,8 +118,7 @@ class DependenciesScreen(ConsoleScreen):
             return
         self._of, self._graph, self._views, self._tree = tasks, graph, views, tree
         self.set_class(not tree.rows, "-empty")
-        put(
-            self.query_one("#tree-empty", Static),
+        self.query_one("#tree-empty", TextView).put(
             content("There is no task yet, so nothing waits for anything. i fills one in, P takes JSON."),
         )
         self.table.show_rows(tree.rows)
@@ -230,7 +228,7 @@ class DependenciesScreen(ConsoleScreen):
                 rows.append(content((f"✗ {fault}", Role.BAD)))
         elif row is not None:
             rows.append(content((safe(row.task, limit=300), Role.BAD)))
-        put(self.query_one("#edges", Static), lines(rows), resizes=False)
+        self.query_one("#edges", TextView).put(lines(rows), resizes=False)
 
     def _named(self, keys: Sequence[str], none: str) -> list[Piece]:
         if not keys:

@@ -11,7 +11,6 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.content import Content
 from textual.timer import Timer
-from textual.widgets import Static
 
 from guardrails.environments import GateKind
 from opconsole.seen import Seen
@@ -24,7 +23,7 @@ from screens.look import Role
 from screens.widgets.heading import Heading
 from screens.widgets.key_bar import KeyBar
 from screens.widgets.matrix import DRIFT, HEALTH, Cell, MatrixView, Place
-from screens.widgets.text import put
+from screens.widgets.text import TextView
 from screens.words import content, folded, lines, moment
 
 EVERY = 60.0
@@ -62,7 +61,7 @@ class EnvironmentsScreen(ConsoleScreen):
         yield self.strip()
         yield Heading(environments="Environments")
         yield self._matrix
-        yield Static(id="about")
+        yield TextView(id="about")
         yield KeyBar()
 
     def on_mount(self) -> None:
@@ -123,7 +122,7 @@ class EnvironmentsScreen(ConsoleScreen):
         cell = self._matrix.selected
         width = max(30, self.app.size.width - 4)
         rows = lines(self._about(cell, width)) if cell else Content("")
-        put(self.query_one("#about", Static), rows)
+        self.query_one("#about", TextView).put(rows)
 
     def _about(self, cell: Cell, width: int) -> Iterator[Content]:
         view, seen, now = cell.view, cell.seen, self._desk.clock.now()

@@ -14,7 +14,7 @@ from screens.desk import Waits
 from screens.dialogs.modal import Modal
 from screens.look import Role
 from screens.widgets.controls import PushButton
-from screens.widgets.text import put
+from screens.widgets.text import TextView
 from screens.words import content
 
 Outcome = TypeVar("Outcome")
@@ -119,13 +119,13 @@ class Dialog(Modal[Outcome]):
         with Vertical(id="box"):
             yield Static(self.title_text(), id="title")
             with VerticalScroll(id="body", can_focus=False) as body:
-                yield Static(self.body(self._drawn_for), id="text")
+                yield TextView(self.body(self._drawn_for), id="text")
             # Known before anything is laid out: the fields and the buttons are in view from the first moment.
             body.styles.max_height = self._room(self.title_rows() + self.foot_rows())
             with Vertical(id="foot"):
                 with Vertical(id="fields"):
                     yield from self.fields()
-                yield Static(content((self._keys(), Role.MUTED)), id="missing")
+                yield TextView(content((self._keys(), Role.MUTED)), id="missing")
                 with Horizontal(id="buttons"):
                     yield PushButton(self.cancel_label(), id="cancel", compact=True)
                     yield from self.buttons()
@@ -148,7 +148,7 @@ class Dialog(Modal[Outcome]):
     def redraw(self) -> None:
         """Show the body as it is now."""
         self._drawn_for = self.body_width()
-        self.query_one("#text", Static).update(self.body(self._drawn_for))
+        self.query_one("#text", TextView).put(self.body(self._drawn_for))
 
     def _keys(self) -> str:
         """Say how to move: shown until something is missing."""
@@ -190,7 +190,7 @@ class Dialog(Modal[Outcome]):
     def say_missing(self, text: str) -> None:
         """Say what is still wanted before it can go on."""
         self._complained = True
-        put(self.query_one("#missing", Static), content((text, Role.WARN)))
+        self.query_one("#missing", TextView).put(content((text, Role.WARN)))
         self.call_after_refresh(self._leave_room)
 
     def action_cancel(self) -> None:
@@ -216,7 +216,7 @@ class Dialog(Modal[Outcome]):
         """What was missing is being mended: say it no more."""
         event.stop()
         if self._complained:
-            put(self.query_one("#missing", Static), content((self._keys(), Role.MUTED)))
+            self.query_one("#missing", TextView).put(content((self._keys(), Role.MUTED)))
             self._complained = False
 
     def on_input_submitted(self, event: Input.Submitted) -> None:

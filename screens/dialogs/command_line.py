@@ -23,6 +23,7 @@ from screens.actions import Action, Keymap, Scope, key_label
 from screens.desk import describe
 from screens.dialogs.modal import Modal
 from screens.look import Role
+from screens.widgets.text import TextView
 from screens.words import content, lines, safe
 
 ROWS = 12
@@ -105,7 +106,7 @@ class CommandLine(Modal[Said]):
         """Put the names over the line."""
         with Vertical():
             yield OptionList(markup=False)
-            yield Static(id="nothing")
+            yield TextView(id="nothing")
             with Vertical(id="line"):
                 yield Static(":")
                 yield Input(
@@ -230,9 +231,9 @@ class CommandLine(Modal[Said]):
     # -- what is shown
 
     def _tell(self, text: Content) -> None:
-        nothing = self.query_one("#nothing", Static)
+        nothing = self.query_one("#nothing", TextView)
         nothing.display = True
-        nothing.update(text)
+        nothing.put(text)
 
     def _list(self, text: str) -> None:
         self._listed = text
@@ -247,10 +248,10 @@ class CommandLine(Modal[Said]):
         names.clear_options()
         names.add_options(Option(self._row(one)) for one in self._found)
         names.highlighted = 0 if self._found else None
-        nothing = self.query_one("#nothing", Static)
+        nothing = self.query_one("#nothing", TextView)
         if not self._kept and text not in self._cycle[1]:
             nothing.display = not self._found
-            nothing.update(
+            nothing.put(
                 content("Nothing is called so here. A sentence has more words: Deploy 2.1.0 to staging")
             )
 

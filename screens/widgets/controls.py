@@ -6,10 +6,10 @@ from textual.app import ComposeResult, RenderResult
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.geometry import Size
-from textual.widgets import Button, Input, RadioButton, Static
+from textual.widgets import Button, Input, RadioButton
 
 from screens.look import POINTER
-from screens.widgets.text import put
+from screens.widgets.text import TextView
 
 
 class PushButton(Button):
@@ -52,7 +52,7 @@ class Field(Horizontal):
         super().__init__(classes="field")
         self._input = Input(placeholder=placeholder, id=name, compact=True, max_length=2000)
         self._text = label
-        self._label = Static(Content(f"  {label}"), classes="label")
+        self._label = TextView(Content(f"  {label}"), classes="label")
 
     def compose(self) -> ComposeResult:
         """Put the label before the line."""
@@ -61,8 +61,8 @@ class Field(Horizontal):
 
     def on_descendant_focus(self) -> None:
         """Point at the line that is being filled in."""
-        put(self._label, Content(f"{POINTER} {self._text}"), resizes=False)
+        self._label.put(Content(f"{POINTER} {self._text}"), resizes=False)
 
     def on_descendant_blur(self) -> None:
         """Point at it no more."""
-        put(self._label, Content(f"  {self._text}"), resizes=False)
+        self._label.put(Content(f"  {self._text}"), resizes=False)

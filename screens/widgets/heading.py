@@ -6,12 +6,11 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.message import Message
-from textual.widgets import Static
 
-from screens.widgets.text import put
+from screens.widgets.text import TextView
 
 
-class Tab(Static):
+class Tab(TextView):
     """One word of a heading."""
 
     def __init__(self, name: str, label: Content, *, alone: bool) -> None:
@@ -31,7 +30,7 @@ class Tab(Static):
         """Give it a text."""
         self._label = label
         before, after = ("[", "]") if self._chosen and not self._alone else (" ", " ")
-        put(self, label if self._alone else Content.assemble(before, label, after))
+        self.put(label if self._alone else Content.assemble(before, label, after))
 
     def on_click(self) -> None:
         """Choose it."""
@@ -68,7 +67,7 @@ class Heading(Horizontal):
 
     def __init__(self, **tabs: str) -> None:
         super().__init__()
-        self._bar, self._note = Static(" ", id="bar"), Static(id="note")
+        self._bar, self._note = TextView(" ", id="bar"), TextView(id="note")
         self._tabs = [Tab(name, Content(title), alone=len(tabs) == 1) for name, title in tabs.items()]
         self.choose(next(iter(tabs)))
 
@@ -85,7 +84,7 @@ class Heading(Horizontal):
 
     def activate(self, *, on: bool) -> None:
         """Say whether the pane takes the keys."""
-        put(self._bar, Content("▌" if on else " "), resizes=False)
+        self._bar.put(Content("▌" if on else " "), resizes=False)
 
     def label(self, name: str, text: Content) -> None:
         """Give a tab another text."""
@@ -95,4 +94,4 @@ class Heading(Horizontal):
 
     def note(self, text: Content) -> None:
         """Say something at the right end."""
-        put(self._note, text, resizes=False)
+        self._note.put(text, resizes=False)

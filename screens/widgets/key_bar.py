@@ -8,11 +8,10 @@ from __future__ import annotations
 from textual.content import Content
 from textual.screen import Screen
 from textual.style import Style
-from textual.widgets import Static
 
 from screens.actions.places import PLACES
 from screens.base import ConsoleScreen
-from screens.widgets.text import put
+from screens.widgets.text import TextView
 
 ALWAYS = 3
 """The last keys, command, help and quit, are shown however little room there is: they lead to all others."""
@@ -20,7 +19,7 @@ GOES_FIRST = "filter"
 """The first key to go for want of room: the search beside it finds as much."""
 
 
-class KeyBar(Static):
+class KeyBar(TextView):
     """Shows what the keys do where the focus is; each can be clicked."""
 
     DEFAULT_CSS = """
@@ -60,7 +59,7 @@ class KeyBar(Static):
             gone = names.index(GOES_FIRST) if GOES_FIRST in names else len(keys) - ALWAYS - 1
             del keys[gone], names[gone]  # the help has them all
             shown = Content(" ").join(keys)
-        put(self, shown, resizes=False)
+        self.put(shown, resizes=False)
 
     def _goes_back(self) -> bool:
         """Say whether the key that leaves goes back first."""

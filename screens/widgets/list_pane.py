@@ -9,12 +9,12 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from screens.look import Role
 from screens.widgets.columns import Column
 from screens.widgets.heading import Heading
-from screens.widgets.text import put
+from screens.widgets.text import TextView
 from screens.widgets.virtual_table import VirtualTable
 from screens.words import content
 
@@ -62,7 +62,7 @@ class ListPane(Vertical, Generic[Row]):
         self._fault = ""
         # Held, not looked up: a load may still end while the screen is taken down.
         self._heading = Heading(list=title)
-        self._said = Static(classes="empty")
+        self._said = TextView(classes="empty")
 
     def compose(self) -> ComposeResult:
         """Put the heading over the table, and the filter under it."""
@@ -126,7 +126,7 @@ class ListPane(Vertical, Generic[Row]):
             text = content(f"Nothing of {self._count} matches. Esc shows all again.")
         else:
             text = self._empty
-        put(self._said, text)
+        self._said.put(text)
         count = str(self._count) if shown == self._count else f"{shown} of {self._count}"
         if self._fault:
             self._heading.note(content((self._fault, Role.WARN)))

@@ -23,7 +23,7 @@ from screens.look import Role
 from screens.widgets.log_export import ExportStopped, export
 from screens.widgets.log_line import Times
 from screens.widgets.log_view import LogView
-from screens.widgets.text import put
+from screens.widgets.text import TextView
 from screens.words import Piece, content, safe
 
 REMEMBERED = 50
@@ -94,7 +94,7 @@ class LogPane(Vertical):
         super().__init__(id=id)
         self.view = LogView(id="log-view")
         """The log itself."""
-        self._status_line = Static(id="log-status")
+        self._status_line = TextView(id="log-status")
         self._written: int | None = None
         """Lines that are written so far, while a file is written."""
         self._stopped = False
@@ -280,7 +280,7 @@ class LogPane(Vertical):
     @on(LogView.Changed)
     def _show_status(self) -> None:
         if self.is_mounted:
-            put(self._status_line, self._status(), resizes=False)
+            self._status_line.put(self._status(), resizes=False)
 
     def _status(self) -> Content:
         view, log = self.view, self.view.log_file

@@ -12,14 +12,13 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
-from textual.widgets import Static
 
 from opconsole.clock import Clock
 from screens.actions import Keymap, Scope, bindings
 from screens.look import Role
 from screens.queue_table import is_open, matches, queue_columns
 from screens.widgets.heading import Heading
-from screens.widgets.text import put
+from screens.widgets.text import TextView
 from screens.widgets.ticking import Ticking
 from screens.widgets.virtual_table import VirtualTable
 from screens.words import content, lines, safe
@@ -33,7 +32,7 @@ FAULTS = 3
 """Faults of queue files that are shown at once."""
 
 
-class EmptyText(Static, can_focus=True):
+class EmptyText(TextView, can_focus=True):
     """What to do while there is nothing to list; it takes the keys that the table would."""
 
 
@@ -69,7 +68,7 @@ class QueuePane(Vertical):
         )
         """The tasks."""
         self.heading = Heading(queue="Queue")
-        self._faults, self._empty = Static(id="told"), EmptyText(id="queue-empty")
+        self._faults, self._empty = TextView(id="told"), EmptyText(id="queue-empty")
         self._filter_line: Input | None = None
         self._snapshot: Snapshot | None = None
         self._ticking = Ticking(self, self._tick)
@@ -175,12 +174,12 @@ class QueuePane(Vertical):
         text = self._empty_text()
         self._be_empty(on=text is not None)
         if text is not None:
-            put(self._empty, text)
+            self._empty.put(text)
         queues = self._snapshot.queues if self._snapshot else ()
         told = [*_changed(queues, self._keys), *_faults(queues, self._keys)]
         self.set_class(bool(told), "-telling")
         if told:
-            put(self._faults, lines(told))
+            self._faults.put(lines(told))
         self.heading.note(self._note(queues))
 
     def _be_empty(self, *, on: bool) -> None:

@@ -8,11 +8,10 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.widgets import Static
 
 from screens.actions import Scope, bindings
 from screens.widgets.moves import Moves
-from screens.widgets.text import put
+from screens.widgets.text import TextView
 
 
 class ScrollPane(Moves, VerticalScroll, can_focus=True):
@@ -24,14 +23,14 @@ class ScrollPane(Moves, VerticalScroll, can_focus=True):
         scrollbar-size-vertical: 1;
         scrollbar-gutter: stable;
         padding: 0 1;
-        & > Static { height: auto; }
+        & > TextView { height: auto; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.MOVE)]
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 (Textual's word for it)
         super().__init__(id=id)
-        self._text = Static()
+        self._text = TextView()
 
     def compose(self) -> ComposeResult:
         """Hold one text."""
@@ -45,7 +44,7 @@ class ScrollPane(Moves, VerticalScroll, can_focus=True):
     def redraw(self) -> None:
         """Show the text as it is now."""
         if self.is_mounted:
-            put(self._text, self.draw(max(20, self.scrollable_content_region.width)))
+            self._text.put(self.draw(max(20, self.scrollable_content_region.width)))
 
     def on_resize(self) -> None:
         """Draw for the new width."""

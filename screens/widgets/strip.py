@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from textual.content import Content
-from textual.widgets import Static
 
 from screens.look import Role
-from screens.widgets.text import put
+from screens.widgets.text import TextView
 from screens.words import Piece, content, safe
 
 if TYPE_CHECKING:  # the console's first picture loads only what it shows
     from opconsole.views import Snapshot
 
 
-class StatusStrip(Static):
+class StatusStrip(TextView):
     """One line that sums the workspace up."""
 
     DEFAULT_CSS = """
@@ -45,7 +44,7 @@ class StatusStrip(Static):
             full = draw_strip(
                 snapshot, "", read_only=read_only, starting=starting, place=self._place, short=True
             )
-        put(self, full, resizes=False)
+        self.put(full, resizes=False)
 
 
 def draw_strip(
