@@ -6,6 +6,9 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+MANY = 20_000
+"""New objects from which on it is worth telling the collector that they are old."""
+
 
 @contextmanager
 def collector_paused() -> Iterator[None]:
@@ -13,13 +16,14 @@ def collector_paused() -> Iterator[None]:
 
     What was made then counts as old, lest the collector look through all of it as soon as it is back.
     """
-    running = gc.isenabled()
+    running, before = gc.isenabled(), gc.get_count()[0]
     gc.disable()
     try:
         yield
     finally:
         if running:
-            if gc.get_freeze_count() == 0:  # else somebody wants their objects to stay frozen
+            # Frozen objects are to stay so. Counting them takes milliseconds: few new ones are not worth it.
+            if gc.get_count()[0] - before > MANY and gc.get_freeze_count() == 0:
                 gc.freeze()
                 gc.unfreeze()
             gc.enable()
