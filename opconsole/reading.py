@@ -26,6 +26,7 @@ from opconsole.standing_rules import frozen_words, waiting_policy, wants_signatu
 from opconsole.step_facts import ProgramFacts, programs_of
 from opconsole.task_list import TaskList
 from opconsole.task_views import Present, TaskViews, graph_of, seen, state_word
+from opconsole.view_making import ENTRY_GONE, entry_note
 from opconsole.views import EnvironmentView, HeldView, QueueView, RunView, Snapshot, TaskView
 from opconsole.workspace import Workspace
 from queues.queue_file import QueueFile, read_queue
@@ -152,6 +153,7 @@ class Reading:
             votes=tuple(vote for one in approvals for vote in self.reader.votes_of(one.id)),
             signed=wants_signature(self.reader, self.workspace),
             altered=any(one.state == "waiting" and digest(one.plan) != one.digest for one in approvals),
+            entry_note=self._note_on(run) if run.state is RunState.WAITING else "",
         )
 
     def programs(self, run_id: str, position: int, name: str) -> tuple[ProgramFacts, ...]:
@@ -241,6 +243,10 @@ class Reading:
         """Give a task's entry, with all its fields; None where its queue has no usable one."""
         file = self.queue_files().get(project)
         return next((one for one in file.tasks if one.id == task), None) if file else None
+
+    def _note_on(self, run: Run) -> str:
+        entry = self.task(run.project, run.task)
+        return entry_note(entry, run) if entry is not None else ENTRY_GONE
 
     def queue_files(self) -> dict[str, QueueFile]:
         """Give the queue file of every project, read again only where it has changed."""

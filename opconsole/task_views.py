@@ -21,6 +21,7 @@ from opconsole.journal.records import Approval, Purpose, Run
 from opconsole.standing import standing
 from opconsole.task_list import TaskList
 from opconsole.view_making import (
+    ENTRY_GONE,
     make_view,
     run_reason,
     seen,
@@ -448,8 +449,7 @@ class TaskViews:
         for run in sorted(self._open.values(), key=lambda one: one.seq):
             if run.key not in self._graph and run.key not in self._invalid:
                 gate = self._gate(run.project, run.environment)
-                gone = "its entry is gone from the queue file"
-                reason = f"{run.reason}; {gone}" if run.reason else gone
+                reason = f"{run.reason}; {ENTRY_GONE}" if run.reason else ENTRY_GONE
                 view = view_of_run(run, None, gate, reason, self._run_waits(run))
                 known = self._orphans.get(run.id)
                 found[run.id] = known if known is not None and known == view else view

@@ -20,6 +20,7 @@ CANCELLING = "cancelling"
 ENTRY_CHANGED = "its entry changed: its approval will be void"
 """Of a run that waits, and whose plan is for another entry than the file has now."""
 ENTRY_CHANGED_RUNNING = "its entry changed: this run goes on by the plan that it has"
+ENTRY_GONE = "its entry is gone from the queue file"
 LEFT_BEHIND = "the process that worked on it is gone"
 
 

@@ -75,6 +75,8 @@ class RunView:
     """Its approval must be signed."""
     altered: bool = False
     """The plan that waits is not the one that its digest names: somebody edited the journal."""
+    entry_note: str = ""
+    """What an edit of its entry means for the approval that waits; empty: its plan is for this entry."""
 
     def votes_on(self, approval: Approval) -> tuple[VoteRow, ...]:
         """Give the answers to one approval."""

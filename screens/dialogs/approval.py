@@ -20,6 +20,7 @@ from guardrails.gates import Action, Tier
 from opconsole.clock import Clock
 from opconsole.journal.records import Approval, Purpose
 from opconsole.plans import differences
+from opconsole.view_making import ENTRY_CHANGED, ENTRY_GONE
 from opconsole.views import RunView
 from screens.desk import Waits, describe
 from screens.dialogs.approval_text import MIGRATIONS, approval_text
@@ -252,6 +253,8 @@ class ApprovalDialog(HeldDialog[Decision]):
         if not self.is_current:
             return
         what = plan_changes(self.approval, run)
+        if not what and run is not None and run.entry_note != self._run.entry_note:
+            what = [_edited(run.entry_note)]
         if what:
             self.take_back()
             self.dismiss(PlanChanged(tuple(what)))
@@ -272,3 +275,15 @@ def plan_changes(approval: Approval, run: RunView | None) -> list[str]:
     if waiting.digest == approval.digest:
         return [] if waiting.id == approval.id else ["Approval is asked for anew; look at it again."]
     return differences(approval.plan, waiting.plan) or ["The plan's digest is another one."]
+
+
+def _edited(note: str) -> str:
+    """Say what an edit of the entry means for the plan that was shown."""
+    if note == ENTRY_CHANGED:
+        return (
+            "Its entry in the queue file is another one now, and the plan is not for it. Approved all the "
+            "same, the run is planned anew for that entry and asks again; rejected, it ends."
+        )
+    if note == ENTRY_GONE:
+        return "Its entry is gone from the queue file. Put it back, or cancel the run."
+    return "Its entry in the queue file is again the one that the plan is for."

@@ -47,6 +47,7 @@ def approval_text(
     facts = plan_facts(approval.plan)
     return lines(
         [
+            *_edited(run, width),
             *_what(run, facts, width),
             *_provisioning(approval, width),
             *_steps(run, approval, facts, width),
@@ -59,6 +60,13 @@ def approval_text(
             *_prompt(run, approval, facts),
         ]
     )
+
+
+def _edited(run: RunView, width: int) -> Iterator[Content]:
+    """Say first what would make the decision worthless."""
+    if run.entry_note:
+        yield from folded(f"± {run.entry_note}", width, indent=2, role=Role.WARN)
+        yield content("")
 
 
 def _what(run: RunView, facts: PlanFacts, width: int) -> Iterator[Content]:

@@ -18,7 +18,7 @@ from opconsole.journal.hosting import HostLock
 from opconsole.journal.records import Run
 from opconsole.journal.writer import write_once
 from opconsole.plans import entry_digest
-from opconsole.view_making import ENTRY_CHANGED
+from opconsole.view_making import ENTRY_CHANGED, ENTRY_GONE
 from opconsole.workspace import Workspace
 from queues.states import RunState
 
@@ -332,7 +332,13 @@ async def test_a_waiting_run_whose_entry_changed_is_marked(bench: Bench) -> None
     assert (await bench.view("A")).reason == f"{ENTRY_CHANGED}; waits for approval"
     [changes] = await bench.client.queue_changes()
     assert changes.tasks[0].notes == (ENTRY_CHANGED,)
+    run = await bench.client.run(str((await bench.view("A")).run))
+    assert run is not None
+    assert run.entry_note == ENTRY_CHANGED
     bench.queue()
+    gone = await bench.client.run(run.run.id)
+    assert gone is not None
+    assert gone.entry_note == ENTRY_GONE
     [changes] = await bench.client.queue_changes()
     assert "put it back" in changes.tasks[0].notes[0]
 

@@ -9,6 +9,7 @@ import pytest
 from textual.widgets import Button, Input, Static
 
 from opconsole.journal.records import ApprovalState, Purpose, RequestKind
+from opconsole.view_making import ENTRY_CHANGED
 from queues.states import RunState
 from screens.actions import REGISTRY
 from screens.dialogs.approval import ApprovalDialog
@@ -185,6 +186,24 @@ async def test_a_plan_that_changes_closes_the_dialog_and_says_what_changed(story
         await pilot.pause()
         text = str(pilot.app.screen.query_one("#text", Static).content)
         assert 'version.to: was "2.1.0", is now "2.1.1"' in text
+        assert story.console.asked == []
+
+
+async def test_an_edit_of_its_entry_closes_the_dialog_and_stands_first_when_it_is_opened_again(
+    story: Story,
+) -> None:
+    story.only(2)
+    async with story.make_app(story.console).run_test(size=(120, 40)) as pilot:
+        await story.open(pilot)
+        run = story.console.runs["run-deploy-prod-001"]
+        story.console.runs["run-deploy-prod-001"] = replace(run, entry_note=ENTRY_CHANGED)
+        story.console.change()
+        await story.until(pilot, lambda: isinstance(pilot.app.screen, NoticeDialog))
+        await pilot.pause()
+        assert "planned anew for that entry" in str(pilot.app.screen.query_one("#text", Static).content)
+        await pilot.press("escape")
+        dialog = await story.open(pilot)
+        assert str(dialog.query_one("#text", Static).content).startswith(f"  ± {ENTRY_CHANGED}")
         assert story.console.asked == []
 
 
