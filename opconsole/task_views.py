@@ -58,7 +58,7 @@ class Present:
     """Somebody froze everything."""
 
 
-def graph_of(files: Mapping[str, QueueFile]) -> Graph:
+def graph_of(files: Mapping[str, QueueFile]) -> Graph[Task]:
     """Give the graph of all tasks of these files."""
     return Graph(task for file in files.values() for task in file.tasks)
 
@@ -70,7 +70,7 @@ class TaskViews:
         self,
         files: Mapping[str, QueueFile],
         gates: Mapping[str, Mapping[str, GateKind]],
-        graph: Graph,
+        graph: Graph[Task],
         latest: Iterable[Run],
         present: Present,
     ) -> None:

@@ -91,7 +91,7 @@ class Board:
         """``entered`` hears of each node that got a new state or reason, with its state before."""
         self._accepts_claim = accepts_claim
         self._entered = entered
-        self.graph = Graph(())
+        self.graph: Graph[Task] = Graph(())
         self.nodes: dict[TaskKey, Node] = {}
         self._places: list[Node] = []
 
@@ -102,7 +102,7 @@ class Board:
             raise UnknownTaskError(key)
         return node
 
-    def replace(self, graph: Graph, places: list[Node], admit: Callable[[Node], None]) -> None:
+    def replace(self, graph: Graph[Task], places: list[Node], admit: Callable[[Node], None]) -> None:
         """Start over with these nodes, in the graph's order; ``admit`` hears of each with its state."""
         self.graph, self._places = graph, places
         self.nodes = {node.task.key: node for node in places}

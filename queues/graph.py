@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate, islice, pairwise
 from operator import attrgetter, le
-from typing import NotRequired, TypedDict, TypeVar
+from typing import Generic, NotRequired, Protocol, TypedDict, TypeVar
 
-from queues.tasks import Task, TaskKey
+from queues.tasks import TaskKey
 
 T = TypeVar("T")
 
@@ -37,14 +37,45 @@ class GraphJson(TypedDict):
     unknown: NotRequired[list[list[str]]]
 
 
-class Graph:
+class Waiting(Protocol):
+    """What the graph asks of a task."""
+
+    @property
+    def key(self) -> TaskKey:
+        """Its name, unique among all."""
+
+    @property
+    def project(self) -> str:
+        """Whose queue it is in."""
+
+    @property
+    def id(self) -> str:
+        """Its name in that queue."""
+
+    @property
+    def depends_on(self) -> Sequence[TaskKey]:
+        """What it waits for, as its entry lists it."""
+
+    @property
+    def priority(self) -> int:
+        """How urgent it is: 0 before 1."""
+
+    @property
+    def position(self) -> int:
+        """Its place in its queue."""
+
+
+Member = TypeVar("Member", bound=Waiting)
+
+
+class Graph(Generic[Member]):
     """Tasks of any number of projects and what each waits for.
 
     Where two tasks have one key the first counts: naming duplicates is the work of whoever read the file.
     """
 
-    def __init__(self, tasks: Iterable[Task]) -> None:
-        self.tasks: list[Task] = list(tasks)
+    def __init__(self, tasks: Iterable[Member]) -> None:
+        self.tasks: list[Member] = list(tasks)
         """Every task, in the order given; `before`, `after` and `waves` speak of them by their place here."""
         self._index: dict[TaskKey, int] = {task.key: place for place, task in enumerate(self.tasks)}
         if len(self._index) < len(self.tasks):
@@ -231,7 +262,7 @@ class Graph:
         return lambda key: short_name(key, home)
 
 
-rank: Callable[[Task], tuple[int, int, str]] = attrgetter("priority", "position", "project")
+rank: Callable[[Waiting], tuple[int, int, str]] = attrgetter("priority", "position", "project")
 """What decides between two tasks that could both go first: priority, place in the file, project."""
 
 

@@ -209,7 +209,7 @@ class Scheduler:
         return not self._running and (self._stopping or self._lanes.head(self._may_start) is None)
 
     @property
-    def graph(self) -> Graph:
+    def graph(self) -> Graph[Task]:
         """The graph of the tasks that are loaded."""
         return self._board.graph
 

@@ -17,7 +17,7 @@ from queues.graph import Graph
 from queues.tasks import TaskKey
 from screens.actions import Scope, Situation, bindings
 from screens.base import ConsoleScreen
-from screens.dependency_tree import DONE, Durations, RowKind, Tree, TreeRow, graph_of_views, plant
+from screens.dependency_tree import DONE, Durations, Entry, RowKind, Tree, TreeRow, graph_of_views, plant
 from screens.desk import Desk, describe
 from screens.latest import Latest
 from screens.look import Role, task_mark
@@ -69,7 +69,7 @@ class DependenciesScreen(ConsoleScreen):
         super().__init__(desk)
         self._tree = Tree()
         self._views: Mapping[str, TaskView] = {}
-        self._graph: Graph | None = None
+        self._graph: Graph[Entry] | None = None
         self._of: Sequence[TaskView] | None = None  # what the tree was made of
         self._around: str | None = None  # only what is connected with this task
         self._wanted = ""
@@ -287,7 +287,7 @@ class DependenciesScreen(ConsoleScreen):
         """Go to what waits for it."""
         self._along(lambda graph, key: graph.dependents(key), "Nothing waits for it.")
 
-    def _along(self, edges: Callable[[Graph, TaskKey], Sequence[str]], none: str) -> None:
+    def _along(self, edges: Callable[[Graph[Entry], TaskKey], Sequence[str]], none: str) -> None:
         row, graph = self.table.selected, self._graph
         if row is None or graph is None or row.task not in graph:
             return
@@ -349,7 +349,7 @@ def _count(number: int, what: str) -> str:
 
 def _grown(
     tasks: Sequence[TaskView], around: str | None, durations: Durations
-) -> tuple[Graph, dict[str, TaskView], Tree]:
+) -> tuple[Graph[Entry], dict[str, TaskView], Tree]:
     if around is not None:
         whole = graph_of_views(tasks)
         if around in whole:

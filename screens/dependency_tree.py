@@ -8,13 +8,13 @@ them ever runs.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import cast
 
 from opconsole.views import TaskView
-from queues.graph import Graph
-from queues.tasks import Task, TaskKey
+from queues.graph import Graph, Waiting
+from queues.tasks import TaskKey
 
 Durations = Mapping[tuple[str, str, str], float]
 """The seconds that the last success took, by project, environment and kind."""
@@ -53,7 +53,8 @@ class Tree:
     """All rows, and what is known of the whole."""
 
     rows: tuple[TreeRow, ...] = ()
-    places: Mapping[str, int] = cast("Mapping[str, int]", None)
+    places: Mapping[str, int] = field(default_factory=dict)
+    """The row of each task, by its key."""
     critical: tuple[str, ...] = ()
     """The tasks that decide when everything can be done, in order."""
     seconds: float | None = None
@@ -63,8 +64,8 @@ class Tree:
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
-    """What the graph asks of a task."""
+class Entry:
+    """A task that is shown, as the graph takes it."""
 
     key: TaskKey
     project: str
@@ -95,10 +96,10 @@ def plant(tasks: Sequence[TaskView], durations: Durations) -> Tree:
     )
 
 
-def graph_of_views(tasks: Sequence[TaskView]) -> Graph:
+def graph_of_views(tasks: Sequence[TaskView]) -> Graph[Entry]:
     """Give the graph of what is shown."""
     entries = (
-        _Entry(
+        Entry(
             TaskKey(task.key),
             task.project,
             task.task,
@@ -108,10 +109,10 @@ def graph_of_views(tasks: Sequence[TaskView]) -> Graph:
         )
         for place, task in enumerate(tasks)
     )
-    return Graph(cast("Iterator[Task]", entries))  # it asks for no more of a task than an entry has
+    return Graph(entries)
 
 
-def _key(task: Task) -> str:
+def _key(task: Waiting) -> str:
     return f"{task.project}:{task.id}"
 
 
@@ -126,7 +127,7 @@ def _costs(tasks: Sequence[TaskView], durations: Durations) -> tuple[dict[str, f
     }, bool(durations)
 
 
-def _ends(graph: Graph, cost: Sequence[float]) -> tuple[list[float], list[int]]:
+def _ends(graph: Graph[Entry], cost: Sequence[float]) -> tuple[list[float], list[int]]:
     """Give when each task can be over at the soonest, and which one it waits for until then (-1: none)."""
     ends, home = [0.0] * len(graph), [-1] * len(graph)
     before = graph.before
@@ -150,7 +151,7 @@ def _critical(ends: Sequence[float], home: Sequence[int]) -> list[int]:
     return path if len(path) > 1 else []
 
 
-def _never(graph: Graph, home: Sequence[int]) -> Iterator[tuple[int, int]]:
+def _never(graph: Graph[Entry], home: Sequence[int]) -> Iterator[tuple[int, int]]:
     """Give a place for each task that never runs: beneath the first of those that it waits for."""
     runs = {place for wave in graph.waves for place in wave}
     placed = runs | _on_cycles(graph)
@@ -165,12 +166,12 @@ def _never(graph: Graph, home: Sequence[int]) -> Iterator[tuple[int, int]]:
     del home
 
 
-def _on_cycles(graph: Graph) -> set[int]:
+def _on_cycles(graph: Graph[Entry]) -> set[int]:
     index = {_key(task): place for place, task in enumerate(graph.tasks)}
     return {index[key] for cycle in graph.cycles for key in cycle}
 
 
-def _rows(graph: Graph, home: Sequence[int], critical: set[int]) -> Iterator[TreeRow]:
+def _rows(graph: Graph[Entry], home: Sequence[int], critical: set[int]) -> Iterator[TreeRow]:
     tasks, on_cycles = graph.tasks, _on_cycles(graph)
     index = {_key(task): place for place, task in enumerate(tasks)}
     missing: dict[str, list[str]] = {}

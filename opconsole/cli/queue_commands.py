@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from opconsole.workspace import Workspace
+    from queues.tasks import Task
 
 
 def list_tasks(context: CommandContext, project: str | None) -> int:
@@ -247,7 +248,7 @@ def _read(context: CommandContext, file: Path) -> QueueFile:
     return read_queue(file)
 
 
-def _cycle_errors(queue: QueueFile, whole: Graph) -> list[QueueFileError]:
+def _cycle_errors(queue: QueueFile, whole: Graph[Task]) -> list[QueueFileError]:
     members = {key: cycle for cycle in whole.cycles for key in cycle}
     wrong = [(task.id, task.position, members[task.key]) for task in queue.tasks if task.key in members]
     lines = _lines_of(queue, [position for _, position, _ in wrong])
@@ -263,7 +264,7 @@ def _cycle_errors(queue: QueueFile, whole: Graph) -> list[QueueFileError]:
     ]
 
 
-def _unknown_errors(queue: QueueFile, whole: Graph) -> list[QueueFileError]:
+def _unknown_errors(queue: QueueFile, whole: Graph[Task]) -> list[QueueFileError]:
     """Name dependencies on tasks of other queues; those within the file it has told of itself."""
     tasks = {task.key: task for task in queue.tasks}
     inside = f"{queue.project}:"
