@@ -856,18 +856,24 @@ def snap_in_themes(request: pytest.FixtureRequest, snap_compare: Any, until: Any
 
 
 async def _still(pilot: Any) -> None:
-    """Wait until nothing is drawn differently any more."""
-    last = ""
-    for line in pilot.app.screen.query("Input, TextArea"):
+    """Wait until nothing is drawn any more."""
+    app = pilot.app
+    for line in app.screen.query("Input, TextArea"):
         line.cursor_blink = False
+    display, drawn = app._display, 0
 
-    async def now() -> str:
-        await pilot.pause(0.15)
-        return str(pilot.app.export_screenshot())
+    def count(*drawing: object) -> None:
+        nonlocal drawn
+        drawn += 1
+        display(*drawing)
 
-    same = 0
-    async with asyncio.timeout(30):
-        while same < 3:  # a busy machine may show nothing new for a moment
-            seen = await now()
-            same = same + 1 if seen == last else 0
-            last = seen
+    app._display = count
+    try:
+        still = 0
+        async with asyncio.timeout(30):
+            while still < 3:  # a busy machine may draw nothing for a moment
+                before = drawn
+                await pilot.pause(0.1)
+                still = still + 1 if drawn == before else 0
+    finally:
+        del app._display
