@@ -16,10 +16,8 @@ from guardrails.approving import (
     Asked,
     Deciders,
     Granted,
-    Needed,
     Needs,
     Refused,
-    Subject,
     Verdict,
     Vote,
     judge,
@@ -39,6 +37,7 @@ from opconsole.answers import (
     run_of,
     text_of,
 )
+from opconsole.asked import asked_of, unfrozen, vote_of
 from opconsole.drift import drift_of, drifted
 from opconsole.freezing import paused
 from opconsole.host import Host
@@ -130,39 +129,18 @@ async def waiting(host: Host, request: RequestRow) -> tuple[Approval, Run]:
 # -- what is asked, of whom ------------------------------------------------------------------------------
 
 
-def asked_of(approval: Approval, run: Run) -> Asked:
-    """Give what an approval asks."""
-    names, needs = approval.plan.get("named_approvers"), approval.plan.get("needs")
-    needed = Needed()
-    if isinstance(needs, dict):
-        needed = Needed(int(needs["approvals"]), int(needs["seniors"]))
-    return Asked(
-        subject=Subject(approval.id, approval.digest, run.id, run.attempt, run.project, run.environment),
-        tier=Tier(approval.tier),
-        requested_by=approval.requested_by,
-        requested_at=approval.requested_at,
-        expires_at=approval.expires_at,
-        named=tuple(str(name) for name in names) if isinstance(names, list) else (),
-        needed=needed,
-    )
-
-
 def deciders_of(host: Host, approval: Approval, run: Run) -> Deciders:
     """Give who may decide about it. Not to wait for a freeze takes one person: the plan was approved."""
     who = host.workspace.deciders(run.project, run.environment)
     if approval.purpose is Purpose.FREEZE:
-        return replace(who, quorum=1, four_eyes=False, wait=0)
+        return unfrozen(who)
     return who
 
 
 async def votes_on(host: Host, asked: Asked) -> list[Vote]:
     """Give the votes that were cast on what is asked."""
     rows = await host.read(host.reader.votes_of, asked.subject.approval)
-    return [_vote(asked.subject, row) for row in rows]
-
-
-def _vote(subject: Subject, row: VoteRow) -> Vote:
-    return Vote(subject, row.by, row.at, Verdict(row.verdict), row.reason, row.verified)
+    return [vote_of(asked.subject, row) for row in rows]
 
 
 # -- one vote --------------------------------------------------------------------------------------------
@@ -174,7 +152,7 @@ async def cast_vote(host: Host, asked: Asked, who: Deciders, request: RequestRow
     row = VoteRow(asked.subject.approval, name, name, now, Verdict.APPROVE.value, reason)
     if who.signed:
         row = await _proved(host, asked, who, row, text_of(request, "signature"))
-    why_not = objection(asked, who, _vote(asked.subject, row))
+    why_not = objection(asked, who, vote_of(asked.subject, row))
     if why_not:
         raise RefusedError(why_not)
     return row
@@ -228,7 +206,7 @@ class _Ballot:
 async def _counted(host: Host, ballot: _Ballot, before: Sequence[Vote]) -> Grant:
     """Count a vote with those before it, and give what follows from all of them."""
     now, run, row = host.clock.decides(), ballot.run, ballot.vote
-    vote = _vote(ballot.asked.subject, row)
+    vote = vote_of(ballot.asked.subject, row)
     outcome = judge(ballot.asked, ballot.who, [*before, vote], now)
     if isinstance(outcome, Refused):
         raise RefusedError(outcome.why)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from guardrails.approving import Subject, Verdict
-from opconsole.approving import asked_of
+from opconsole.asked import asked_of
 from opconsole.journal.records import Approval, PolicyRow, Run
 from opconsole.policy_deciding import policy_subject
 from opconsole.signing import find_key, sign, statement

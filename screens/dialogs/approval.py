@@ -17,6 +17,7 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 
 from guardrails.gates import Action, Tier
+from opconsole.asked import prospect
 from opconsole.clock import Clock
 from opconsole.journal.records import Approval, Purpose
 from opconsole.plans import differences
@@ -29,6 +30,7 @@ from screens.dialogs.held import HeldDialog
 from screens.look import Role
 from screens.plan_facts import plan_facts
 from screens.widgets.controls import Field, PushButton
+from screens.widgets.ticking import Ticking
 from screens.words import Piece, content, safe
 
 VERBS = {
@@ -114,6 +116,7 @@ class ApprovalDialog(HeldDialog[Decision]):
         self._fold = Fold.FOLDED
         self._sources: dict[str, str | None] = {}  # read when they are first unfolded
         self._write = sql
+        self._ticking = Ticking(self, self._tick)
         self._sql: str | None = None  # written when it is first unfolded
         # The way back is told by its files alone: what goes forward has SQL that Alembic writes.
         forward = approval.purpose is not Purpose.REVERT and run.run.action in (Action.DEPLOY, Action.MIGRATE)
@@ -160,6 +163,17 @@ class ApprovalDialog(HeldDialog[Decision]):
             yield PushButton(Content(Fold.FOLDED.value), id="migrations", compact=True)
         yield PushButton("Reject …", id="reject", compact=True)
         yield PushButton("Approve (y)" if first else "Approve", id="approve", variant="warning", compact=True)
+
+    def on_mount(self) -> None:
+        """Tell from second to second how long a yes would be refused yet."""
+        self._ticking.run(on=bool(self._refused_yet()))
+
+    def _tick(self) -> None:
+        self.redraw()
+        self._ticking.run(on=bool(self._refused_yet()))
+
+    def _refused_yet(self) -> str:
+        return prospect(self._run, self.approval, self._operator, self._clock.now()).against
 
     # -- deciding
 

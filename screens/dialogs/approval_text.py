@@ -9,7 +9,8 @@ from rich.cells import cell_len
 from textual.content import Content
 
 from guardrails.environments import GateKind
-from guardrails.gates import Action, Tier
+from guardrails.gates import Action
+from opconsole.asked import prospect
 from opconsole.journal.records import Approval, Phase, Purpose, StepState
 from opconsole.prompts import DeploymentPrompt, Preflight, RollbackPrompt, deployment_prompt, rollback_prompt
 from opconsole.provisioning.telling import prompt, sentences
@@ -47,7 +48,7 @@ def approval_text(
     facts = plan_facts(approval.plan)
     return lines(
         [
-            *_edited(run, width),
+            *_first(run, approval, operator, now, width),
             *_what(run, facts, width),
             *_provisioning(approval, width),
             *_steps(run, approval, facts, width),
@@ -62,11 +63,17 @@ def approval_text(
     )
 
 
-def _edited(run: RunView, width: int) -> Iterator[Content]:
-    """Say first what would make the decision worthless."""
+def _first(run: RunView, approval: Approval, operator: str, now: datetime, width: int) -> Iterator[Content]:
+    """Say first what would make a yes worthless, or leave it short."""
+    yours = prospect(run, approval, operator, now)
+    said = []
     if run.entry_note:
-        yield from folded(f"± {run.entry_note}", width, indent=2, role=Role.WARN)
-        yield content("")
+        said += folded(f"± {run.entry_note}", width, indent=2, role=Role.WARN)
+    if yours.against:
+        said += folded(f"◆ refused now: {yours.against}", width, indent=2, role=Role.ASKS)
+    elif yours.lacking:
+        said += folded(f"◆ after yours it still needs {yours.lacking}", width, indent=2, role=Role.ASKS)
+    yield from [*said, content("")] if said else ()
 
 
 def _what(run: RunView, facts: PlanFacts, width: int) -> Iterator[Content]:
@@ -209,9 +216,8 @@ def _who(run: RunView, approval: Approval, operator: str, now: datetime, width: 
     for vote in run.votes_on(approval):
         proof = "signed" if vote.verified else "advisory"
         yield _row("Approved by", f"{vote.by} ({proof}), {moment(vote.at, now)}")
-    if approval.tier >= Tier.SECOND_PERSON and operator == approval.requested_by:
-        text = "A second person has to approve this; alone, it takes a break-glass reason and a wait."
-        yield content((text, Role.ASKS))
+    if who := prospect(run, approval, operator, now).who:
+        yield _row("Who may", ", ".join(who), width)
     short = approval.digest.removeprefix("sha256:")[:12]
     yield content(_label("Plan"), (short, Role.STRONG))
     yield from folded(approval.digest, width, indent=INDENT, role=Role.MUTED)

@@ -523,7 +523,17 @@ class Samples:
                 {"name": "migrate", "kind": "probe", "argv": ["alembic", "upgrade", "77c0"]},
                 {"name": "health", "kind": "repeatable", "argv": None},
             ],
-            "policy": {"gate": "production", "approval": "always"},
+            "policy": {
+                "gate": "production",
+                "approval": "always",
+                "quorum": 1,
+                "four_eyes": False,
+                "seniors": [],
+                "wait": 0,
+                "break_glass_wait": 300,
+            },
+            "approvers": [],
+            "named_approvers": [],
             **changes,
         }
 

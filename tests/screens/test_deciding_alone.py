@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-import pytest
 from textual.widgets import Input, Static
 
 from opconsole.console import Answer
@@ -16,7 +15,7 @@ from screens.actions import REGISTRY
 from screens.dialogs.approval import ApprovalDialog
 from screens.dialogs.simple import NoticeDialog
 
-ALONE = "A second person has to approve this; alone, it takes a break-glass reason and a wait."
+ALONE = "there is no second person here, so this can be approved in"
 
 
 async def opened(pilot: Any, until: Any) -> ApprovalDialog:
@@ -33,16 +32,63 @@ def only(console: Any, task: Any, run: Any) -> None:
     console.put(task, run)
 
 
-@pytest.mark.parametrize(("operator", "told"), [("alice", True), ("bob", False)])
-async def test_who_asked_is_told_that_a_second_person_is_needed_or_a_reason_and_a_wait(
-    console: Any, samples: Any, make_app: Any, until: Any, operator: str, *, told: bool
+def deciding(samples: Any, *, approvers: list[str], **policy: Any) -> tuple[Any, Any]:
+    """Give what waits in the third tier, asked for by alice thirty seconds ago, and who may decide it."""
+    task, run = samples.waiting(3)
+    [approval] = run.approvals
+    plan = {**approval.plan, "approvers": approvers, "policy": {**approval.plan["policy"], **policy}}
+    return task, replace(run, approvals=(replace(approval, plan=plan),))
+
+
+async def test_who_asked_and_is_alone_sees_how_long_a_yes_would_be_refused_yet(
+    console: Any, samples: Any, clock: Any, make_app: Any, until: Any
 ) -> None:
-    only(console, *samples.waiting(3))  # alice asked
-    console.operator = operator
+    only(console, *deciding(samples, approvers=[]))
+    console.operator = "alice"
     async with make_app(console).run_test(size=(120, 60)) as pilot:
         dialog = await opened(pilot, until)
-        text = str(dialog.query_one("#text", Static).content)
-        assert (ALONE in text) is told
+        assert f"refused now: {ALONE} 270 s" in said(dialog)
+        clock.at += timedelta(seconds=100)
+        await until(pilot, lambda: f"refused now: {ALONE} 170 s" in said(dialog))
+        clock.at += timedelta(seconds=170)
+        await until(pilot, lambda: "refused now" not in said(dialog))
+
+
+async def test_another_person_is_told_nothing_of_it(
+    console: Any, samples: Any, make_app: Any, until: Any
+) -> None:
+    only(console, *deciding(samples, approvers=[]))
+    console.operator = "bob"
+    async with make_app(console).run_test(size=(120, 60)) as pilot:
+        dialog = await opened(pilot, until)
+        assert "refused now" not in said(dialog)
+        assert "still needs" not in said(dialog)
+
+
+async def test_where_several_may_decide_the_dialog_names_them_and_whom_it_takes_besides(
+    console: Any, samples: Any, make_app: Any, until: Any
+) -> None:
+    only(console, *deciding(samples, approvers=["alice", "bob", "cleo"], quorum=2))
+    console.operator = "bob"
+    async with make_app(console).run_test(size=(120, 60)) as pilot:
+        dialog = await opened(pilot, until)
+        assert "alice, bob, cleo" in said(dialog)
+        assert "after yours it still needs 1 more approval of alice, cleo" in said(dialog)
+
+
+async def test_who_may_not_decide_reads_it_before_anything_is_typed(
+    console: Any, samples: Any, make_app: Any, until: Any
+) -> None:
+    only(console, *deciding(samples, approvers=["alice", "cleo"]))
+    console.operator = "bob"
+    async with make_app(console).run_test(size=(120, 60)) as pilot:
+        dialog = await opened(pilot, until)
+        assert "refused now: bob may not decide for credentialmate in production" in said(dialog)
+
+
+def said(dialog: ApprovalDialog) -> str:
+    """Give the dialog's text as one line, however it is folded."""
+    return " ".join(str(dialog.query_one("#text", Static).content).split())
 
 
 async def test_the_answer_of_the_break_glass_wait_is_shown_word_for_word(

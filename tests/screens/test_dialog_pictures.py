@@ -20,6 +20,7 @@ import screens
 from opconsole.audit_check import ChainCheck, Found
 from opconsole.console import Changed, QueueChanges
 from opconsole.journal.records import StepState
+from opconsole.view_making import ENTRY_CHANGED
 from queues.states import RunState
 from screens.actions.places import PLACES
 from screens.dialogs.approval import ApprovalDialog
@@ -150,6 +151,14 @@ async def approval_tier_3(stage: Stage) -> None:
     dialog.query_one("#environment").value = "production"
     dialog.query_one("#approve").press()
     await stage.until(stage.pilot, lambda: "Sending" in str(dialog.query_one("#missing").content))
+
+
+async def approval_refused_yet(stage: Stage) -> None:
+    """Who asked is alone and has to wait, and somebody edited the entry."""
+    task, run = stage.samples.waiting(3)
+    stage.console.put(task, replace(run, entry_note=ENTRY_CHANGED))
+    await stage.pilot.app._reload()
+    await approval(stage)
 
 
 async def approval_missing(stage: Stage) -> None:
@@ -291,6 +300,7 @@ DIALOGS: dict[str, tuple[type[Modal[Any]], Story]] = {
     "approval-sql": (ApprovalDialog, approval_sql),
     "approval-tier-1": (ApprovalDialog, approval_tier_1),
     "approval-tier-3": (ApprovalDialog, approval_tier_3),
+    "approval-refused-yet": (ApprovalDialog, approval_refused_yet),
     "approval-missing": (ApprovalDialog, approval_missing),
     "approval-provisioning": (ApprovalDialog, approval_provisioning),
     "approve-many": (ApproveManyDialog, approve_many),

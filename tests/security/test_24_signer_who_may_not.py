@@ -8,7 +8,7 @@ import os
 import pytest
 
 from guardrails.approving import Verdict
-from opconsole.approving import asked_of
+from opconsole.asked import asked_of
 from opconsole.signing import SigningKey, sign, statement
 
 

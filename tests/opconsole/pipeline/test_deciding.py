@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from guardrails.approving import Verdict
-from opconsole.approving import asked_of
+from opconsole.asked import asked_of
 from opconsole.journal.records import ApprovalState, PolicyState, Purpose, RequestKind
 from opconsole.journal.run_lines import RunLines
 from opconsole.signing import SigningKey, sign, statement
