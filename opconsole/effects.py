@@ -12,12 +12,12 @@ from pathlib import Path
 from opconsole.artifacts import StoreError
 from opconsole.attempt import Attempt
 from opconsole.basis import Basis, goes_back, migrate_first, migration_limit
+from opconsole.configured_checks import check_of
 from opconsole.git import GitError
-from opconsole.health import CommandCheck, HealthCheck, HttpCheck, TcpCheck, wait_healthy
+from opconsole.health import HealthCheck, wait_healthy
 from opconsole.migrate_step import downgrade_step, upgrade_step
 from opconsole.migrating import RevisionHeard
 from opconsole.programs import ProgramResult
-from opconsole.settings import targets as configured
 from opconsole.sources import SourceError, SourceVersion, create_tag
 from opconsole.steps import Step, StepContext, StepFailed, StepKind, describe_result
 from opconsole.surroundings import Scope
@@ -121,38 +121,6 @@ def _tag_step(attempt: Attempt, source: SourceVersion) -> Step:
 
     title = f"Tag {source.commit[:12]} as v{source.version}"
     return Step("tag", StepKind.REPEATABLE, title, None, TAG_LIMIT, act)
-
-
-def check_of(check: configured.Health) -> HealthCheck:
-    """Give the check that the settings describe."""
-    if isinstance(check, configured.HttpCheck):
-        return HttpCheck(
-            url=check.url,
-            status=check.status,
-            body=check.body,
-            version_key=check.version_key,
-            expect_version=check.expect_version,
-            interval=check.interval,
-            timeout=check.timeout,
-            passes=check.passes,
-            within=check.within,
-        )
-    if isinstance(check, configured.TcpCheck):
-        return TcpCheck(
-            host=check.host,
-            port=check.port,
-            interval=check.interval,
-            timeout=check.timeout,
-            passes=check.passes,
-            within=check.within,
-        )
-    return CommandCheck(
-        argv=check.argv,
-        interval=check.interval,
-        timeout=check.timeout,
-        passes=check.passes,
-        within=check.within,
-    )
 
 
 async def _wait(context: StepContext, check: HealthCheck, version: str) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from guardrails.sanitise import sanitise
-from opconsole.effects import check_of
+from opconsole.configured_checks import check_of
 from opconsole.handing import in_memory
 from opconsole.health import HealthCheck, HttpCheck, probe_once
 from opconsole.programs import (

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from opconsole.cli.output import CommandContext, ExitStatus, counted, exit_of, plain
 from opconsole.cli.shapes import task_ids
-from opconsole.client import Client
 from opconsole.journal.records import Approval, ApprovalState, Run
 from opconsole.reading import Reading
 from opconsole.views import TaskView
 from queues.states import RunState
 from queues.tasks import TaskKind
+
+if TYPE_CHECKING:  # whoever only looks does without the client
+    from opconsole.client import Client
 
 SHOWN = 10
 """Blocked tasks that are named; the rest is counted."""

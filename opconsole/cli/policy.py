@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from contextlib import closing
+from typing import TYPE_CHECKING
 
 from opconsole.cli.output import CommandContext, ExitStatus, UsageError, interactive, plain
-from opconsole.client import Client
 from opconsole.clock import iso
 from opconsole.journal.reader import JournalReader
 from opconsole.journal.records import PolicyRow, RequestKind
 from opconsole.signing import SigningError
-from opconsole.signing_client import sign_policy
 from opconsole.standing_rules import waiting_policy, wants_signature
 from opconsole.views import TaskView
+
+if TYPE_CHECKING:
+    from opconsole.client import Client
 
 PREFIX = "p-"
 """How the id of a policy begins; no run's and no task's of ours does."""
@@ -26,7 +28,7 @@ def approve_policy(
     context: CommandContext, policy_id: str, plan: str | None, reason: str | None, key: str | None
 ) -> int:
     """Approve what a policy loosens, by its digest."""
-    with closing(Client.open(context.workspace())) as client:
+    with closing(_client(context)) as client:
         policy = _known(client.reader, policy_id)
         if plan is None or not (reason or "").strip():
             for line in policy_lines(policy):
@@ -37,6 +39,8 @@ def approve_policy(
         why = (reason or "").strip()
         payload = {"policy": policy.id, "plan": _full(plan, policy.digest), "reason": why}
         if wants_signature(client.reader, client.workspace):
+            from opconsole.signing_client import sign_policy  # noqa: PLC0415 (loads all that judges)
+
             ask = interactive(context)
             try:
                 signature = sign_policy(
@@ -51,7 +55,7 @@ def approve_policy(
 
 def reject_policy(context: CommandContext, policy_id: str, reason: str) -> int:
     """Reject what a policy loosens: it stays as it was."""
-    with closing(Client.open(context.workspace())) as client:
+    with closing(_client(context)) as client:
         policy = _known(client.reader, policy_id)
         return _told(context, client, RequestKind.REJECT, {"policy": policy.id, "reason": reason})
 
@@ -61,7 +65,7 @@ def freeze(context: CommandContext, reason: str, *, on: bool) -> int:
     if not reason.strip():
         raise UsageError("--reason: found nothing; allowed: why, in a few words")
     kind = RequestKind.FREEZE if on else RequestKind.UNFREEZE
-    with closing(Client.open(context.workspace())) as client:
+    with closing(_client(context)) as client:
         return _told(context, client, kind, {"reason": reason})
 
 
@@ -132,6 +136,12 @@ def _full(given: str, digest: str) -> str:
     short = given.removeprefix("sha256:")
     whole = digest.removeprefix("sha256:")
     return digest if len(short) >= 12 and whole.startswith(short) else f"sha256:{short}"
+
+
+def _client(context: CommandContext) -> Client:
+    from opconsole.client import Client  # noqa: PLC0415 (whoever only looks does without)
+
+    return Client.open(context.workspace())
 
 
 def _told(context: CommandContext, client: Client, kind: RequestKind, payload: Mapping[str, object]) -> int:

@@ -414,3 +414,11 @@ def test_an_approval_s_hint_has_all_that_approving_takes(desk: Any) -> None:
     desk.approval(run)
     options = f"approve {run.id} --plan {desk.digest} --reason … --environment production"
     assert options in desk.give("approvals").out
+
+
+def test_looking_loads_nothing_of_what_judges_or_deploys() -> None:
+    listed = "import sys, opconsole.cli.show; print(*sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", listed], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "opconsole.cli.show" in loaded
+    assert not loaded & {"opconsole.client", "opconsole.approving", "opconsole.effects", "guardrails.check"}
