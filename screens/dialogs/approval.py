@@ -272,6 +272,9 @@ class ApprovalDialog(HeldDialog[Decision]):
         if what:
             self.take_back()
             self.dismiss(PlanChanged(tuple(what)))
+        elif run is not None:
+            self._run = run  # somebody else may have voted
+            self.redraw()
 
 
 def plan_changes(approval: Approval, run: RunView | None) -> list[str]:

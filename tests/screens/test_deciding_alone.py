@@ -9,7 +9,7 @@ from typing import Any
 from textual.widgets import Input, Static
 
 from opconsole.console import Answer
-from opconsole.journal.records import ApprovalState, RequestKind
+from opconsole.journal.records import ApprovalState, RequestKind, VoteRow
 from queues.states import RunState
 from screens.actions import REGISTRY
 from screens.dialogs.approval import ApprovalDialog
@@ -66,7 +66,7 @@ async def test_another_person_is_told_nothing_of_it(
 
 
 async def test_where_several_may_decide_the_dialog_names_them_and_whom_it_takes_besides(
-    console: Any, samples: Any, make_app: Any, until: Any
+    console: Any, samples: Any, clock: Any, make_app: Any, until: Any
 ) -> None:
     only(console, *deciding(samples, approvers=["alice", "bob", "cleo"], quorum=2))
     console.operator = "bob"
@@ -74,6 +74,12 @@ async def test_where_several_may_decide_the_dialog_names_them_and_whom_it_takes_
         dialog = await opened(pilot, until)
         assert "alice, bob, cleo" in said(dialog)
         assert "after yours it still needs 1 more approval of alice, cleo" in said(dialog)
+        run = console.runs["run-deploy-prod-001"]
+        vote = VoteRow(run.waiting.id, "cleo", "cleo", clock.now(), "approve", "read it")
+        console.runs["run-deploy-prod-001"] = replace(run, votes=(vote,))
+        console.change()
+        await until(pilot, lambda: "still needs" not in said(dialog))
+        assert "Approved by cleo (advisory)" in said(dialog)
 
 
 async def test_who_may_not_decide_reads_it_before_anything_is_typed(
