@@ -18,6 +18,7 @@ from opconsole.known import KnownFacts
 from opconsole.logs import append_note
 from opconsole.migrating import MigrationFiles
 from opconsole.migration_database import surely
+from opconsole.plans import planned_migrations
 from opconsole.step_runner import Planned, StepRunner
 from opconsole.steps import Step, StepContext, StepFailed, StepInterrupted, StepKind
 from opconsole.surroundings import Scope, Site
@@ -41,9 +42,8 @@ async def look(host: Host, run: Run) -> KnownFacts:
     facts: dict[str, str | None] = {}
     if run.kind in (TaskKind.DEPLOYMENT, TaskKind.ROLLBACK):
         facts |= await _target(host, run)
-    migrations = (run.plan or {}).get("migrations")
-    if isinstance(migrations, dict):
-        facts |= await _database(host, run, str(migrations.get("path")))
+    if planned := planned_migrations(run.plan):
+        facts |= await _database(host, run, planned.folder)
     return KnownFacts(at=iso(host.clock.now()) or "", **facts)  # type: ignore[arg-type]  # all are texts
 
 

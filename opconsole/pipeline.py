@@ -23,7 +23,7 @@ from opconsole.journal.errors import JournalError, StaleEpochError
 from opconsole.journal.records import Approval, ApprovalState, Phase, Purpose
 from opconsole.journal.writer import AuditOp, Op
 from opconsole.outcomes import TO_BE_VERIFIED, ended
-from opconsole.plans import Plan, differences
+from opconsole.plans import Plan, differences, planned_migrations
 from opconsole.preflight import GuardrailsBlockError, Preflight
 from opconsole.rollback import (
     WayBack,
@@ -442,9 +442,8 @@ class Pipeline:
 
     async def _way_back(self) -> WayBack:
         attempt = self._attempt
-        migrations = (attempt.run.plan or {}).get("migrations")
-        folder = migrations.get("path") if isinstance(migrations, dict) else None
-        return await way_back_from(attempt.host, attempt.run, folder if isinstance(folder, str) else None)
+        planned = planned_migrations(attempt.run.plan)
+        return await way_back_from(attempt.host, attempt.run, planned.folder if planned else None)
 
     async def _revision_is(self, revision: str) -> None:
         await self._attempt.save(reserve=True, revision_after=revision)

@@ -40,6 +40,27 @@ class Plan:
         return self.digest.removeprefix("sha256:")[:12]
 
 
+@dataclass(frozen=True, slots=True)
+class PlannedMigrations:
+    """The migrations that a plan names."""
+
+    folder: str
+    """Of the migration files, relative to the project."""
+    start: str
+    end: str
+
+
+def planned_migrations(document: Mapping[str, object] | None) -> PlannedMigrations | None:
+    """Give the migrations of a plan's document; None where it has none, or does not name them in full."""
+    found = (document or {}).get("migrations")
+    if not isinstance(found, Mapping):
+        return None
+    folder, start, end = (found.get(name) for name in ("path", "from", "to"))
+    if isinstance(folder, str) and isinstance(start, str) and isinstance(end, str):
+        return PlannedMigrations(folder, start, end)
+    return None
+
+
 def seal(document: Mapping[str, object]) -> Plan:
     """Give the plan for a document."""
     return Plan(document, digest(document))

@@ -20,6 +20,7 @@ from opconsole.journal import ops
 from opconsole.journal.records import Phase, StepRow, StepState
 from opconsole.migrating import UNKNOWN, MigrationFiles, MigrationPath
 from opconsole.pipeline import COMPARE, TOUCHING, Pipeline
+from opconsole.plans import planned_migrations
 from opconsole.programs import attend
 from opconsole.rollback import WayBack, rollback_steps, way_back_from, way_to
 from opconsole.sources import SourceKind, SourceVersion, StoredSource
@@ -174,28 +175,25 @@ class Resumed(Pipeline):
             raise StepInterrupted(str(error)) from error
 
     async def _planned_migrations(self, stored: StoredSource) -> MigrationPath | None:
-        planned = (self._attempt.run.plan or {}).get("migrations")
-        if not isinstance(planned, dict):
+        planned = planned_migrations(self._attempt.run.plan)
+        if planned is None:
             return None
         site = Site.of(self._attempt.host, self._attempt.run)
-        files = MigrationFiles(site, stored.path, str(planned["path"]))
-        return await files.path(str(planned["from"]), str(planned["to"]))
+        files = MigrationFiles(site, stored.path, planned.folder)
+        return await files.path(planned.start, planned.end)
 
     async def _way_as_begun(self, rows: Sequence[StepRow]) -> WayBack:
         """Give the way back as it was when it was begun, when the database stood where it no longer may."""
         attempt = self._attempt
         run = attempt.run
-        migrations = (run.plan or {}).get("migrations")
-        folder, planned = None, None
-        if isinstance(migrations, dict):
-            folder, planned = str(migrations["path"]), str(migrations["to"])
+        planned = planned_migrations(run.plan)
         forward = any(row.name == "migrate" and row.state is StepState.SUCCEEDED for row in rows)
         begun = any(row.name == "migrate-back" and row.state is not StepState.PENDING for row in rows)
         if begun or run.revision_after == UNKNOWN:
             if not forward:
                 raise StepInterrupted("nobody can tell where the database stood when going back was begun")
-            run = replace(run, revision_after=planned)
-        return await way_back_from(attempt.host, run, folder)
+            run = replace(run, revision_after=planned.end if planned else None)
+        return await way_back_from(attempt.host, run, planned.folder if planned else None)
 
     def _sure(self, way: WayBack) -> WayBack:
         if way.problem:

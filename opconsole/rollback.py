@@ -20,7 +20,7 @@ from opconsole.journal.records import ReleaseRow, Run
 from opconsole.losing import NOTHING, Losses, losses_of
 from opconsole.migrate_step import downgrade_step
 from opconsole.migrating import UNKNOWN, MigrationFiles, MigrationPath, RevisionHeard
-from opconsole.plans import Plan, entry_digest, seal
+from opconsole.plans import Plan, entry_digest, planned_migrations, seal
 from opconsole.steps import StepContext, StepFailed
 from opconsole.surroundings import Scope, Site
 from opconsole.targeting import target_for, target_of
@@ -108,9 +108,8 @@ async def way_to(host: Host, run: Run, version: str | None) -> WayBack:
 
 async def revert_plan(host: Host, run: Run) -> RevertPlan:
     """Give the plan of taking back what a halted or interrupted run has changed."""
-    migrations = (run.plan or {}).get("migrations")
-    folder = migrations.get("path") if isinstance(migrations, dict) else None
-    way = await way_back_from(host, run, folder if isinstance(folder, str) else None)
+    planned = planned_migrations(run.plan)
+    way = await way_back_from(host, run, planned.folder if planned else None)
     if run.kind == TaskKind.PROVISIONING:  # it has no target that a plan could name
         return RevertPlan(seal({"task": str(run.key), "run": run.id}), way)
     losses = await losses_on(host, run, way)

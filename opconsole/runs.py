@@ -12,6 +12,7 @@ from opconsole.ids import new_run_id
 from opconsole.journal import ops
 from opconsole.journal.records import Phase, ReleaseRow, Run, StepState
 from opconsole.journal.writer import AuditOp, Op
+from opconsole.plans import planned_migrations
 from opconsole.programs import TraceState, trace
 from opconsole.steps import NoPrograms, StepFailed
 from opconsole.targeting import target_of
@@ -158,6 +159,5 @@ def _step_name(folder: Path) -> str:
 
 
 def _migrations_path(run: Run) -> str | None:
-    migrations = (run.plan or {}).get("migrations")
-    path = migrations.get("path") if isinstance(migrations, dict) else None
-    return path if isinstance(path, str) else None
+    planned = planned_migrations(run.plan)
+    return planned.folder if planned else None
