@@ -17,7 +17,7 @@ from screens.cascade import SHOWN, Cascades, draw_cascade
 from screens.pipeline_text import Opened, Shown, draw_pipeline
 from screens.widgets.pipeline import PipelineView
 
-from .conftest import NOW, Samples
+from .samples import NOW, Samples
 
 
 def text_of(shown: Shown, width: int = 100) -> list[str]:

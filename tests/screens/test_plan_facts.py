@@ -10,7 +10,7 @@ from queues.states import RunState
 from screens.dialogs.approval_text import approval_text
 from screens.plan_facts import plan_facts
 
-from .conftest import NOW, Samples
+from .samples import NOW, Samples
 
 
 def test_a_rollback_goes_from_the_later_revision_to_the_earlier_one(samples: Samples) -> None:
