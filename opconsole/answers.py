@@ -82,11 +82,18 @@ async def run_of(host: Host, request: RequestRow) -> Run:
     return run
 
 
+_DOTS = frozenset({"…", "..."})
+
+
 def text_of(request: RequestRow, name: str) -> str:
-    """Give a text of the request's payload, without outer white space; empty where there is none."""
+    """Give a text of the request's payload, without outer white space; empty where there is none.
+
+    The dots that our own messages print for a reason yet to be given are none.
+    """
     payload: Mapping[str, object] = request.payload
     value = payload.get(name, "")
-    return value.strip() if isinstance(value, str) else ""
+    text = value.strip() if isinstance(value, str) else ""
+    return "" if name == "reason" and text in _DOTS else text
 
 
 def reason_of(request: RequestRow) -> str:

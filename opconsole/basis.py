@@ -173,7 +173,7 @@ def policy_of(host: Host, project: str, environment: str, *, asks: bool) -> dict
     workspace = host.workspace
     gate, who = workspace.gate(project, environment), workspace.deciders(project, environment)
     signers = host.in_force.signers
-    return {
+    policy = {
         "gate": gate.kind.value,
         "approval": gate.approval.value,
         "auto_rollback": gate.auto_rollback,
@@ -187,6 +187,14 @@ def policy_of(host: Host, project: str, environment: str, *, asks: bool) -> dict
         "break_glass_wait": who.break_glass_wait,
         "signers": digest([signers.allowed, signers.revoked]) if who.signed else None,
     }
+    return {name: _figure(value) for name, value in policy.items()}
+
+
+def _figure(value: object) -> object:
+    """Write 1800.0 as 1800: a rule read from the settings and the same one from the record are one rule."""
+    if isinstance(value, dict):
+        return {name: _figure(one) for name, one in value.items()}
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _preflight(project: Project) -> dict[str, object]:

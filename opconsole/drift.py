@@ -62,7 +62,10 @@ def drifted(host: Host, run: Run, approval: Approval, changed: list[str], by: st
 async def _entry(host: Host, run: Run) -> Task | None:
     workspace = host.workspace
     path, environments = workspace.queue_path(run.project), workspace.environments(run.project)
-    if not await asyncio.to_thread(path.exists):
-        return None
     file = await asyncio.to_thread(read_queue, path, project=run.project, environments=environments)
+    if file.unusable:  # an editor may be about to save it: the plan and the votes on it stay
+        raise RefusedError(
+            f"the queue file {path.name} cannot be used now, so nobody can tell whether the entry is still "
+            f"what was planned; nothing was decided: mend it, then approve again ({file.errors[0].message})"
+        )
     return next((task for task in file.tasks if task.id == run.task), None)

@@ -22,7 +22,7 @@ from opconsole.housekeeping import Housekeeper
 from opconsole.journal import ops
 from opconsole.journal.errors import JournalBusyError, JournalFullError
 from opconsole.journal.hosting import HostLock
-from opconsole.journal.records import ApprovalState, LockRow, Run
+from opconsole.journal.records import ApprovalState, LockRow, RequestKind, Run
 from opconsole.locking import executor_words, held_words, within_sight
 from opconsole.looking import look_again
 from opconsole.notifying import CHANNELS
@@ -210,7 +210,9 @@ class Engine:
     async def answer_requests(self) -> None:
         """Answer all that is asked, and do what follows."""
         async with self._answering:
-            for request in await self.host.read(self.host.reader.open_requests):
+            waiting = await self.host.read(self.host.reader.open_requests)
+            # A no that came while nobody answered holds, whatever was said before it: to stop comes first.
+            for request in sorted(waiting, key=lambda one: one.kind is not RequestKind.REJECT):
                 reply = await self.answerer.answer(request)
                 for follow_up in reply.follow_ups:
                     await self.follow(follow_up)

@@ -10,7 +10,10 @@ import pytest
 
 from guardrails.approving import Verdict
 from opconsole.asked import asked_of
-from opconsole.journal.records import ApprovalState, PolicyState, Purpose, RequestKind
+from opconsole.basis import policy_of
+from opconsole.ids import new_request_id
+from opconsole.journal import ops
+from opconsole.journal.records import ApprovalState, PolicyState, Purpose, RequestKind, RequestRow
 from opconsole.journal.run_lines import RunLines
 from opconsole.signing import SigningKey, sign, statement
 
@@ -403,3 +406,68 @@ async def test_signers_that_cannot_be_read_leave_those_known_before(project, rul
     path.unlink()
     async with project.hosted() as driver:
         assert driver.host.in_force.signers == known
+
+
+async def test_a_no_that_came_while_nobody_answered_holds_whatever_was_said_before_it(project, deploy):
+    project.queue(deploy("PROD", "production"))
+    async with project.hosted() as driver:
+        await driver.go()
+        run, approval = driver.run("PROD"), driver.approval("PROD")
+        yes = {"run": run.id, "plan": approval.digest, "reason": "go", "environment": "production"}
+        asked = [
+            RequestRow(new_request_id(), kind, payload, driver.clock.now(), "ana")
+            for kind, payload in (
+                (RequestKind.APPROVE, yes),
+                (RequestKind.REJECT, {"run": run.id, "reason": "no, stop"}),
+            )
+        ]
+        for row in asked:  # the worker hangs: both wait for an answer
+            await driver.host.journal.commit(ops.insert_request(row))
+        await driver.engine.answer_requests()
+        await driver.idle()
+        assert driver.state("PROD") == "rejected"
+        assert [driver.reader.request(row.id).granted for row in asked] == [False, True]
+
+
+async def test_while_the_queue_file_cannot_be_used_nothing_is_decided_and_no_vote_is_lost(
+    project, deploy, rules
+):
+    rules('approvers = ["eve", "kim"]', "quorum = 2")
+    project.queue(deploy("PROD", "production"))
+    async with project.hosted() as driver:
+        await driver.go()
+        approval = driver.approval("PROD")
+        assert (await driver.approve("PROD", by="eve")).granted
+        whole = project.queue_file().read_text()
+        project.queue_file().write_text("{ broken")  # an editor is about to save it
+        answer = await driver.approve("PROD", by="kim")
+        assert not answer.granted
+        assert "cannot be used now" in answer.text
+        assert driver.approval("PROD").id == approval.id
+        project.queue_file().write_text(whole)
+        assert (await driver.approve("PROD", by="kim")).granted
+        assert driver.state("PROD") == "succeeded"
+
+
+async def test_a_limit_of_1800_and_one_of_1800_0_seconds_are_one_policy(project, deploy, rules):
+    rules()
+    project.queue(deploy("PROD", "production"))
+    async with project.hosted() as driver:
+        await driver.go()
+        plain = driver.approval("PROD").plan["policy"]
+    project.policy = "[policy]\ndeployment_limit = 1800.0\n[approvals]\nbreak_glass_wait = 300.0"
+    project.settings()
+    async with project.hosted() as driver:
+        await driver.go()
+        again = policy_of(driver.host, "app", "production", asks=False)
+        assert json.dumps(again) == json.dumps({**plain, "requires_approval": again["requires_approval"]})
+
+
+async def test_the_dots_of_our_own_messages_are_no_reason(project, deploy):
+    project.queue(deploy("PROD", "production"))
+    async with project.hosted() as driver:
+        await driver.go()
+        for dots in ("…", " ... "):
+            answer = await driver.approve("PROD", reason=dots)
+            assert (answer.granted, "reason" in answer.text) == (False, True)
+        assert driver.state("PROD") == "waiting"
