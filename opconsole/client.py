@@ -51,6 +51,8 @@ BEGINNING = 10.0
 
 PATIENCE = 15.0
 """Seconds to wait for an answer from whoever hosts the engine."""
+LIFE_LOOK = 3.0
+"""Seconds between two looks at whether a worker is alive, where nothing else changes."""
 HOST_LOOK = 0.5
 """Seconds between two looks whether somebody still hosts the engine, while an answer is waited for."""
 SHOWN_SOURCE = 64 * 1024
@@ -301,6 +303,7 @@ class Client:
         sources = [
             asyncio.ensure_future(self._tell(woken)),
             asyncio.ensure_future(self._tell_files(woken)),
+            asyncio.ensure_future(self._tell_life(woken)),
         ]
         try:
             while True:
@@ -321,6 +324,22 @@ class Client:
                 woken.set()
         finally:
             woken.set()  # a failure must be heard, too
+
+    async def _tell_life(self, woken: asyncio.Event) -> None:
+        """Wake when a worker comes or goes (one that is killed changes no file), or settings are saved."""
+        try:
+            known = None
+            while True:
+                now = await asyncio.to_thread(self._life)
+                if known is not None and now != known:
+                    woken.set()
+                known = now
+                await asyncio.sleep(LIFE_LOOK)
+        finally:
+            woken.set()
+
+    def _life(self) -> tuple[bool, bool]:
+        return host_alive(self.place), self.reading.settings_changed
 
     async def _tell_files(self, woken: asyncio.Event) -> None:
         folder: Path = self.workspace.root / self.workspace.settings.workspace.queues
@@ -369,8 +388,9 @@ class Client:
                             return await self._answer_myself(request)
         return Answer(
             granted=False,
+            pending=True,
             text=f"no answer within {PATIENCE:.0f} s; the request stays in the journal and may still be "
-            "answered: look at the history, and whether the worker is alive",
+            "granted: look at the history, and whether the worker is alive; a rejection is heard first",
         )
 
     async def _answer_myself(self, request: RequestRow) -> Answer:

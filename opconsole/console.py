@@ -26,6 +26,8 @@ class Answer:
     granted: bool
     text: str
     """One sentence: what happens now, or why not and what to do."""
+    pending: bool = False
+    """Nobody has answered yet: it may still be granted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,11 +22,12 @@ from opconsole.journal.records import Approval, Phase, QueueRow, ReleaseRow, Run
 from opconsole.journal.upgrade import open_database
 from opconsole.locking import executor_words
 from opconsole.plans import digest
+from opconsole.settings import SETTINGS_FILE
 from opconsole.standing_rules import frozen_words, waiting_policy, wants_signature
 from opconsole.step_facts import ProgramFacts, programs_of
 from opconsole.task_list import TaskList
 from opconsole.task_views import Present, TaskViews, graph_of, seen, state_word
-from opconsole.view_making import ENTRY_GONE, entry_note
+from opconsole.view_making import ENTRY_FAULTY, ENTRY_GONE, ENTRY_UNREADABLE, entry_note
 from opconsole.views import EnvironmentView, HeldView, QueueView, RunView, Snapshot, TaskView
 from opconsole.workspace import Workspace
 from queues.queue_file import QueueFile, read_queue
@@ -132,6 +133,7 @@ class Reading:
             worker_alive=known.moment.worker_alive,
             frozen=frozen_words(self.reader),
             policy_waits=policy.id if policy else "",
+            settings_changed=known.moment.worker_alive and self.settings_changed,
         )
 
     def run(self, run_id: str) -> RunView | None:
@@ -245,8 +247,13 @@ class Reading:
         return next((one for one in file.tasks if one.id == task), None) if file else None
 
     def _note_on(self, run: Run) -> str:
-        entry = self.task(run.project, run.task)
-        return entry_note(entry, run) if entry is not None else ENTRY_GONE
+        file = self.queue_files().get(run.project)
+        if file is None or file.unusable:
+            return ENTRY_UNREADABLE
+        entry = next((task for task in file.tasks if task.id == run.task), None)
+        if entry is not None:
+            return entry_note(entry, run)
+        return ENTRY_FAULTY if any(error.task == run.task for error in file.errors) else ENTRY_GONE
 
     def queue_files(self) -> dict[str, QueueFile]:
         """Give the queue file of every project, read again only where it has changed."""
@@ -257,6 +264,17 @@ class Reading:
     def worker_alive(self) -> bool:
         """Whether somebody hosts the engine."""
         return self.place is not None and host_alive(self.place)
+
+    @property
+    def settings_changed(self) -> bool:
+        """Whether the settings were saved after whoever hosts the engine began."""
+        if self.place is None:
+            return False
+        try:
+            saved = (self.workspace.root / SETTINGS_FILE).stat().st_mtime_ns
+            return saved > self.place.host_lock.stat().st_mtime_ns  # it is written when a host begins
+        except FileNotFoundError:
+            return False
 
     # -- looking
 

@@ -21,6 +21,8 @@ ENTRY_CHANGED = "its entry changed: its approval will be void"
 """Of a run that waits, and whose plan is for another entry than the file has now."""
 ENTRY_CHANGED_RUNNING = "its entry changed: this run goes on by the plan that it has"
 ENTRY_GONE = "its entry is gone from the queue file"
+ENTRY_FAULTY = "its entry in the queue file has a fault"
+ENTRY_UNREADABLE = "its queue file cannot be used now"
 LEFT_BEHIND = "the process that worked on it is gone"
 
 

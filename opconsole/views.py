@@ -135,6 +135,8 @@ class Snapshot:
     """Who froze everything, since when and why; empty while nobody did."""
     policy_waits: str = ""
     """The id of a policy that the settings loosen and nobody has approved; empty where there is none."""
+    settings_changed: bool = False
+    """The settings were saved after the worker began, which goes by what it read then."""
 
 
 @dataclass(frozen=True, slots=True)

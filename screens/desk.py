@@ -111,7 +111,8 @@ class Desk:
                 title=f"Could not ask to {kind.value}",
             )
         else:
-            self.tell(answer.text, wrong=not answer.granted, title="" if answer.granted else "Refused")
+            title = "" if answer.granted else "No answer yet" if answer.pending else "Refused"
+            self.tell(answer.text, wrong=not answer.granted, title=title)
 
 
 def describe(error: BaseException) -> str:

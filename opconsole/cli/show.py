@@ -17,7 +17,7 @@ from opconsole.reading import Reading, open_reading
 from opconsole.seen import Health
 from opconsole.standing_rules import frozen_words, waiting_policy
 from opconsole.view_making import is_unverified
-from opconsole.views import EnvironmentView, HeldView
+from opconsole.views import EnvironmentView, HeldView, Snapshot
 from opconsole.workspace import Workspace
 from queues.states import RunState
 
@@ -87,19 +87,29 @@ def show_status(context: CommandContext, *, probe: bool) -> int:
     if frozen:
         context.warn(plain(f"{frozen}; no effect begins"))
     if snapshot is not None:
-        alive = "a worker is alive" if snapshot.worker_alive else "no worker is alive"
-        context.say(
-            f"{snapshot.running} running, {snapshot.waiting} waiting for a person, "
-            f"{snapshot.failed_today} failed today; {alive}"
-        )
-        for queue in snapshot.queues:
-            if queue.faults and queue.file.exists():
-                faults = counted(len(queue.faults), "fault")
-                context.warn(f"{plain(str(queue.file))}: {faults}; see `{context.command('queue validate')}`")
-        with closing(open_reading(workspace)) as reading:
-            warn_of_policy(context, reading.reader)
+        _say_snapshot(context, workspace, snapshot)
     warn_of_missing_folders(context, workspace)
     return ExitStatus.DONE
+
+
+def _say_snapshot(context: CommandContext, workspace: Workspace, snapshot: Snapshot) -> None:
+    alive = "a worker is alive" if snapshot.worker_alive else "no worker is alive"
+    context.say(
+        f"{snapshot.running} running, {snapshot.waiting} waiting for a person, "
+        f"{snapshot.failed_today} failed today; {alive}"
+    )
+    if snapshot.settings_changed:
+        stop, begin = context.command("worker --stop"), context.command("worker")
+        context.warn(
+            "the settings changed after the worker began, and it goes by what it read then: "
+            f"`{stop}`, then `{begin}` or the console begins one that reads them"
+        )
+    for queue in snapshot.queues:
+        if queue.faults and queue.file.exists():
+            faults = counted(len(queue.faults), "fault")
+            context.warn(f"{plain(str(queue.file))}: {faults}; see `{context.command('queue validate')}`")
+    with closing(open_reading(workspace)) as reading:
+        warn_of_policy(context, reading.reader)
 
 
 def _say_held(context: CommandContext, views: Iterable[EnvironmentView]) -> None:

@@ -75,7 +75,10 @@ def draw_strip(
     )
     for count, glyph, word, role in counts:
         pieces.append((f"  {glyph} {count} {word}", role if count else Role.MUTED))
-    if snapshot.worker_alive:
+    if snapshot.worker_alive and snapshot.settings_changed:
+        old = ", old settings" if short else " with the settings of before"
+        pieces.append((f"   ● worker{old}", Role.WARN))
+    elif snapshot.worker_alive:
         pieces.append(("   ● worker", Role.GOOD))
     elif starting:
         pieces.append(("   ◌ worker begins", Role.MUTED))

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import signal
+import sys
 import threading
+from asyncio.subprocess import PIPE
 from pathlib import Path
 
 import pytest
@@ -110,3 +114,28 @@ async def test_a_looser_policy_is_given_to_the_console_and_decided_through_it(
     wrong = {"policy": name, "plan": "sha256:other", "reason": "it builds for long"}
     assert await asked(loose, RequestKind.APPROVE, wrong) == (False, waits)
     assert await asked(loose, RequestKind.APPROVE, {**wrong, "plan": digest}) == (True, "")
+
+
+async def test_a_worker_that_is_killed_is_noticed_though_no_file_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPCONSOLE_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setattr("opconsole.client.LIFE_LOOK", 0.05)
+    (tmp_path / "opconsole.toml").write_text("")
+    client = Client.open(Workspace.open(tmp_path, environ={}), operator="ana")
+    holding = (
+        f"import fcntl, time; file = open({str(client.place.host_lock)!r}, 'r+'); "
+        "fcntl.flock(file, fcntl.LOCK_EX); print('held', flush=True); time.sleep(600)"
+    )
+    worker = await asyncio.create_subprocess_exec(sys.executable, "-c", holding, stdout=PIPE)
+    try:
+        assert worker.stdout is not None
+        await worker.stdout.readline()
+        async with asyncio.timeout(60), contextlib.aclosing(client.changes()) as news:
+            async for _ in news:
+                if not (await client.snapshot()).worker_alive:
+                    break
+                worker.kill()
+        assert await worker.wait() == -signal.SIGKILL
+    finally:
+        client.close()

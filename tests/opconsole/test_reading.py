@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -194,7 +195,8 @@ def test_a_waiting_run_says_what_its_approval_is_for(bench: Bench) -> None:
     bench.run("C", RunState.WAITING, "production")
     assert bench.stand("A") == ("waiting", "approval")
     assert bench.stand("B") == ("waiting", "approval of its rollback")
-    assert bench.stand("C") == ("waiting", "approved; a worker")
+    behind = "B in production (its rollback waits for approval)"
+    assert bench.stand("C") == ("waiting", f"approved; {behind}")
     assert bench.reading.snapshot().waiting == 3
 
 
@@ -412,3 +414,31 @@ def test_a_change_of_one_run_leaves_the_views_of_all_others_as_they_are(bench: B
         ops.update_run(run.id, 1, finished_at=datetime.now(UTC)), ops.event(NOW, "run", "shop", run=run.id)
     )
     assert bench.reading.snapshot().failed_today == 1
+
+
+def test_settings_that_are_saved_after_the_worker_began_are_told(bench: Bench) -> None:
+    settings = bench.root / "opconsole.toml"
+    with bench.host():
+        assert not bench.reading.snapshot().settings_changed
+        later = bench.place.host_lock.stat().st_mtime_ns + 1_000_000
+        os.utime(settings, ns=(later, later))
+        assert bench.reading.snapshot().settings_changed
+    assert not bench.reading.snapshot().settings_changed, "the next worker reads them"
+
+
+def test_an_entry_that_cannot_be_told_is_not_said_to_be_gone(bench: Bench) -> None:
+    bench.queue(deploy("A"))
+    run = bench.run("A", RunState.WAITING)
+    bench.approval(run)
+
+    def note() -> str:
+        view = bench.reading.run(run.id)
+        assert view is not None
+        return view.entry_note
+
+    bench.queue(deploy("A", "nowhere"))
+    assert note() == "its entry in the queue file has a fault"
+    (bench.root / "tasks" / "work_queue_shop.json").write_text("{ broken")
+    assert note() == "its queue file cannot be used now"
+    bench.queue()
+    assert note() == "its entry is gone from the queue file"
