@@ -240,7 +240,7 @@ class TaskViews:
         """See what the moment means for those that could start, and for all open runs."""
         busy: dict[tuple[str, str | None], Run] = {}
         for run in sorted(self._open.values(), key=lambda one: one.seq):
-            if run.state in _AT_WORK or run.state.undecided:
+            if run.state in _AT_WORK or run.state.undecided or self._goes_back(run):
                 busy[run.project, run.environment] = run
         self._busy = busy  # before any view is made: they name whom they wait for
         for run in self._open.values():
@@ -399,19 +399,29 @@ class TaskViews:
 
     def _run_waits(self, run: Run) -> str:
         if run.state is RunState.WAITING:
-            approval = self._present.approvals.get(run.id)
-            if approval is not None and approval.purpose is Purpose.REVERT:
-                return "approval of its rollback"
-            if approval is not None:
-                freeze = approval.purpose is Purpose.FREEZE
-                return "the end of a freeze" if freeze else "approval"
-            if self._present.frozen:
-                return "everything to be unfrozen"
-            other = self._busy.get((run.project, run.environment))
-            return f"approved; {_behind(other)}" if other is not None else self._worker("approved; ")
+            return self._answer_waits(run)
         if run.state.undecided:
             return "a decision: revert, override or abort"
-        return self._worker("") if run.state is RunState.PENDING else ""
+        if run.state is not RunState.PENDING:
+            return ""
+        other = self._busy.get((run.project, run.environment))
+        return _behind(other) if other is not None else self._worker("")
+
+    def _answer_waits(self, run: Run) -> str:
+        approval = self._present.approvals.get(run.id)
+        if approval is not None and approval.purpose is Purpose.REVERT:
+            return "approval of its rollback"
+        if approval is not None:
+            return "the end of a freeze" if approval.purpose is Purpose.FREEZE else "approval"
+        if self._present.frozen:
+            return "everything to be unfrozen"
+        other = self._busy.get((run.project, run.environment))
+        return f"approved; {_behind(other)}" if other is not None else self._worker("approved; ")
+
+    def _goes_back(self, run: Run) -> bool:
+        """Say whether its effects wait to be taken back: nobody else may have its environment meanwhile."""
+        approval = self._present.approvals.get(run.id) if run.state is RunState.WAITING else None
+        return approval is not None and approval.purpose is Purpose.REVERT
 
     def _worker(self, before: str) -> str:
         return f"{before}a free slot" if self._present.worker_alive else f"{before}a worker"
@@ -459,6 +469,8 @@ class TaskViews:
 def _behind(other: Run) -> str:
     """Say which run an environment is busy with, and that a person has to decide it where that is so."""
     decide = f" ({other.state.value}: decide it first)" if other.state.undecided else ""
+    if other.state is RunState.WAITING:
+        decide = " (its rollback waits for approval)"
     return f"{other.task} in {other.environment}{decide}"
 
 

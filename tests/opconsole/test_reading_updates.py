@@ -229,6 +229,22 @@ def test_reading_a_workspace_loads_neither_scanners_nor_alembic_nor_screens() ->
     assert [name for name in loaded if name.startswith(heavy)] == []
 
 
+def test_what_is_behind_a_run_that_halted_or_goes_back_says_so() -> None:
+    entries = [entry("BROKEN", "production"), entry("NEXT", "production"), entry("AGAIN", "production")]
+    files = {"shop": queue("shop", entries)}
+    present = Present(started=frozenset({"shop"}), worker_alive=True)
+    halted = run_of("shop:BROKEN", "production", RunState.HALTED, 1, 1)
+    again = run_of("shop:AGAIN", "production", RunState.PENDING, 2, 1)
+    kept = TaskViews(files, GATES, graph_of(files), [halted, again], present)
+    behind = "BROKEN in production (halted: decide it first)"
+    assert [view.waits_for for view in kept.tasks][1:] == [behind, behind]
+    asked = replace(halted, state=RunState.WAITING)
+    going_back = replace(present, approvals={asked.id: approval(asked, Purpose.REVERT)})
+    kept.update([asked, again], going_back)
+    behind = "BROKEN in production (its rollback waits for approval)"
+    assert [view.waits_for for view in kept.tasks][1:] == [behind, behind]
+
+
 def test_a_run_of_an_unusable_entry_never_waits_for_itself() -> None:
     files = {"shop": queue("shop", [entry(UNUSABLE, "nowhere")])}
     present = Present(started=frozenset({"shop"}), worker_alive=True)
