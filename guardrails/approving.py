@@ -237,7 +237,8 @@ def _missing(asked: Asked, who: Deciders, counted: Mapping[str, Vote]) -> tuple[
     missing = []
     lacking = _quorum(asked, who) - len(counted)
     if lacking > 0:
-        left = [name for name in _people(who) if _folded(name) not in counted]
+        able = [name for name in _people(who) if not asked.named or name in asked.named]
+        left = [name for name in able if _folded(name) not in counted]
         whom = f" of {', '.join(left)}" if left else " by another person" if counted else ""
         missing.append(f"{lacking} {'more ' if counted else ''}approval{'s' * (lacking > 1)}{whom}")
     if asked.needed.seniors and who.seniors:

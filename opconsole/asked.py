@@ -74,7 +74,10 @@ def prospect(view: RunView, approval: Approval, by: str, now: datetime) -> Prosp
         return Prospect(against, who=who.approvers)
     others = [vote_of(asked.subject, row) for row in view.votes_on(approval)]
     outcome = judge(asked, who, [*others, mine], now)
-    return Prospect("", str(outcome) if isinstance(outcome, Needs) else "", who.approvers)
+    lacking = str(outcome) if isinstance(outcome, Needs) else ""
+    if lacking and any(one.by == by and one.verdict is Verdict.APPROVE for one in others):
+        return Prospect(f"{by} approved already; it still needs {lacking}", who=who.approvers)
+    return Prospect("", lacking, who.approvers)
 
 
 def _deciders(approval: Approval) -> Deciders | None:

@@ -71,7 +71,7 @@ class ApprovalsScreen(ListScreen):
             "Waits for a person", columns, lambda row: row.key, _words, empty=empty, id="list"
         )
         self._detail = Asked()
-        self._ticking = Ticking(self, lambda: self._list.table.refresh_rows(lambda _: True))
+        self._ticking = Ticking(self, self._tick)
 
     def begin(self) -> None:
         """Read what waits."""
@@ -84,6 +84,10 @@ class ApprovalsScreen(ListScreen):
     def on_screen_suspend(self) -> None:
         """Let nothing tick behind another screen."""
         self._ticking.run(on=False)
+
+    def _tick(self) -> None:
+        self._list.table.refresh_rows(lambda _: True)
+        self._detail.redraw()
 
     # -- what is shown
 

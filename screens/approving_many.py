@@ -30,7 +30,9 @@ async def approve_many(desk: Desk, runs: Sequence[str]) -> None:
     if altered:
         await _refused(desk, altered)
         return
-    dialog = ApproveManyDialog(desk.waits, candidates, reload=desk.console.run)
+    dialog = ApproveManyDialog(
+        desk.waits, desk.clock, candidates, operator=desk.console.operator, reload=desk.console.run
+    )
     outcome = await desk.show(dialog)
     if outcome is None:
         return

@@ -57,6 +57,8 @@ class PlanFacts:
     artifact: str
     target: str
     """What it is; a machine's id is cut, as the commit is where it is shown."""
+    probed: bool
+    """The target was asked what it runs; else nothing is known of it."""
     sandbox: str
     """What kept tests and builds from doing harm."""
     steps: tuple[PlannedStep, ...]
@@ -84,6 +86,7 @@ def plan_facts(plan: JsonMap) -> PlanFacts:
         commit=_text(plan, "commit"),
         artifact=_text(plan, "artifact"),
         target=_MACHINE.sub(r"\1…", _text(target, "identity")) or _text(target, "note"),
+        probed=target.get("probed") is not False,
         sandbox=_text(_map(_map(plan, "preflight"), "sandbox"), "is"),
         steps=tuple(
             PlannedStep(_text(step, "name"), " ".join(str(word) for word in _list(step, "argv")))

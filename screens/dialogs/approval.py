@@ -21,7 +21,7 @@ from opconsole.asked import prospect
 from opconsole.clock import Clock
 from opconsole.journal.records import Approval, Purpose
 from opconsole.plans import differences
-from opconsole.view_making import ENTRY_CHANGED, ENTRY_GONE
+from opconsole.view_making import ENTRY_CHANGED, ENTRY_FAULTY, ENTRY_GONE, ENTRY_UNREADABLE
 from opconsole.views import RunView
 from screens.desk import Waits, describe
 from screens.dialogs.approval_text import MIGRATIONS, approval_text
@@ -266,15 +266,21 @@ class ApprovalDialog(HeldDialog[Decision]):
         run = await self._reload()
         if not self.is_current:
             return
-        what = plan_changes(self.approval, run)
-        if not what and run is not None and run.entry_note != self._run.entry_note:
-            what = [_edited(run.entry_note)]
+        what = changes_since(self._run, self.approval, run)
         if what:
             self.take_back()
             self.dismiss(PlanChanged(tuple(what)))
         elif run is not None:
             self._run = run  # somebody else may have voted
             self.redraw()
+
+
+def changes_since(shown: RunView, approval: Approval, run: RunView | None) -> list[str]:
+    """Say in sentences why what was *shown* is not to be decided as it is any more; [] while it is."""
+    what = plan_changes(approval, run)
+    if not what and run is not None and run.entry_note != shown.entry_note:
+        what = [_edited(run.entry_note)]
+    return what
 
 
 def plan_changes(approval: Approval, run: RunView | None) -> list[str]:
@@ -303,4 +309,8 @@ def _edited(note: str) -> str:
         )
     if note == ENTRY_GONE:
         return "Its entry is gone from the queue file. Put it back, or cancel the run."
+    if note == ENTRY_FAULTY:
+        return "Its entry in the queue file has a fault now. Mend it, or cancel the run."
+    if note == ENTRY_UNREADABLE:
+        return "Its queue file cannot be used as it is now. Nothing can be approved until it is mended."
     return "Its entry in the queue file is again the one that the plan is for."

@@ -46,9 +46,10 @@ def approval_text(
     *sql* is what they come to, empty while it is written; None: it stays folded, too.
     """
     facts = plan_facts(approval.plan)
+    first = beforehand(run, approval, operator, now, width)
     return lines(
         [
-            *_first(run, approval, operator, now, width),
+            *(first and [*first, content("")]),
             *_what(run, facts, width),
             *_provisioning(approval, width),
             *_steps(run, approval, facts, width),
@@ -63,8 +64,8 @@ def approval_text(
     )
 
 
-def _first(run: RunView, approval: Approval, operator: str, now: datetime, width: int) -> Iterator[Content]:
-    """Say first what would make a yes worthless, or leave it short."""
+def beforehand(run: RunView, approval: Approval, operator: str, now: datetime, width: int) -> list[Content]:
+    """Say what would make a yes worthless, or leave it short; [] where nothing does."""
     yours = prospect(run, approval, operator, now)
     said = []
     if run.entry_note:
@@ -73,12 +74,13 @@ def _first(run: RunView, approval: Approval, operator: str, now: datetime, width
         said += folded(f"◆ refused now: {yours.against}", width, indent=2, role=Role.ASKS)
     elif yours.lacking:
         said += folded(f"◆ after yours it still needs {yours.lacking}", width, indent=2, role=Role.ASKS)
-    yield from [*said, content("")] if said else ()
+    return said
 
 
 def _what(run: RunView, facts: PlanFacts, width: int) -> Iterator[Content]:
     record = run.run
-    before = facts.version_from or record.previous_version or "nothing"
+    nothing = "nothing" if facts.probed else "not known"
+    before = facts.version_from or record.previous_version or nothing
     yield _row("Project", facts.project or record.project)
     yield _row("Task", f"{record.task}, attempt {record.attempt}")
     if record.action == Action.PROVISION:

@@ -9,15 +9,18 @@ from textual.app import ComposeResult
 from textual.content import Content
 
 from guardrails.gates import Tier
+from opconsole.clock import Clock
 from opconsole.journal.records import Approval, Purpose
 from opconsole.views import RunView
 from screens.desk import Waits
-from screens.dialogs.approval import VERBS, plan_changes
+from screens.dialogs.approval import VERBS, changes_since
+from screens.dialogs.approval_text import beforehand
 from screens.dialogs.base import typed
 from screens.dialogs.held import HeldDialog
 from screens.look import Role
 from screens.plan_facts import PlanFacts, plan_facts
 from screens.widgets.controls import Field, PushButton
+from screens.widgets.ticking import Ticking
 from screens.words import clip, content, lines, safe
 
 
@@ -49,12 +52,16 @@ class ApproveManyDialog(HeldDialog[ManyApproved]):
     def __init__(
         self,
         waits: Waits,
+        clock: Clock,
         candidates: Sequence[Candidate],
         *,
+        operator: str,
         reload: Callable[[str], Awaitable[RunView | None]],
     ) -> None:
         super().__init__(waits)
         self._candidates = tuple(candidates)
+        self._clock, self._operator = clock, operator
+        self._ticking = Ticking(self, self.redraw)
         self._reload = reload
         self.tier = max(one.approval.tier for one in candidates)
         self.environments = tuple(dict.fromkeys(one.run.run.environment for one in candidates))
@@ -73,8 +80,13 @@ class ApproveManyDialog(HeldDialog[ManyApproved]):
             [] if alone else [content((f"What tier {self.tier} asks for holds for all of them.", Role.MUTED))]
         )
         for one in self._candidates:
-            rows += [content(""), *_listed(one, width)]
+            first = beforehand(one.run, one.approval, self._operator, self._clock.now(), width)
+            rows += [content(""), *_listed(one, width), *first]
         return lines(rows)
+
+    def on_mount(self) -> None:
+        """Tell from second to second how long a yes would be refused yet."""
+        self._ticking.run(on=True)
 
     def field_rows(self) -> int:
         """Give the rows of what the tier asks for."""
@@ -120,7 +132,7 @@ class ApproveManyDialog(HeldDialog[ManyApproved]):
         """Look whether each plan is still the one that is shown; where not, close and say what changed."""
         said = []
         for one in self._candidates:
-            what = plan_changes(one.approval, await self._reload(one.run.run.id))
+            what = changes_since(one.run, one.approval, await self._reload(one.run.run.id))
             said += [f"{one.run.run.task}: {text}" for text in what]
         if said and self.is_current:
             self.take_back()
@@ -133,7 +145,7 @@ def _listed(one: Candidate, width: int) -> Iterator[Content]:
     verb = "Take back" if back else VERBS.get(run.action, run.action)
     tier = (f"  tier {one.approval.tier}", Role.BAD if one.approval.tier >= 3 else Role.MUTED)
     yield content((f"{verb} {safe(run.environment).upper()}", Role.STRONG), f"  {clip(run.task, 40)}", tier)
-    before = facts.version_from or run.previous_version or "nothing"
+    before = facts.version_from or run.previous_version or ("nothing" if facts.probed else "not known")
     yield content(
         "  ", (safe(before), Role.MUTED), " → ", (facts.version_to or run.version or "–", Role.STRONG)
     )

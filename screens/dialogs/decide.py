@@ -52,6 +52,7 @@ class DecideDialog(Dialog[Decided]):
     DecideDialog RadioSet {
         height: auto; width: 1fr; border: none; background: transparent; padding: 0; margin-bottom: 1;
     }
+    DecideDialog RadioSet:focus { border: none; background-tint: $foreground 6%; }
     DecideDialog RadioSet RadioButton { background: transparent; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -12,6 +12,7 @@ from textual.widgets import Button, Input, Static
 from opconsole.console import Answer
 from opconsole.inbox import Wanted, inbox
 from opconsole.journal.records import Purpose, RequestKind
+from opconsole.view_making import ENTRY_CHANGED
 from queues.states import RunState
 from screens.dialogs.approval import ApprovalDialog
 from screens.dialogs.approval_text import approval_text
@@ -176,6 +177,30 @@ async def test_a_plan_that_changes_meanwhile_stops_all_of_them(
         await until(pilot, lambda: isinstance(pilot.app.screen, NoticeDialog))
         said = str(pilot.app.screen.query_one("#text", Static).content)
         assert "DEPLOY-PROD-001: commit: was" in said
+        assert waits.asked == []
+
+
+async def test_of_several_each_says_first_what_would_refuse_it_and_an_edited_entry_stops_all(
+    waits: Any, make_app: Any, until: Any
+) -> None:
+    run = waits.runs["run-deploy-prod-001"]
+    plan = {**run.approvals[0].plan, "approvers": ["bob"]}
+    waits.runs["run-deploy-prod-001"] = replace(run, approvals=(replace(run.approvals[0], plan=plan),))
+    async with make_app(waits).run_test(size=(120, 40)) as pilot:
+        await opened(pilot, until)
+        await pilot.press("j", "space", "V", "colon", *"approve-marked", "enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ApproveManyDialog))
+        await pilot.pause()
+        said = str(pilot.app.screen.query_one("#text", Static).content)
+        assert "refused now: alice may not decide for credentialmate in production; allowed: bob" in " ".join(
+            said.split()
+        )
+        edited = replace(waits.runs["run-deploy-prod-001"], entry_note=ENTRY_CHANGED)
+        waits.runs["run-deploy-prod-001"] = edited
+        waits.change()
+        await until(pilot, lambda: isinstance(pilot.app.screen, NoticeDialog))
+        said = str(pilot.app.screen.query_one("#text", Static).content)
+        assert "DEPLOY-PROD-001: Its entry in the queue file is another one now" in said
         assert waits.asked == []
 
 

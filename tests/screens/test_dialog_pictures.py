@@ -201,6 +201,13 @@ async def decide_chosen(stage: Stage) -> None:
     await stage.pilot.press("r")
 
 
+async def decide_choosing(stage: Stage) -> None:
+    """The three ways have the keys: what they say of the rest stays in view."""
+    await decide(stage)
+    stage.pilot.app.screen.query_one("#verb").focus()
+    await stage.pilot.pause()
+
+
 async def reject(stage: Stage) -> None:
     await stage.act("DEPLOY-PROD-001", "x", ReasonDialog)
 
@@ -306,6 +313,7 @@ DIALOGS: dict[str, tuple[type[Modal[Any]], Story]] = {
     "approve-many": (ApproveManyDialog, approve_many),
     "decide": (DecideDialog, decide),
     "decide-chosen": (DecideDialog, decide_chosen),
+    "decide-choosing": (DecideDialog, decide_choosing),
     "reject": (ReasonDialog, reject),
     "revert": (ReasonDialog, revert),
     "cancel": (ConfirmDialog, cancel),
