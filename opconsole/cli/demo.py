@@ -42,7 +42,7 @@ def run_demo(context: CommandContext, directory: Path | None, *, headless: bool,
     from opconsole.cli.console import open_console_on  # noqa: PLC0415
 
     status = open_console_on(context, workspace, start=PROJECT)
-    context.say(f"The demo is in {plain(str(demo.directory))}; its worker and services go on running.")
+    context.say(f"The demo is in {plain(str(demo.directory))}; its services go on running.")
     context.say(f"  open it again:  {context.program} -C {quote(str(demo.directory))}")
     context.say(f"  end it:         {context.program} demo --stop {quote(str(demo.directory))}")
     return status

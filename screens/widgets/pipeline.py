@@ -138,6 +138,7 @@ class PipelineView(ScrollPane):
             self._opened[step.position] = Opened()
             self._read(step)
         self.redraw()
+        self.call_after_refresh(self._reveal, step.position)
 
     def action_plan(self) -> None:
         """Show all of the plan, or its digest alone."""
