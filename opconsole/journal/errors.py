@@ -27,6 +27,10 @@ class JournalDamagedError(JournalError):
     """The journal's file is there, and is no sound database any more."""
 
 
+class JournalUnreadableError(JournalError):
+    """The journal's file cannot be opened or read now; that says nothing about what is in it."""
+
+
 class JournalBusyError(JournalError):
     """Another process kept the journal locked for longer than we wait."""
 

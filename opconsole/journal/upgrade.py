@@ -24,6 +24,7 @@ from opconsole.journal.errors import (
     JournalMissingError,
     JournalNewerError,
     JournalOutdatedError,
+    JournalUnreadableError,
 )
 from opconsole.journal.hosting import holder, host_alive
 from opconsole.journal.location import JournalPlace
@@ -78,6 +79,10 @@ def _require_lock(place: JournalPlace) -> None:
         raise JournalError(f"{place.host_lock} is not held by this process: take it before opening as host")
 
 
+_UNREADABLE = ("unable to open database file", "disk I/O error", "database or disk is full")
+"""What SQLite says of a file that it cannot get at."""
+
+
 def _found(place: JournalPlace) -> str | None:
     """Give the journal's revision; None for one without any table."""
     engine = reading_engine(place.database)
@@ -87,8 +92,14 @@ def _found(place: JournalPlace) -> str | None:
                 return None
             rows = connection.execute(text("SELECT version_num FROM alembic_version")).all()
             return str(rows[0][0]) if rows else None
-    except OperationalError:  # locked, or not to be read now: that says nothing about the file
-        raise
+    except OperationalError as error:
+        if not any(word in str(error.orig) for word in _UNREADABLE):
+            raise  # locked, for one: whoever asks may try again
+        raise JournalUnreadableError(
+            f"{place.database}: the journal cannot be read now: {error.orig}; nothing was changed. Is it "
+            f"a file, and is the disk full (df {place.root})? To make room {place.ballast} may be "
+            "deleted: it is made anew"
+        ) from error
     except DatabaseError as error:
         raise JournalDamagedError(
             f"{place.database}: the journal is damaged: {error.orig}; nothing was changed. Keep a copy, then "

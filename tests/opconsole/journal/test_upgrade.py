@@ -24,6 +24,7 @@ from opconsole.journal.errors import (
     JournalMissingError,
     JournalNewerError,
     JournalOutdatedError,
+    JournalUnreadableError,
 )
 from opconsole.journal.hosting import HostLock
 from opconsole.journal.location import JournalPlace
@@ -147,6 +148,18 @@ def test_a_damaged_journal_is_refused_by_name_and_left_as_it_is(
     with pytest.raises(JournalDamagedError, match=r"journal\.sqlite3: the journal is damaged.*backup"):
         open_database(place, host=host)
     assert place.database.read_bytes() == damaged
+
+
+@pytest.mark.parametrize("host", [False, True])
+def test_a_journal_that_cannot_be_opened_is_told_with_what_to_look_at(
+    place: JournalPlace, reader: JournalReader, *, host: bool
+) -> None:
+    reader.engine.dispose()
+    for file in place.database.parent.glob("journal.sqlite3*"):
+        file.unlink()
+    place.database.mkdir()
+    with pytest.raises(JournalUnreadableError, match=r"cannot be read now: unable to open.*df .*ballast"):
+        open_database(place, host=host)
 
 
 def test_a_newer_journal_is_refused_by_name(place: JournalPlace, reader: JournalReader) -> None:
