@@ -5,7 +5,7 @@ python hostile_console.py FOLDER
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import sys
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
@@ -43,13 +43,8 @@ def hostile(value: Any, name: str = "") -> Any:
 
 def main(folder: Path) -> None:
     """Show the samples of the screens' own tests, made hostile, until somebody ends it from outside."""
-    path = Path(__file__).parents[1] / "screens" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("samples_of_screens", path)
-    if spec is None or spec.loader is None:
-        raise ImportError(str(path))
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module.__name__] = module
-    spec.loader.exec_module(module)
+    sys.path.insert(0, str(Path(__file__).parents[2]))  # the tests are a package of the checkout's folder
+    module = importlib.import_module("tests.screens.conftest")
     samples = module.Samples(folder)
     console = module.console.__wrapped__(samples)
     for run in console.runs.values():
