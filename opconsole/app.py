@@ -14,7 +14,6 @@ from textual import events
 from textual.app import App
 from textual.binding import BindingType
 from textual.screen import Screen
-from textual.widget import Widget
 
 from guardrails.sanitise import sanitise
 from opconsole.attention import NO_SIGNS, Signs, Standing, call, desktop_sequence, standing
@@ -38,10 +37,6 @@ if TYPE_CHECKING:  # the console's first picture loads only what it shows
 
 TYPING = 0.05
 """Seconds between two kept keys: as fast as people type, so that each finds where the one before led."""
-LEADS_ON = frozenset({"enter", "tab", "shift+tab"})
-"""Keys that lead from one field of a dialog to the next."""
-LED_ON, LOOKS = 0.1, 20
-"""Seconds that they are waited for at most, and how often is looked meanwhile."""
 RETRY = 2.0
 """Seconds until the console is asked again for changes after it failed."""
 
@@ -101,7 +96,6 @@ class OpconsoleApp(App[None]):
         self._standing: Standing | None = None
         self._reloading = Latest(self._reload)
         self.desk.renew = self._reloading.want
-        self._leading = False  # a key that leads to another field is under way
         self.whole = False
         """Whether all of the first screen is there, and keys are taken."""
         self.failure: Exception | None = None
@@ -220,39 +214,14 @@ class OpconsoleApp(App[None]):
             self._show(view)
 
     async def on_event(self, event: events.Event) -> None:
-        """Keep what is typed before it is known where it goes; drop it while a dialog is only opening."""
+        """Keep what is typed before the screen is whole; drop it while a dialog is only opening."""
         if isinstance(event, (events.Key, events.Paste)) and not event.is_forwarded and self.screen_stack:
-            of_textual = isinstance(event, events.Key) and event.key in OF_TEXTUAL
-            if (not self.whole or self._leading) and not of_textual:
+            if not self.whole and not (isinstance(event, events.Key) and event.key in OF_TEXTUAL):
                 self._early.append(event)
-            elif await self._typed(event):
-                self._leading = True
-                self.run_worker(self._lead_on(self.focused), group="leading")
+            elif not (isinstance(self.screen, Modal) and self.screen.drops_keys()):
+                await super().on_event(event)
         else:
             await super().on_event(event)
-
-    async def _typed(self, event: events.Event) -> bool:
-        """Pass on what was typed; say whether it leads to another field, where what follows belongs."""
-        in_dialog = isinstance(self.screen, Modal)
-        if isinstance(self.screen, Modal) and self.screen.drops_keys():
-            return False
-        await super().on_event(event)
-        return in_dialog and isinstance(event, events.Key) and event.key in LEADS_ON
-
-    async def _lead_on(self, here: Widget | None) -> None:
-        """Keep what is typed right behind enter or tab until the focus has moved, and then pass it on."""
-        await self._moved(here)
-        while self._early:
-            here = self.focused
-            if await self._typed(self._early.pop(0)):
-                await self._moved(here)
-        self._leading = False
-
-    async def _moved(self, here: Widget | None) -> None:
-        for _ in range(LOOKS):
-            if self.focused is not here:
-                return
-            await asyncio.sleep(LED_ON / LOOKS)
 
     async def _complete(self) -> None:
         """Put in what the first picture does without; then take the keys that were pressed meanwhile."""

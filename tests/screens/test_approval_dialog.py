@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from textual import events
 from textual.widgets import Button, Input, Static
 
 from opconsole.journal.records import ApprovalState, Purpose, RequestKind
@@ -454,18 +453,3 @@ async def test_a_cascade_is_reverted_at_its_gate_with_a_reason(story: Story) -> 
         await story.until(pilot, lambda: console.asked)
         payload = {"run": "run-deploy-prod-001", "verb": "revert", "reason": "the numbers are wrong"}
         assert console.asked == [(RequestKind.DECIDE, payload)]
-
-
-async def test_what_is_typed_in_one_go_reaches_the_fields_that_enter_leads_to(story: Story) -> None:
-    story.only(2)
-    async with story.make_app(story.console).run_test(size=(120, 40)) as pilot:
-        dialog = await story.open(pilot)
-        dialog.query_one("#reason").focus()
-        await pilot.pause()
-        keys = [*"release", "enter", *"production", "enter"]
-        for key in keys:  # as a terminal hands on what came at once: nobody waits in between
-            pilot.app.post_message(events.Key(key, key if len(key) == 1 else None))
-        await story.until(pilot, lambda: dialog.query_one("#environment", Input).value == "production")
-        assert dialog.query_one("#reason", Input).value == "release"
-        await story.until(pilot, lambda: pilot.app.focused.id == "approve")
-        assert story.console.asked == []
