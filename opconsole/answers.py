@@ -82,23 +82,25 @@ async def run_of(host: Host, request: RequestRow) -> Run:
     return run
 
 
+def text_of(request: RequestRow, name: str) -> str:
+    """Give a text of the request's payload, without outer white space; empty where there is none."""
+    payload: Mapping[str, object] = request.payload
+    value = payload.get(name, "")
+    return value.strip() if isinstance(value, str) else ""
+
+
 _DOTS = frozenset({"…", "..."})
 
 
-def text_of(request: RequestRow, name: str) -> str:
-    """Give a text of the request's payload, without outer white space; empty where there is none.
-
-    The dots that our own messages print for a reason yet to be given are none.
-    """
-    payload: Mapping[str, object] = request.payload
-    value = payload.get(name, "")
-    text = value.strip() if isinstance(value, str) else ""
-    return "" if name == "reason" and text in _DOTS else text
+def given_reason(request: RequestRow) -> str:
+    """Give the reason; empty where there is none: the dots that our own messages print for one are none."""
+    reason = text_of(request, "reason")
+    return "" if reason in _DOTS else reason
 
 
 def reason_of(request: RequestRow) -> str:
     """Give the reason, which must be there."""
-    reason = text_of(request, "reason")
+    reason = given_reason(request)
     if not reason:
         raise RefusedError("a reason is needed; give one with --reason")
     return reason

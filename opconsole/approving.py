@@ -32,6 +32,7 @@ from opconsole.answers import (
     Then,
     check_approver,
     event_of,
+    given_reason,
     leave,
     reason_of,
     run_of,
@@ -148,7 +149,7 @@ async def votes_on(host: Host, asked: Asked) -> list[Vote]:
 
 async def cast_vote(host: Host, asked: Asked, who: Deciders, request: RequestRow) -> VoteRow:
     """Make the vote of an approving request; who gave it is what its signature proves, where there is one."""
-    now, name, reason = host.clock.decides(), request.created_by, text_of(request, "reason")
+    now, name, reason = host.clock.decides(), request.created_by, given_reason(request)
     row = VoteRow(asked.subject.approval, name, name, now, Verdict.APPROVE.value, reason)
     if who.signed:
         row = await _proved(host, asked, who, row, text_of(request, "signature"))
@@ -278,7 +279,7 @@ def _check_typed(approval: Approval, run: Run, request: RequestRow) -> None:
     """Hold an approval to what its tier asks of a person."""
     if approval.tier < Tier.REASONED:
         return
-    if not text_of(request, "reason"):
+    if not given_reason(request):
         raise RefusedError("this approval needs a reason; give one with --reason")
     typed = text_of(request, "environment")
     if typed != run.environment:

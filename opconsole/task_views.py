@@ -408,9 +408,9 @@ class TaskViews:
         return _behind(other) if other is not None else self._worker("")
 
     def _answer_waits(self, run: Run) -> str:
-        approval = self._present.approvals.get(run.id)
-        if approval is not None and approval.purpose is Purpose.REVERT:
+        if self._goes_back(run):
             return "approval of its rollback"
+        approval = self._present.approvals.get(run.id)
         if approval is not None:
             return "the end of a freeze" if approval.purpose is Purpose.FREEZE else "approval"
         if self._present.frozen:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from guardrails.gates import Action
-from opconsole.journal.records import JsonMap
+from opconsole.journal.records import JsonMap, Run
 
 _MACHINE = re.compile("(@[0-9a-f]{8})[0-9a-f]{24}$")
 """A machine's id behind a target; people tell machines apart by its beginning, as commits."""
@@ -110,6 +110,11 @@ def plan_facts(plan: JsonMap) -> PlanFacts:
             for finding in _maps(plan, "findings")
         ),
     )
+
+
+def version_before(facts: PlanFacts, run: Run) -> str:
+    """Say which version an environment has before a plan, or that it has none, or that nobody knows."""
+    return facts.version_from or run.previous_version or ("nothing" if facts.probed else "not known")
 
 
 def changed_steps(before: PlanFacts, now: PlanFacts) -> list[tuple[str, str]]:

@@ -10,14 +10,14 @@ from textual.content import Content
 
 from guardrails.environments import GateKind
 from guardrails.gates import Action
-from opconsole.asked import prospect
+from opconsole.asked import Prospect, prospect
 from opconsole.journal.records import Approval, Phase, Purpose, StepState
 from opconsole.prompts import DeploymentPrompt, Preflight, RollbackPrompt, deployment_prompt, rollback_prompt
 from opconsole.provisioning.telling import prompt, sentences
 from opconsole.views import RunView
 from screens.findings import findings_of
 from screens.look import Role
-from screens.plan_facts import PlanFacts, changed_steps, plan_facts
+from screens.plan_facts import PlanFacts, changed_steps, plan_facts, version_before
 from screens.widgets.source_text import source_text
 from screens.words import block, clip, content, folded, lines, moment, safe
 
@@ -46,7 +46,8 @@ def approval_text(
     *sql* is what they come to, empty while it is written; None: it stays folded, too.
     """
     facts = plan_facts(approval.plan)
-    first = beforehand(run, approval, operator, now, width)
+    yours = prospect(run, approval, operator, now)
+    first = beforehand(run, yours, width)
     return lines(
         [
             *(first and [*first, content("")]),
@@ -58,15 +59,14 @@ def approval_text(
             *_sql(sql),
             *_findings(run, facts),
             *_preflight(run),
-            *_who(run, approval, operator, now, width),
+            *_who(run, approval, operator, now, width, may=yours.who),
             *_prompt(run, approval, facts),
         ]
     )
 
 
-def beforehand(run: RunView, approval: Approval, operator: str, now: datetime, width: int) -> list[Content]:
+def beforehand(run: RunView, yours: Prospect, width: int) -> list[Content]:
     """Say what would make a yes worthless, or leave it short; [] where nothing does."""
-    yours = prospect(run, approval, operator, now)
     said = []
     if run.entry_note:
         said += folded(f"± {run.entry_note}", width, indent=2, role=Role.WARN)
@@ -79,15 +79,13 @@ def beforehand(run: RunView, approval: Approval, operator: str, now: datetime, w
 
 def _what(run: RunView, facts: PlanFacts, width: int) -> Iterator[Content]:
     record = run.run
-    nothing = "nothing" if facts.probed else "not known"
-    before = facts.version_from or record.previous_version or nothing
     yield _row("Project", facts.project or record.project)
     yield _row("Task", f"{record.task}, attempt {record.attempt}")
     if record.action == Action.PROVISION:
         return
     yield content(
         _label("Version"),
-        (safe(before), Role.MUTED),
+        (safe(version_before(facts, record)), Role.MUTED),
         " → ",
         (facts.version_to or record.version or "–", Role.STRONG),
     )
@@ -206,7 +204,9 @@ def _preflight(run: RunView) -> Iterator[Content]:
         yield content(("  ✓ ", Role.GOOD) if passed else ("  ✗ ", Role.BAD), text)
 
 
-def _who(run: RunView, approval: Approval, operator: str, now: datetime, width: int) -> Iterator[Content]:
+def _who(
+    run: RunView, approval: Approval, operator: str, now: datetime, width: int, *, may: tuple[str, ...]
+) -> Iterator[Content]:
     yield from _title("Asked")
     yield _row("By", f"{approval.requested_by}, {moment(approval.requested_at, now)}")
     if approval.why:
@@ -218,8 +218,8 @@ def _who(run: RunView, approval: Approval, operator: str, now: datetime, width: 
     for vote in run.votes_on(approval):
         proof = "signed" if vote.verified else "advisory"
         yield _row("Approved by", f"{vote.by} ({proof}), {moment(vote.at, now)}")
-    if who := prospect(run, approval, operator, now).who:
-        yield _row("Who may", ", ".join(who), width)
+    if may:
+        yield _row("Who may", ", ".join(may), width)
     short = approval.digest.removeprefix("sha256:")[:12]
     yield content(_label("Plan"), (short, Role.STRONG))
     yield from folded(approval.digest, width, indent=INDENT, role=Role.MUTED)

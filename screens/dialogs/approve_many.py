@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 from textual.content import Content
 
 from guardrails.gates import Tier
+from opconsole.asked import prospect
 from opconsole.clock import Clock
 from opconsole.journal.records import Approval, Purpose
 from opconsole.views import RunView
@@ -18,7 +19,7 @@ from screens.dialogs.approval_text import beforehand
 from screens.dialogs.base import typed
 from screens.dialogs.held import HeldDialog
 from screens.look import Role
-from screens.plan_facts import PlanFacts, plan_facts
+from screens.plan_facts import PlanFacts, plan_facts, version_before
 from screens.widgets.controls import Field, PushButton
 from screens.widgets.ticking import Ticking
 from screens.words import clip, content, lines, safe
@@ -80,8 +81,8 @@ class ApproveManyDialog(HeldDialog[ManyApproved]):
             [] if alone else [content((f"What tier {self.tier} asks for holds for all of them.", Role.MUTED))]
         )
         for one in self._candidates:
-            first = beforehand(one.run, one.approval, self._operator, self._clock.now(), width)
-            rows += [content(""), *_listed(one, width), *first]
+            yours = prospect(one.run, one.approval, self._operator, self._clock.now())
+            rows += [content(""), *_listed(one, width), *beforehand(one.run, yours, width)]
         return lines(rows)
 
     def on_mount(self) -> None:
@@ -145,7 +146,7 @@ def _listed(one: Candidate, width: int) -> Iterator[Content]:
     verb = "Take back" if back else VERBS.get(run.action, run.action)
     tier = (f"  tier {one.approval.tier}", Role.BAD if one.approval.tier >= 3 else Role.MUTED)
     yield content((f"{verb} {safe(run.environment).upper()}", Role.STRONG), f"  {clip(run.task, 40)}", tier)
-    before = facts.version_from or run.previous_version or ("nothing" if facts.probed else "not known")
+    before = version_before(facts, run)
     yield content(
         "  ", (safe(before), Role.MUTED), " → ", (facts.version_to or run.version or "–", Role.STRONG)
     )
